@@ -1,0 +1,145 @@
+"""Inert data: a BPF program as it stands in an object file. Nothing here runs, loads or changes anything.
+
+Instruction encoding (RFC 9669, section 3), 8 bytes a slot, little-endian object:
+
+    +---------+---------+---------+------------------+----------------------------------+
+    | opcode  | dst_reg | src_reg |     offset       |               imm                |
+    | 8 bits  | 4 bits  | 4 bits  | 16 bits, signed  |         32 bits, signed          |
+    +---------+---------+---------+------------------+----------------------------------+
+
+In a big-endian object dst_reg and src_reg swap their nibbles and the multi-byte fields are big-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+ByteOrder = Literal["little", "big"]
+
+
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """A map as the object declares it. Sizes in bytes; `type` is `enum bpf_map_type`.
+
+    `initial` is the initial contents of a data section's map (`.rodata`, `.data`, `.bss`), else None.
+    `frozen` marks `.rodata`: a program may take its contents as constants.
+    `inner` is the inner map's shape for a map of maps; `slots` are initial values of a PROG_ARRAY or map of maps,
+    index to symbol name.
+    """
+
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int = 0
+    initial: bytes | None = None
+    frozen: bool = False
+    slots: Mapping[int, str] = field(default_factory=dict)
+    inner: MapSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MapRef:
+    """The instruction loads the address of a map (LD_IMM64 with BPF_PSEUDO_MAP_FD)."""
+
+    map_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapValueRef:
+    """The instruction loads an address inside the single value of a data-section map (BPF_PSEUDO_MAP_VALUE)."""
+
+    map_name: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """The instruction loads the address of a function of this program (BPF_PSEUDO_FUNC), or calls it.
+
+    `target` is the index of the function's first slot in `Program.insns`.
+    """
+
+    target: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExternRef:
+    """A symbol that the kernel or a loader would resolve (a kfunc, a kconfig value); equiv does not model it."""
+
+    name: str
+
+
+Reference = MapRef | MapValueRef | FunctionRef | ExternRef
+
+
+@dataclass(frozen=True, slots=True)
+class Insn:
+    """One instruction. `opcode` 8 bits; `dst`, `src` register numbers; `off` signed 16 bits; `imm` signed 32 bits.
+
+    For LD_IMM64 `imm64` is the unsigned 64-bit immediate and the following slot of the program is None.
+    `ref` is what a relocation put there; for a bpf-to-bpf call it is always a FunctionRef, relocated or not.
+    """
+
+    opcode: int
+    dst: int
+    src: int
+    off: int
+    imm: int
+    imm64: int = 0
+    ref: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Source line of instructions from slot `insn` on, from `.BTF.ext`. `text` may be empty; `column` from 1 or 0."""
+
+    insn: int
+    file: str
+    line: int
+    column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One entry program with every function it can call behind it, relocations resolved to `Reference`s.
+
+    `insns` is indexed by 8-byte slot. `functions` maps the first slot of each function to its name; slot 0 is the
+    entry. `data` is the whole file's bytes' SHA-256 in hex.
+    """
+
+    path: str
+    sha256: str
+    name: str
+    section: str
+    byte_order: ByteOrder
+    insns: tuple[Insn | None, ...]
+    functions: Mapping[int, str]
+    maps: Mapping[str, MapSpec]
+    lines: tuple[Line, ...] = ()
+    license: str = ""
+
+    def line_at(self, insn: int) -> Line | None:
+        """The source line that slot `insn` was compiled from, where the object says so."""
+        found = None
+        for line in self.lines:
+            if line.insn > insn:
+                break
+            found = line
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Everything in one object file: its entry programs by name, and all maps."""
+
+    path: str
+    sha256: str
+    byte_order: ByteOrder
+    programs: Mapping[str, Program]
+    maps: Mapping[str, MapSpec]

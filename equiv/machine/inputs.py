@@ -1,0 +1,62 @@
+"""The inputs that both sides share, as terms: one packet, its length, context fields, map contents.
+
+Equal names denote equal inputs; that both sides read the *same* packet is exactly that they build the same terms.
+
+Packet offsets are 64-bit terms that count bytes from the first byte the program sees as `data`. The byte at offset
+`a` is `select("pkt", a)`, width 8; the length is `packet_length()`, width 64. Widths, orders: multi-byte fields
+are `concat` of bytes with the byte at the lowest address most significant (network order).
+"""
+
+from __future__ import annotations
+
+from equiv.term import Term, concat, const, select, ult, var
+
+ADDRESS_WIDTH = 64
+"""Width of packet offsets, lengths and BPF registers."""
+
+PACKET = "pkt"
+"""Array of packet bytes."""
+
+
+def packet_length() -> Term:
+    """The packet's length in bytes, width 64."""
+    return var("len", ADDRESS_WIDTH)
+
+
+def linear_length() -> Term:
+    """How many leading bytes of the packet are in the linear part of an skb, width 64; at most the length."""
+    return var("linear", ADDRESS_WIDTH)
+
+
+def packet_byte(offset: Term) -> Term:
+    """The packet's byte at `offset` (width 64), width 8."""
+    return select(PACKET, offset, 8)
+
+
+def packet_bytes(offset: Term, size: int) -> Term:
+    """`size` bytes from `offset` as one big-endian term of width `8 * size`."""
+    from equiv.term import bvadd
+
+    return concat(*(packet_byte(bvadd(offset, const(i, ADDRESS_WIDTH))) for i in range(size)))
+
+
+def in_packet(end: Term) -> Term:
+    """Width 1: bytes up to offset `end` (exclusive, width 64, not wrapped) lie in the packet: `end <= len`."""
+    from equiv.term import bvnot
+
+    return bvnot(ult(packet_length(), end))
+
+
+def context_field(name: str, width: int) -> Term:
+    """A field of the program's context that is an input, e.g. `ctx.ingress_ifindex`."""
+    return var(f"ctx.{name}", width)
+
+
+def map_value_byte(map_name: str, key: Term, offset: Term) -> Term:
+    """Byte `offset` (width 32) of the value that map `map_name` held under `key` when the run began, width 8."""
+    return select(f"map.{map_name}", concat(key, offset), 8)
+
+
+def map_has_key(map_name: str, key: Term) -> Term:
+    """Width 1: whether map `map_name` (a hash) held `key` when the run began."""
+    return select(f"map.{map_name}.has", key, 1)

@@ -1,0 +1,156 @@
+"""Interfaces: what a program is given, what counts as its result, and when.
+
+An interface is a data file under `specs/interfaces/`; this module reads it. Both machines of a check are built for
+one `Interface`, so they agree on inputs, return codes and observables before anything is compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from equiv.errors import InputError
+
+SPECS_IN_SOURCE_TREE = Path(__file__).resolve().parents[2] / "specs"
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """One thing that is compared when a run has ended.
+
+    `kind` "int": an integer in host order of `width` bits; "bytes": bytes in memory order, `width` bits in all (0: as
+    many as the run produced). `offset` is the byte offset in the structure it is read from, where there is one.
+    `when` holds the return codes for which it counts (empty: all).
+    """
+
+    name: str
+    kind: Literal["int", "bytes"]
+    width: int
+    offset: int = 0
+    when: frozenset[int] = frozenset()
+    map_name: str = ""
+    map_key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a program of one kind is given and what it shows. See `specs/interfaces/`."""
+
+    name: str
+    title: str
+    context: str
+    """Layout of the context: `xdp_md`, `__sk_buff` or `flow_dissector`."""
+    program_type: int
+    """`enum bpf_prog_type` of the running kernel's program."""
+    sections: tuple[str, ...]
+    """Glob patterns of the ELF sections that hold such programs."""
+    min_length: int
+    max_length: int
+    split: Literal["linear", "any"]
+    verdicts: dict[str, int]
+    other_code: int | None
+    """What codes without a label count as; None: they are results in their own right."""
+    clamp_to_length: bool
+    """Codes count as the smaller of themselves and the packet's length (socket filters)."""
+    else_label: str
+    observables: tuple[Observable, ...]
+
+    def label(self, code: int) -> str:
+        """The verdict's name for a normalised return code."""
+        for label, value in self.verdicts.items():
+            if value == code:
+                return label
+        return self.else_label or f"code {code}"
+
+    def normalise(self, code: int, length: int) -> int:
+        """What a raw return code (unsigned 32 bits) of a run over `length` bytes counts as."""
+        if self.clamp_to_length:
+            return min(code, length)
+        if self.other_code is not None and code not in self.verdicts.values():
+            return self.other_code
+        return code
+
+    def counts(self, observable: Observable, code: int) -> bool:
+        """Whether `observable` is compared when both sides return `code`."""
+        return not observable.when or code in observable.when
+
+    def observing_map(self, map_name: str, key: int, size: int) -> Interface:
+        """The same interface with the `size`-byte value of `map_name` under array index `key` observed as well."""
+        name = map_observable(map_name, key)
+        if any(o.name == name for o in self.observables):
+            return self
+        extra = Observable(name, "bytes", 8 * size, map_name=map_name, map_key=key)
+        return dataclasses.replace(self, observables=(*self.observables, extra))
+
+    def accepts_section(self, section: str) -> bool:
+        """Whether an ELF section of this name holds programs of this kind."""
+        return any(fnmatch.fnmatchcase(section, pattern) for pattern in self.sections)
+
+
+def map_observable(map_name: str, key: int) -> str:
+    """Name of the observable for the value of an array map's entry."""
+    return f"map.{map_name}[{key}]"
+
+
+def specs_directory() -> Path:
+    """Where the data files of `specs/` are: inside the installed package, or in the source tree."""
+    packaged = Path(str(resources.files("equiv") / "specs"))
+    return packaged if packaged.is_dir() else SPECS_IN_SOURCE_TREE
+
+
+def interface_names() -> list[str]:
+    """All interfaces that come with equiv, sorted."""
+    return sorted(path.stem for path in (specs_directory() / "interfaces").glob("*.toml"))
+
+
+@lru_cache
+def load_interface(name: str) -> Interface:
+    """Read the interface called `name`.
+
+    Raises InputError for a name that does not exist, listing those that do.
+    """
+    if name not in interface_names():
+        raise InputError(f"no interface {name!r}", hint=f"known: {', '.join(interface_names())}")
+    data = tomllib.loads((specs_directory() / "interfaces" / f"{name}.toml").read_text("utf-8"))
+    verdicts: dict[str, int] = data["verdicts"]
+    codes = data.get("codes", {})
+    if codes.get("accept") == "length":
+        verdicts = {**verdicts, "accept": 0xFFFFFFFF}
+    return Interface(
+        name=data["name"],
+        title=data["title"],
+        context=data["context"],
+        program_type=data["program_type"],
+        sections=tuple(data["sections"]),
+        min_length=data["packet"]["min"],
+        max_length=data["packet"]["max"],
+        split=data["packet"]["split"],
+        verdicts=verdicts,
+        other_code=codes.get("other"),
+        clamp_to_length=codes.get("clamp") == "length",
+        else_label=codes.get("else", ""),
+        observables=tuple(
+            Observable(
+                name=item["name"],
+                kind=item["kind"],
+                width=item["width"],
+                offset=item.get("offset", 0),
+                when=frozenset(verdicts[label] for label in item.get("when", ())),
+            )
+            for item in data.get("observable", ())
+        ),
+    )
+
+
+def interface_for_section(section: str) -> str | None:
+    """The interface whose programs live in ELF sections of this name; None where it cannot be told."""
+    for name in ("xdp", "tc", "flow_dissector", "socket_filter"):
+        if load_interface(name).accepts_section(section):
+            return name
+    return None

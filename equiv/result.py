@@ -1,0 +1,120 @@
+"""What a check answers: inert data that reports render and that `specs/result.schema.json` describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from equiv.errors import Place
+from equiv.machine.concrete import Input, Observation
+
+Verdict = Literal["equivalent", "different", "unknown"]
+EXIT_STATUS: dict[Verdict, int] = {"equivalent": 0, "different": 1, "unknown": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two inputs: `path` as given, `sha256` of the file in hex, `program` inside it ('' for a table)."""
+
+    path: str
+    sha256: str
+    program: str
+    kind: Literal["bpf", "dev"]
+
+    @property
+    def title(self) -> str:
+        return f"{self.path}:{self.program}" if self.program else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class OutputField:
+    """A part of a byte-array observable that has a name of its own (a `.dev` output): for side-by-side display.
+
+    `offset`, `size` in bytes within the observable; `order` of the number in memory.
+    """
+
+    name: str
+    observable: str
+    offset: int
+    size: int
+    order: Literal["big", "little"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """An input on which the two sides differ, replayed on both before it is reported.
+
+    `differs` names the observables that differ ('verdict' for the return code). `relevant` are packet offsets whose
+    value mattered. `confirmed_by` lists the executors that showed the difference: 'interpreter', 'kernel'.
+    `kernel` holds what the kernel showed for each side that it could run. `notes` say why an executor was left out.
+    """
+
+    input: Input
+    left: Observation
+    right: Observation
+    differs: tuple[str, ...]
+    relevant: frozenset[int]
+    confirmed_by: tuple[str, ...]
+    kernel: dict[str, Observation] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCause:
+    """One thing that kept a proof from being complete."""
+
+    reason: str
+    place: Place | None = None
+    side: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PuntClass:
+    """A class of packets that a device hands to the host: shown by an example and the path that leads there."""
+
+    side: str
+    path: tuple[str, ...]
+    example: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """`seconds` of engine time, `joint_states` stored, `joins` of arrivals, `solver_queries` and what they cost."""
+
+    seconds: float = 0.0
+    joint_states: int = 0
+    explorations: int = 0
+    joins: int = 0
+    refinements: int = 0
+    solver_queries: int = 0
+    solver_seconds: float = 0.0
+    terms: int = 0
+    peak_rss_bytes: int = 0
+    phases: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one check. `reason` is one sentence for people. `counterexamples` has one unless `--all` asked."""
+
+    verdict: Verdict
+    reason: str
+    interface: str
+    left: Side
+    right: Side
+    assumptions: tuple[str, ...]
+    statistics: Statistics
+    counterexamples: tuple[Counterexample, ...] = ()
+    unknown: tuple[UnknownCause, ...] = ()
+    warnings: tuple[str, ...] = ()
+    punted: tuple[PuntClass, ...] = ()
+    fields: tuple[OutputField, ...] = ()
+    seed: int = 0
+
+    @property
+    def counterexample(self) -> Counterexample | None:
+        return self.counterexamples[0] if self.counterexamples else None
+
+    @property
+    def exit_status(self) -> int:
+        return EXIT_STATUS[self.verdict]
