@@ -14,18 +14,21 @@ from equiv.term import Term, concat, const, select, ult, var
 ADDRESS_WIDTH = 64
 """Width of packet offsets, lengths and BPF registers."""
 
+LONGEST_PACKET = 65535
+"""No interface admits longer packets, in bytes."""
+
 PACKET = "pkt"
 """Array of packet bytes."""
 
 
 def packet_length() -> Term:
     """The packet's length in bytes, width 64."""
-    return var("len", ADDRESS_WIDTH)
+    return var("len", ADDRESS_WIDTH, 0, LONGEST_PACKET)
 
 
 def linear_length() -> Term:
     """How many leading bytes of the packet are in the linear part of an skb, width 64; at most the length."""
-    return var("linear", ADDRESS_WIDTH)
+    return var("linear", ADDRESS_WIDTH, 0, LONGEST_PACKET)
 
 
 def packet_byte(offset: Term) -> Term:

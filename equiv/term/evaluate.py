@@ -1,0 +1,178 @@
+"""What a term is under a concrete assignment, and terms with parts replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from equiv.term import bitvector as bv
+from equiv.term import compare as cmp
+from equiv.term.boolean import conj, disj, negate
+from equiv.term.node import Term, const, mask, select, signed
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Values of variables by name (missing: 0, raised to the variable's lower bound) and arrays as functions of the index.
+
+    All values are unsigned; results of array functions are taken modulo the element's width.
+    """
+
+    variables: Mapping[str, int] = field(default_factory=dict)
+    arrays: Mapping[str, Callable[[int], int]] = field(default_factory=dict)
+
+
+def evaluate(term: Term, assignment: Assignment, memo: dict[Term, int] | None = None) -> int:
+    """The unsigned value of `term` under `assignment`. `memo` may be shared between calls with one assignment."""
+    values: dict[Term, int] = {} if memo is None else memo
+    stack = [term]
+    while stack:
+        node = stack[-1]
+        if node in values:
+            stack.pop()
+            continue
+        pending = [arg for arg in node.args if arg not in values]
+        if pending:
+            stack.extend(pending)
+            continue
+        stack.pop()
+        values[node] = _value(node, [values[arg] for arg in node.args], assignment) & mask(node.width)
+    return values[term]
+
+
+def _value(node: Term, args: list[int], assignment: Assignment) -> int:
+    width = node.width
+    match node.op:
+        case "const":
+            return int(node.data)
+        case "var":
+            return assignment.variables.get(node.data[0], node.lo)
+        case "select":
+            array = assignment.arrays.get(node.data)
+            return array(args[0]) if array else 0
+        case "add":
+            return int(sum(a * c for a, c in zip(args, node.data[0])) + node.data[1])
+        case "concat":
+            value = 0
+            for piece, arg in zip(node.args, args):
+                value = value << piece.width | arg
+            return value
+        case "extract":
+            return args[0] >> int(node.data[1])
+        case "sext":
+            return signed(args[0], node.args[0].width)
+        case "ite":
+            return args[1] if args[0] else args[2]
+        case "not":
+            return ~args[0]
+        case "and":
+            return _fold(args, lambda x, y: x & y)
+        case "or":
+            return _fold(args, lambda x, y: x | y)
+        case "xor":
+            return args[0] ^ args[1]
+        case "mul":
+            return args[0] * args[1]
+        case "eq":
+            return int(args[0] == args[1])
+        case "ult":
+            return int(args[0] < args[1])
+        case "slt":
+            w = node.args[0].width
+            return int(signed(args[0], w) < signed(args[1], w))
+        case "shl":
+            return args[0] << args[1] if args[1] < width else 0
+        case "lshr":
+            return args[0] >> min(args[1], width)
+        case "ashr":
+            return signed(args[0], width) >> min(args[1], width - 1)
+        case "udiv":
+            return args[0] // args[1] if args[1] else -1
+        case "urem":
+            return args[0] % args[1] if args[1] else args[0]
+        case "sdiv":
+            x, y = signed(args[0], width), signed(args[1], width)
+            if y == 0:
+                return 1 if x < 0 else -1
+            return abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
+        case "srem":
+            x, y = signed(args[0], width), signed(args[1], width)
+            return x if y == 0 else abs(x) % abs(y) * (-1 if x < 0 else 1)
+    raise ValueError(f"no evaluation for {node.op}")
+
+
+def _fold(args: list[int], function: Callable[[int, int], int]) -> int:
+    value = args[0]
+    for arg in args[1:]:
+        value = function(value, arg)
+    return value
+
+
+def rebuild(node: Term, args: tuple[Term, ...]) -> Term:
+    """The simplified term of `node`'s operator over other arguments (same widths)."""
+    match node.op:
+        case "const" | "var":
+            return node
+        case "select":
+            return select(node.data, args[0], node.width)
+        case "add":
+            parts = [bv.bvmul(a, const(c, node.width)) for a, c in zip(args, node.data[0])]
+            return bv.bvadd(*parts, const(node.data[1], node.width))
+        case "extract":
+            return bv.extract(node.data[0], node.data[1], args[0])
+        case "sext":
+            return bv.sign_extend(node.width - args[0].width, args[0])
+        case "concat":
+            if len(args) == 2 and args[0].is_const and args[0].value == 0:
+                return bv.zero_extend(args[0].width, args[1])
+            return bv.concat(*args)
+        case "and":
+            return conj(*args) if node.width == 1 else bv.bvand(*args)
+        case "or":
+            return disj(*args) if node.width == 1 else bv.bvor(*args)
+        case "not":
+            return negate(args[0]) if node.width == 1 else bv.bvnot(args[0])
+    return _BINARY[node.op](*args)
+
+
+_BINARY: dict[str, Callable[..., Term]] = {
+    "xor": bv.bvxor,
+    "mul": bv.bvmul,
+    "udiv": bv.bvudiv,
+    "urem": bv.bvurem,
+    "sdiv": bv.bvsdiv,
+    "srem": bv.bvsrem,
+    "shl": bv.bvshl,
+    "lshr": bv.bvlshr,
+    "ashr": bv.bvashr,
+    "eq": cmp.eq,
+    "ult": cmp.ult,
+    "slt": cmp.slt,
+    "ite": bv.ite,
+}
+
+
+def substitute(term: Term, replacement: Mapping[Term, Term], memo: dict[Term, Term] | None = None) -> Term:
+    """`term` with every occurrence of a key of `replacement` replaced, simplified again.
+
+    Replacements are not themselves searched. `memo` may be shared between calls with one `replacement`.
+    """
+    done: dict[Term, Term] = {} if memo is None else memo
+    stack = [term]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        if node in replacement:
+            done[node] = replacement[node]
+            stack.pop()
+            continue
+        pending = [arg for arg in node.args if arg not in done]
+        if pending:
+            stack.extend(pending)
+            continue
+        stack.pop()
+        args = tuple(done[arg] for arg in node.args)
+        done[node] = node if all(x is y for x, y in zip(args, node.args)) else rebuild(node, args)
+    return done[term]
