@@ -12,6 +12,7 @@ In a big-endian object dst_reg and src_reg swap their nibbles and the multi-byte
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -110,7 +111,8 @@ class Program:
     """One entry program with every function it can call behind it, relocations resolved to `Reference`s.
 
     `insns` is indexed by 8-byte slot. `functions` maps the first slot of each function to its name; slot 0 is the
-    entry. `data` is the whole file's bytes' SHA-256 in hex.
+    entry. `sha256` is the whole file's bytes' SHA-256 in hex. `core` holds the slots that a CO-RE relocation wants
+    adjusted to the running kernel's types: their immediates and offsets are those of the compiler's headers.
     """
 
     path: str
@@ -123,15 +125,12 @@ class Program:
     maps: Mapping[str, MapSpec]
     lines: tuple[Line, ...] = ()
     license: str = ""
+    core: frozenset[int] = frozenset()
 
     def line_at(self, insn: int) -> Line | None:
         """The source line that slot `insn` was compiled from, where the object says so."""
-        found = None
-        for line in self.lines:
-            if line.insn > insn:
-                break
-            found = line
-        return found
+        index = bisect_right(self.lines, insn, key=lambda line: line.insn)
+        return self.lines[index - 1] if index else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class Snapshot:
 
     location: Hashable
     cells: Mapping[str, Term]
+    offsets: frozenset[str] = frozenset()
+    """Names of the cells that hold packet offsets: cursors, packet pointers. A hint for merging, nothing more."""
+    steering: frozenset[str] = frozenset()
+    """Names of the cells on which later decisions or addresses may depend. The others are only carried to an
+    observable. A hint for merging, nothing more."""
 
 
 @dataclass(frozen=True, slots=True)

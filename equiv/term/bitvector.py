@@ -33,7 +33,10 @@ def concat(*parts: Term) -> Term:
         return flat[0]
     if len(flat) == 2 and flat[1].op == "extract" and flat[1].data[1] == 0 and flat[0].is_const:
         whole = flat[1].args[0]  # the bits in front are what they were before they were cut off
-        if whole.width == flat[0].width + flat[1].width and whole.lo >> flat[1].width == whole.hi >> flat[1].width == flat[0].value:
+        if (
+            whole.width == flat[0].width + flat[1].width
+            and whole.lo >> flat[1].width == whole.hi >> flat[1].width == flat[0].value
+        ):
             return whole
     width = lo = hi = zeros = ones = 0
     for piece in flat:
@@ -285,7 +288,7 @@ def bvnot(x: Term) -> Term:
     return intern("not", x.width, (x,), None, full - x.hi, full - x.lo, x.ones, x.zeros)
 
 
-_BITWISE = {"and": bvand, "or": bvor, "xor": bvxor, "not": bvnot}
+_BITWISE: dict[str, Callable[..., Term]] = {"and": bvand, "or": bvor, "xor": bvxor, "not": bvnot}
 
 
 def bvshl(x: Term, amount: Term) -> Term:
@@ -381,9 +384,9 @@ def to_linear(x: Term) -> Linear:
 def _linear_concat(x: Term) -> Linear:
     """Each part of a concatenation as an atom of its own, zero-extended, times a power of two."""
     if len(x.args) == 2 and x.args[0].is_const and x.args[0].value == 0:
-        inner = x.args[1]
-        if inner.op == "add" and _is_exact(inner):
-            return to_linear(zero_extend(x.width - inner.width, inner))
+        field = x.args[1]
+        if field.op == "add" and _is_exact(field):
+            return to_linear(zero_extend(x.width - field.width, field))
         return {x: 1}, 0
     atoms: dict[Term, int] = {}
     constant, shift = 0, x.width

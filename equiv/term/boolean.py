@@ -81,7 +81,11 @@ def _contradicts(parts: dict[Term, None]) -> bool:
     for part in parts:
         if part.op == "not" and part.args[0] in parts:
             return True
-        if part.op == "eq" and part.args[1].is_const and fixed.setdefault(part.args[0], part.args[1]) is not part.args[1]:
+        if (
+            part.op == "eq"
+            and part.args[1].is_const
+            and fixed.setdefault(part.args[0], part.args[1]) is not part.args[1]
+        ):
             return True
     return False
 

@@ -17,9 +17,14 @@ from equiv.term.bitvector import (
     resize,
     signed_form,
     to_linear,
+    zero_extend,
 )
 from equiv.term.boolean import conj, disj, exclusive_or, negate
 from equiv.term.node import FALSE, TRUE, Term, const, intern, mask, signed
+
+
+ORDER_WIDTH = 64
+"""Orderings of narrower sums that cannot wrap are stated at this width."""
 
 
 def eq(a: Term, b: Term) -> Term:
@@ -163,6 +168,8 @@ def _order(left: Linear, right: Linear, width: int) -> Term | None:
     for atom, coefficient in left[0].items():
         difference[0][atom] = difference[0].get(atom, 0) - coefficient
     atoms = {t: c for t, c in difference[0].items() if c}
+    if width < ORDER_WIDTH:  # one width for all orderings, so that a program's 32-bit sums meet a table's 64-bit ones
+        atoms, width = {zero_extend(ORDER_WIDTH - width, t): c for t, c in atoms.items()}, ORDER_WIDTH
     constant = difference[1]
     low = constant + sum(c * (t.lo if c > 0 else t.hi) for t, c in atoms.items())
     high = constant + sum(c * (t.hi if c > 0 else t.lo) for t, c in atoms.items())

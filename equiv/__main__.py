@@ -1,0 +1,5 @@
+"""`python -m equiv` is `equiv`."""
+
+from equiv.cli import entry
+
+entry()

@@ -1,0 +1,481 @@
+"""The Python interface: load inputs, check pairs, run single packets. The command line adds nothing to it but text.
+
+    >>> import equiv
+    >>> result = equiv.check("five-tuple.bpf.o", "five-tuple.dev")
+    >>> result.verdict
+    'equivalent'
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from equiv.bpf.program import MapSpec, Program
+from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
+from equiv.machine.concrete import Input, NotRunnable, Observation
+from equiv.machine.interface import Interface, interface_for_section, load_interface
+from equiv.machine.protocol import Machine
+from equiv.proof.engine import Engine, Finding, Reached, Witness
+from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
+from equiv.result import Counterexample, OutputField, PuntClass, Result, Side, Statistics, UnknownCause
+from equiv.solve.backend import make_backend
+from equiv.table.model import Table
+
+ARRAY, PERCPU_ARRAY = 2, 6
+"""`enum bpf_map_type` of the maps whose values can be observed by index."""
+
+Where = Literal["interpreter", "kernel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a check has come. `phase` in words; `done` and `pending` joint states or endings; `seconds` so far."""
+
+    phase: str
+    done: int
+    pending: int
+    queries: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One input, read and understood. Exactly one of `program` and `table` is set."""
+
+    path: str
+    sha256: str
+    kind: Literal["bpf", "dev"]
+    program: Program | None = None
+    table: Table | None = None
+
+    @property
+    def program_name(self) -> str:
+        """The program inside the object; '' for a table."""
+        return self.program.name if self.program else ""
+
+    @property
+    def default_interface(self) -> str | None:
+        """The interface that the input says it is for: a table's own, or the one whose ELF section the program is in."""
+        if self.table:
+            return self.table.interface
+        assert self.program is not None
+        return interface_for_section(self.program.section)
+
+    @property
+    def side(self) -> Side:
+        return Side(self.path, self.sha256, self.program_name, self.kind)
+
+    def machine(self, interface: Interface) -> Machine:
+        """The symbolic machine of this input."""
+        if self.table:
+            from equiv.table.symbolic import TableMachine
+
+            return TableMachine(self.table, interface)
+        from equiv.bpf.symbolic import BpfMachine
+
+        assert self.program is not None
+        return BpfMachine(self.program, interface)
+
+    def execute(self, interface: Interface, given: Input) -> Observation:
+        """One concrete run on the interpreter. Raises `equiv.bpf.interpret.Fault` or NotRunnable."""
+        if self.table:
+            from equiv.table.interpret import run as run_table
+
+            return run_table(self.table, interface, given)
+        from equiv.bpf.interpret import run as run_program
+
+        assert self.program is not None
+        return run_program(self.program, interface, given)
+
+
+def load(path: str, interface: str | None = None) -> Loaded:
+    """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`.
+
+    What a file is, is told by its content. Raises InputError where the file cannot be used.
+    """
+    del interface  # the same input can be checked for several
+    file, name = _split_program(path)
+    if not Path(file).exists():
+        raise InputError(f"no such file: {file}")
+    if _looks_like_elf(file):
+        from equiv.bpf.load import load_program
+
+        program = load_program(file, name)
+        return Loaded(file, program.sha256, "bpf", program=program)
+    if file.endswith((".o", ".elf")):
+        from equiv.bpf.load import load_program
+
+        load_program(file, name)  # says what is wrong with it
+    if name is not None:
+        raise InputError(f"{file} is a table and has no programs, but {name!r} was asked for")
+    from equiv.table.parse import load_table
+
+    table = load_table(file)
+    return Loaded(file, table.sha256, "dev", table=table)
+
+
+def _split_program(path: str) -> tuple[str, str | None]:
+    if ":" in path and not Path(path).exists():
+        file, name = path.rsplit(":", 1)
+        if Path(file).exists() and name:
+            return file, name
+    return path, None
+
+
+def _looks_like_elf(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def choose_interface(left: Loaded, right: Loaded, name: str | None = None) -> Interface:
+    """The interface of a check: the one asked for, else the one both inputs say they are for."""
+    if name is None:
+        said = {side.default_interface: side for side in (left, right) if side.default_interface is not None}
+        tables = {side.table.interface for side in (left, right) if side.table}
+        if len(tables) == 1:
+            (name,) = tables
+        elif len(tables) > 1:
+            raise InputError(f"the two tables are for different interfaces: {', '.join(sorted(tables))}")
+        elif len(said) == 1:
+            (name,) = said
+        else:
+            what = " and ".join(sorted(str(s) for s in said)) or "neither input says which"
+            raise InputError(f"which interface? ({what})", hint="choose with --interface")
+    assert name is not None
+    interface = load_interface(name)
+    for side in (left, right):
+        if side.table:
+            for value in side.table.maps:
+                interface = interface.observing_map(value.map_name, value.key, value.size)
+    return interface
+
+
+def _observe(interface: Interface, names: Sequence[str], sides: Sequence[Loaded]) -> Interface:
+    """Add every entry of the named array maps to what is compared."""
+    for name in names:
+        spec = next((s.program.maps[name] for s in sides if s.program and name in s.program.maps), None)
+        if spec is None:
+            known = sorted({m for s in sides if s.program for m in s.program.maps})
+            raise InputError(f"no map {name!r} to observe", hint=f"maps: {', '.join(known) or 'none'}")
+        if spec.type not in (ARRAY, PERCPU_ARRAY):
+            raise Unsupported(f"map {name!r} is no array; only arrays can be observed by index")
+        if spec.max_entries > 64:
+            raise Unsupported(f"map {name!r} has {spec.max_entries} entries; at most 64 can be observed")
+        for key in range(spec.max_entries):
+            interface = interface.observing_map(name, key, spec.value_size)
+    return interface
+
+
+def run(
+    loaded: Loaded,
+    packet: bytes,
+    *,
+    interface: str | None = None,
+    context: Mapping[str, int] | None = None,
+    on: Where = "interpreter",
+) -> Observation:
+    """Run one input on one packet. Raises InputError, NotRunnable, or the interpreter's Fault (an InputError)."""
+    chosen = choose_interface(loaded, loaded, interface)
+    if len(packet) < chosen.min_length or len(packet) > chosen.max_length:
+        raise InputError(
+            f"a packet of {len(packet)} bytes; interface {chosen.name} has {chosen.min_length} to {chosen.max_length}"
+        )
+    given = Input(packet, context=dict(context or {}))
+    if on == "interpreter":
+        return loaded.execute(chosen, given)
+    if loaded.program is None:
+        raise InputError("only BPF programs run on the kernel, not tables")
+    from equiv.oracle import KernelProgram, available
+
+    if (reason := available()) is not None:
+        raise NotRunnable(reason)
+    with KernelProgram(loaded.program, chosen) as kernel:
+        return kernel.run(given)
+
+
+def check(
+    left: str | Loaded,
+    right: str | Loaded,
+    *,
+    interface: str | None = None,
+    timeout: float | None = None,
+    all_differences: bool = False,
+    solver: str = "z3",
+    seed: int = 0,
+    observe_maps: Sequence[str] = (),
+    kernel: bool | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Prove or refute that `left` and `right` do the same for every input the interface admits.
+
+    `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on the
+    running kernel too (None: where that is possible). Raises InputError for inputs that cannot be used, among them
+    programs that the verifier would reject, and InternalError where a predicted difference does not replay.
+    """
+    a = left if isinstance(left, Loaded) else load(left)
+    b = right if isinstance(right, Loaded) else load(right)
+    chosen = _observe(choose_interface(a, b, interface), observe_maps, (a, b))
+    started = time.perf_counter()
+    backend = make_backend(solver, seed)
+    _require_same_maps(a, b)
+    engine = Engine(a.machine(chosen), b.machine(chosen), chosen, backend, timeout, all_differences)
+    if progress is not None:
+        tell = progress
+
+        def report(phase: str, done: int, pending: int) -> None:
+            tell(Progress(phase, done, pending, backend.queries, time.perf_counter() - started))
+
+        engine.on_progress = report
+    limit = ""
+    try:
+        finding = engine.run()
+    except ResourceLimit as error:
+        limit, finding = error.message, engine.finding
+    case = _Case(a, b, chosen, engine, finding, kernel)
+    _reject_faults(case)
+    counterexamples = _counterexamples(case, all_differences)
+    unknown = [_cause(reached, a, b) for reached in finding.unknown]
+    if limit:
+        unknown.append(UnknownCause(limit))
+    statistics = Statistics(
+        seconds=time.perf_counter() - started,
+        joint_states=finding.joint_states,
+        explorations=finding.explorations,
+        joins=finding.joins,
+        refinements=finding.refinements,
+        solver_queries=backend.queries,
+        solver_seconds=backend.seconds,
+        peak_rss_bytes=peak_rss_bytes(),
+        phases=dict(finding.phases),
+    )
+    result = Result(
+        verdict="equivalent",
+        reason="",
+        interface=chosen.name,
+        left=a.side,
+        right=b.side,
+        assumptions=_assumptions(case),
+        statistics=statistics,
+        counterexamples=tuple(counterexamples),
+        unknown=tuple(_distinct(unknown)),
+        warnings=_warnings(case),
+        punted=_punted(case),
+        fields=_fields(a, b),
+        seed=seed,
+    )
+    if counterexamples:
+        return replace(result, verdict="different", reason=_difference_in_words(counterexamples[0]))
+    if unknown:
+        return replace(result, verdict="unknown", reason=unknown[0].reason)
+    punts = " that the device does not hand to the host" if finding.punted else ""
+    return replace(result, reason=f"for every packet{punts} both sides give the same result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One check after its engine has run."""
+
+    left: Loaded
+    right: Loaded
+    interface: Interface
+    engine: Engine
+    finding: Finding
+    kernel: bool | None
+
+    def run_left(self, given: Input) -> Observation:
+        return self.left.execute(self.interface, given)
+
+    def run_right(self, given: Input) -> Observation:
+        return self.right.execute(self.interface, given)
+
+    def differ(self, given: Input) -> bool:
+        """Whether the two sides differ on `given`; an input that either cannot run does not count."""
+        try:
+            return bool(differing(self.interface, self.run_left(given), self.run_right(given)))
+        except (NotRunnable, EquivError):
+            return False
+
+    @property
+    def maps(self) -> dict[str, MapSpec]:
+        found: dict[str, MapSpec] = {}
+        for side in (self.left, self.right):
+            if side.program:
+                found.update(side.program.maps)
+        return found
+
+    def input_of(self, witness: Witness | Reached) -> Input:
+        assert witness.model is not None
+        order = next((s.program.byte_order for s in (self.left, self.right) if s.program), "little")
+        layouts = {
+            name: MapLayout(spec.key_size, spec.value_size, spec.type in (ARRAY, PERCPU_ARRAY), order)
+            for name, spec in self.maps.items()
+        }
+        for side in (self.left, self.right):
+            for value in side.table.maps if side.table else ():
+                layouts.setdefault(value.map_name, MapLayout(4, value.size, True, order))
+        return input_from_model(witness.model, self.interface, layouts)
+
+
+def _require_same_maps(a: Loaded, b: Loaded) -> None:
+    """Maps of one name are one input; they must have one shape."""
+    if not (a.program and b.program):
+        return
+    for name, spec in a.program.maps.items():
+        other = b.program.maps.get(name)
+        if other is None or spec.initial is not None:
+            continue
+        ours, theirs = ((m.type, m.key_size, m.value_size, m.max_entries) for m in (spec, other))
+        if ours != theirs:
+            raise InputError(
+                f"map {name!r} is not the same on both sides: (type, key, value, entries) {ours} and {theirs}",
+                hint="maps of one name are taken to hold the same; rename one",
+            )
+
+
+def _reject_faults(case: _Case) -> None:
+    """A reachable fault means that the verifier rejects the program: unusable input."""
+    for reached in case.finding.faults:
+        loaded = case.left if reached.side == "L" else case.right
+        given = case.input_of(reached)
+        try:
+            loaded.execute(case.interface, given)
+        except InputError:
+            raise InputError(
+                f"the kernel's verifier rejects this program: {reached.reason} (with packet {given.packet.hex()})",
+                reached.place,
+            ) from None
+        except NotRunnable as error:
+            raise Unsupported(str(error), reached.place) from None
+        raise InternalError(f"a predicted fault did not replay: {reached.reason}", reached.place)
+
+
+def _counterexamples(case: _Case, everything: bool) -> list[Counterexample]:
+    """Confirmed counterexamples, shortest packet first; one unless all were asked for."""
+    found: list[Counterexample] = []
+    seen: set[object] = set()
+    witnesses = sorted(case.finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
+    for witness in witnesses:
+        given = case.input_of(witness)
+        confirm(case.interface, given, case.run_left, case.run_right)
+        small = shrink(given, case.differ, case.interface.min_length)
+        left, right = case.run_left(small), case.run_right(small)
+        differs = differing(case.interface, left, right)
+        identity = (differs, left.verdict, right.verdict, left.path[-1:], right.path[-1:])
+        if identity in seen:
+            continue
+        seen.add(identity)
+        relevant = relevant_bytes(small, sorted(left.read | right.read), case.differ)
+        confirmed, on_kernel, notes = _on_kernel(case, small)
+        found.append(
+            Counterexample(small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes)
+        )
+        if not everything:
+            break
+    return sorted(found, key=lambda c: len(c.input.packet))
+
+
+def _on_kernel(case: _Case, given: Input) -> tuple[tuple[str, ...], dict[str, Observation], tuple[str, ...]]:
+    """Replay on the running kernel: whether it agrees, what it showed for each BPF side, why it was left out."""
+    if case.kernel is False:
+        return (), {}, ()
+    from equiv.oracle import KernelProgram, available
+
+    if (reason := available()) is not None:
+        if case.kernel:
+            raise InputError(f"the kernel cannot be asked: {reason}")
+        return (), {}, (f"not replayed on the kernel: {reason}",)
+    shown: dict[str, Observation] = {}
+    for name, loaded, runner in (("left", case.left, case.run_left), ("right", case.right, case.run_right)):
+        if loaded.program is None:
+            continue
+        try:
+            with KernelProgram(loaded.program, case.interface) as kernel:
+                shown[name] = kernel.run(given)
+        except NotRunnable as error:
+            return (), shown, (f"{name} not replayed on the kernel: {error}",)
+        expected = runner(given)
+        if (shown[name].code, dict(shown[name].values)) != (expected.code, dict(expected.values)):
+            raise InternalError(
+                f"interpreter and kernel disagree on {loaded.path} for packet {given.packet.hex()}: "
+                f"{expected.verdict} {dict(expected.values)} and {shown[name].verdict} {dict(shown[name].values)}",
+                hint="this is a defect in equiv; please report it with the program",
+            )
+    return (("kernel",) if shown else ()), shown, ()
+
+
+def _cause(reached: Reached, a: Loaded, b: Loaded) -> UnknownCause:
+    side = {"L": a.side.title, "R": b.side.title}.get(reached.side, "")
+    return UnknownCause(reached.reason, reached.place, side)
+
+
+def _distinct(causes: list[UnknownCause]) -> list[UnknownCause]:
+    return list(dict.fromkeys(causes))
+
+
+def _assumptions(case: _Case) -> tuple[str, ...]:
+    interface = case.interface
+    said = [f"packets are {interface.min_length} to {interface.max_length} bytes long ({interface.title})"]
+    if interface.context == "__sk_buff" and interface.split == "linear" and interface.name.startswith("tc"):
+        said.append("the whole packet is in the linear part of the skb")
+    said += [*case.engine.left.assumptions, *case.engine.right.assumptions]
+    observed = {o.map_name for o in interface.observables}
+    plain = sorted(name for name, spec in case.maps.items() if not spec.frozen and spec.initial is None)
+    if plain:
+        said.append(f"maps of one name hold the same on both sides when the run begins ({', '.join(plain)})")
+    quiet = [name for name in plain if name not in observed]
+    if quiet:
+        said.append(f"writes to these maps are not compared: {', '.join(quiet)}")
+    return tuple(dict.fromkeys(said))
+
+
+def _warnings(case: _Case) -> tuple[str, ...]:
+    """What makes a proof worth less than it looks."""
+    warnings = []
+    both = case.finding.codes[0] | case.finding.codes[1]
+    accept = case.interface.verdicts.get("accept")
+    if not case.finding.witnesses and both and accept is not None and both == {case.interface.verdicts.get("drop")}:
+        warnings.append("no packet is accepted by either side: the observables were never compared")
+    return tuple(warnings)
+
+
+def _punted(case: _Case) -> tuple[PuntClass, ...]:
+    found = []
+    for reached in case.finding.punted:
+        side = case.left if reached.side == "L" else case.right
+        path = tuple(text for at, text in reached.steps if at == reached.side and text)
+        found.append(PuntClass(side.side.title, path, case.input_of(reached).packet if reached.model else None))
+    return tuple(found)
+
+
+def _fields(a: Loaded, b: Loaded) -> tuple[OutputField, ...]:
+    """Names for parts of byte-array observables, from whichever side is a table."""
+    for side in (a, b):
+        if side.table:
+            return tuple(
+                OutputField(o.name, o.observable, o.offset, o.size, "little" if o.order == "little" else "big")
+                for o in side.table.outputs
+                if o.order != "int"
+            )
+    return ()
+
+
+def _difference_in_words(example: Counterexample) -> str:
+    size = len(example.input.packet)
+    if example.differs == ("verdict",):
+        return f"a packet of {size} bytes: left says {example.left.verdict}, right says {example.right.verdict}"
+    return f"a packet of {size} bytes gives other results: {', '.join(example.differs)}"
+
+
+def peak_rss_bytes() -> int:
+    """The most memory this process has held so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

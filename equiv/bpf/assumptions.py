@@ -1,0 +1,48 @@
+"""What a proof over a BPF program takes for granted: only what this program, under this interface, depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from equiv.bpf import insn as op
+from equiv.bpf.environment import Environment
+
+VERIFIED = "the kernel's verifier accepts the program; pointers do not wrap around the address space"
+UNDISTURBED = "nothing else changes a map's contents while the program runs"
+
+BY_CONTEXT = {
+    "__sk_buff": (
+        "the packet's VLAN tags are all in its bytes: none was moved to skb->vlan_tci",
+        "skb->protocol is what eth_type_trans makes of the packet's first bytes",
+        "the packet carries no metadata from XDP",
+    ),
+}
+
+BY_HELPER = {
+    ("xdp_md", 54): "the driver supports metadata and has XDP_PACKET_HEADROOM (256 bytes) in front of the packet",
+    ("flow_dissector", 26): "the dissector is given an skb, which bpf_skb_load_bytes reads",
+    ("__sk_buff", 39): "bpf_skb_pull_data does not run out of memory",
+    ("__sk_buff", 68): "the network header of the skb is right after the Ethernet header",
+}
+
+
+def assumptions(env: Environment) -> tuple[str, ...]:
+    """One sentence each."""
+    return tuple(_assumptions(env))
+
+
+def _assumptions(env: Environment) -> Iterator[str]:
+    program, context = env.program, env.interface.context
+    yield VERIFIED
+    if program.maps:
+        yield UNDISTURBED
+    yield from BY_CONTEXT.get(context, ())
+    helpers = {insn.imm for insn in program.insns if insn is not None and op.is_helper_call(insn)}
+    for (where, helper), sentence in BY_HELPER.items():
+        if where == context and helper in helpers:
+            yield sentence
+    sections = sorted(name for name, spec in program.maps.items() if spec.initial is not None and not spec.frozen)
+    if sections:
+        yield f"global variables in {', '.join(sections)} may hold anything when the program starts"
+    if any(spec.initial is not None and spec.frozen for spec in program.maps.values()):
+        yield "read-only data is loaded as it stands in the object file"

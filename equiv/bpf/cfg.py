@@ -1,0 +1,232 @@
+"""Control flow within each function of a program, and an order in which to explore it.
+
+The order is weakly topological (F. Bourdoncle, "Efficient chaotic iteration strategies with widenings", 1993): what a
+slot depends on outside loops comes before it, and a loop's whole body comes before what follows the loop.
+
+A call is followed by the slot behind it: what happens in the callee is for whoever keeps a call stack. A tail call that
+succeeds leaves the program, so only its failure goes on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from equiv.bpf import insn as isa
+from equiv.bpf.program import FunctionRef, Program
+
+MAX_WORK_PER_BLOCK = 64
+"""Visits per block after which nested loops are no longer taken apart; deeper nesting is ordered less finely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function: slots `entry` to `end` (exclusive), local `callees` and callbacks by their entries."""
+
+    name: str
+    entry: int
+    end: int
+    callees: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFlow:
+    """Who follows whom. Everything is indexed by slot; a 64-bit load's second slot is like its first, with no edges.
+
+    `successors` stay in the function. `order` counts from 0 in each function; slots that its entry cannot reach come
+    last. Every cycle passes one of `loop_heads`. `joins` have several predecessors, or are loop heads.
+    """
+
+    functions: tuple[Function, ...]
+    successors: tuple[tuple[int, ...], ...]
+    order: tuple[int, ...]
+    loop_heads: frozenset[int]
+    joins: frozenset[int]
+    reachable: frozenset[int]
+    blocks: tuple[Block, ...]
+
+    def function_at(self, slot: int) -> Function:
+        """The function that holds `slot`."""
+        return self.functions[bisect_right(self.functions, slot, key=lambda function: function.entry) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Slots `start` to `end` (exclusive) that run one after the other; `successors` are the starts of other blocks."""
+
+    start: int
+    end: int
+    successors: tuple[int, ...]
+
+
+def control_flow(program: Program) -> ControlFlow:
+    """The control flow of a loaded program."""
+    successors = tuple(_successors(program))
+    functions = tuple(_functions(program))
+    order = [0] * len(program.insns)
+    heads: set[int] = set()
+    reachable: set[int] = set()
+    blocks: list[Block] = []
+    for function in functions:
+        own = _blocks(program, function, successors)
+        blocks += own
+        by_start = {block.start: block for block in own}
+        ordered, loops = _weak_topological_order(function.entry, {b.start: b.successors for b in own})
+        heads.update(loops)
+        found = set(ordered)
+        position = 0
+        for start in (*ordered, *(block.start for block in own if block.start not in found)):
+            block = by_start[start]
+            for slot in range(start, block.end):
+                order[slot] = position
+                position += 1
+            if start in found:
+                reachable.update(range(start, block.end))
+    predecessors = [0] * len(program.insns)
+    for slot in reachable:
+        for successor in successors[slot]:
+            predecessors[successor] += 1
+    joins = heads | {slot for slot, count in enumerate(predecessors) if count > 1}
+    return ControlFlow(
+        functions, successors, tuple(order), frozenset(heads), frozenset(joins), frozenset(reachable), tuple(blocks)
+    )
+
+
+def _successors(program: Program) -> Iterator[tuple[int, ...]]:
+    for index, insn in enumerate(program.insns):
+        if insn is None or isa.is_exit(insn):
+            yield ()
+            continue
+        target = isa.jump_target(index, insn)
+        following = index + isa.slots_of(insn)
+        if target is None:
+            yield (following,)
+        elif isa.is_jump_always(insn) or target == following:
+            yield (target,)
+        else:
+            yield (following, target)
+
+
+def _functions(program: Program) -> Iterator[Function]:
+    entries = sorted(program.functions)
+    for entry, end in zip(entries, [*entries[1:], len(program.insns)], strict=True):
+        callees = {insn.ref.target for insn in program.insns[entry:end] if insn and isinstance(insn.ref, FunctionRef)}
+        yield Function(program.functions[entry], entry, end, tuple(sorted(callees)))
+
+
+def _blocks(program: Program, function: Function, successors: Sequence[tuple[int, ...]]) -> list[Block]:
+    """Basic blocks in order of address. Calls do not end a block."""
+    starts = {function.entry}
+    for slot in range(function.entry, function.end):
+        insn = program.insns[slot]
+        if insn is None:
+            continue
+        target = isa.jump_target(slot, insn)
+        if target is not None:
+            starts.add(target)
+        if (target is not None or isa.is_exit(insn)) and slot + 1 < function.end:
+            starts.add(slot + 1)
+    ordered = sorted(starts)
+    blocks = []
+    for start, end in zip(ordered, [*ordered[1:], function.end], strict=True):
+        last = end - 1 if program.insns[end - 1] else end - 2
+        blocks.append(Block(start, end, successors[last]))
+    return blocks
+
+
+Graph = Mapping[int, tuple[int, ...]]
+
+
+def _weak_topological_order(entry: int, graph: Graph) -> tuple[list[int], set[int]]:
+    """Nodes that `entry` reaches, in order, and the loop heads.
+
+    Loops are taken apart from the outside in: each loses its head, and the rest is ordered again without it.
+    """
+    ordered: list[int] = []
+    heads: set[int] = set()
+    budget = MAX_WORK_PER_BLOCK * len(graph)
+    pending = list(_components([entry], graph, set(graph)))
+    while pending:
+        head, *rest = pending.pop()
+        ordered.append(head)
+        if not rest and head not in graph[head]:
+            continue
+        heads.add(head)
+        body = set(rest)
+        roots = [node for node in graph[head] if node in body]
+        budget -= len(body)
+        if budget >= 0:
+            pending += _components(roots, graph, body)
+        else:
+            flat, targets = _reverse_postorder(roots, graph, body)
+            ordered += flat
+            heads |= targets
+    return ordered, heads
+
+
+def _components(roots: Iterable[int], graph: Graph, within: set[int]) -> Iterator[list[int]]:
+    """Strongly connected components of what `roots` reach inside `within` (R. Tarjan, 1972).
+
+    Each comes after all that it leads to; its first node is the one that was reached first.
+    """
+    index: dict[int, int] = {}
+    low: dict[int, int] = {}
+    stack: list[int] = []
+    open_nodes: set[int] = set()
+    for root in roots:
+        if root in index:
+            continue
+        path = [(root, iter(graph[root]))]
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        open_nodes.add(root)
+        while path:
+            node, following = path[-1]
+            for successor in following:
+                if successor not in within:
+                    continue
+                if successor not in index:
+                    index[successor] = low[successor] = len(index)
+                    stack.append(successor)
+                    open_nodes.add(successor)
+                    path.append((successor, iter(graph[successor])))
+                    break
+                if successor in open_nodes:
+                    low[node] = min(low[node], index[successor])
+            else:
+                path.pop()
+                if path:
+                    parent = path[-1][0]
+                    low[parent] = min(low[parent], low[node])
+                if low[node] == index[node]:
+                    start = len(stack) - 1
+                    while stack[start] != node:
+                        start -= 1
+                    component = stack[start:]
+                    del stack[start:]
+                    open_nodes.difference_update(component)
+                    yield component
+
+
+def _reverse_postorder(roots: Iterable[int], graph: Graph, within: set[int]) -> tuple[list[int], set[int]]:
+    """Nodes of `within` that `roots` reach, depth-first, and the nodes that edges lead back to."""
+    finished: list[int] = []
+    seen: set[int] = set()
+    targets: set[int] = set()
+    for root in roots:
+        path = {} if root in seen else {root: iter(graph[root])}
+        seen.add(root)
+        while path:
+            node = next(reversed(path))
+            for successor in path[node]:
+                if successor in path:
+                    targets.add(successor)
+                elif successor in within and successor not in seen:
+                    seen.add(successor)
+                    path[successor] = iter(graph[successor])
+                    break
+            else:
+                del path[node]
+                finished.append(node)
+    return finished[::-1], targets

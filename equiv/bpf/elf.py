@@ -1,0 +1,270 @@
+"""The ELF container of a BPF object: sections, symbols, relocations. Nothing here knows instructions or maps.
+
+Invariant: whatever bytes come in, either an `ElfObject` comes out whose every section lies in the file, or InputError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.common.utils import struct_parse
+from elftools.elf.elffile import ELFFile
+
+from equiv.bpf.program import ByteOrder
+from equiv.errors import InputError, Place
+
+MAX_FILE_SIZE = 64 << 20
+"""Largest object read, in bytes; also the largest `.bss`."""
+
+SHF_ALLOC = 0x2
+SHF_EXECINSTR = 0x4
+SHF_COMPRESSED = 0x800
+
+SHN_UNDEF = 0
+SHN_LORESERVE = 0xFF00
+
+STB_LOCAL = 0
+STB_GLOBAL = 1
+STB_WEAK = 2
+
+STT_NOTYPE = 0
+STT_OBJECT = 1
+STT_FUNC = 2
+STT_SECTION = 3
+
+_MACHINES = ("EM_BPF", "EM_NONE")  # LLVM before 4 wrote EM_NONE
+_SECTION_HEADER_SIZE = 64
+_SYMBOL = {"little": struct.Struct("<IBBHQQ"), "big": struct.Struct(">IBBHQQ")}
+_RELOCATION = {"little": struct.Struct("<QQ"), "big": struct.Struct(">QQ")}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section. `data` is all its bytes (zeros for SHT_NOBITS); `kind` pyelftools' name of its type; `flags` SHF_*."""
+
+    index: int
+    name: str
+    kind: str
+    flags: int
+    data: bytes
+    link: int
+    info: int
+    entry_size: int
+
+    @property
+    def executable(self) -> bool:
+        return bool(self.flags & SHF_EXECINSTR)
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A symbol. `value` is a byte offset in section `section` (SHN_UNDEF: defined elsewhere); `size` in bytes."""
+
+    index: int
+    name: str
+    value: int
+    size: int
+    type: int
+    bind: int
+    section: int
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """A REL entry: the place at byte `offset` of its section refers to `symbol`; the addend is in the place."""
+
+    offset: int
+    type: int
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class ElfObject:
+    """A relocatable object. `relocations` maps a section's index to what is relocated in it, by offset."""
+
+    path: str
+    sha256: str
+    byte_order: ByteOrder
+    sections: tuple[Section, ...]
+    symbols: tuple[Symbol, ...]
+    relocations: dict[int, dict[int, Relocation]]
+
+    def section(self, name: str) -> Section | None:
+        """The first section of that name."""
+        return next((section for section in self.sections if section.name == name), None)
+
+
+def read_elf(path: str) -> ElfObject:
+    """Read the BPF object at `path`. Raises InputError, with the file, for everything that is none."""
+    place = Place(path)
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(MAX_FILE_SIZE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read: {reason}", place) from error
+    if len(data) > MAX_FILE_SIZE:
+        raise InputError(f"larger than {MAX_FILE_SIZE >> 20} MiB", place)
+    if not data.startswith(b"\x7fELF"):
+        raise InputError("not an ELF object" if data else "empty file", place)
+    byte_order, headers = _section_headers(data, place)
+    sections = tuple(_sections(data, headers, place))
+    symbols = _symbols(sections, byte_order, place)
+    relocations = _relocations(sections, symbols, byte_order, place)
+    return ElfObject(path, hashlib.sha256(data).hexdigest(), byte_order, sections, symbols, relocations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    name: str
+    kind: str
+    flags: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    entry_size: int
+
+
+def _section_headers(data: bytes, place: Place) -> tuple[ByteOrder, list[_Header]]:
+    # pyelftools raises whatever its parsing ran into (ELFError, KeyError, RecursionError, ...): all mean a bad file.
+    try:
+        elf = ELFFile(io.BytesIO(data))
+        if elf.elfclass != 64:
+            raise InputError("a 32-bit ELF file; BPF objects are 64-bit", place)
+        header = elf.header
+        machine, kind = header["e_machine"], header["e_type"]
+        if machine not in _MACHINES:
+            raise InputError(f"an object for {machine}, not for BPF", place)
+        if kind != "ET_REL":
+            raise InputError(f"not a relocatable object but {kind}", place)
+        start, count = header["e_shoff"], header["e_shnum"]
+        # 0 stands for "see section 0's size" in files of 65,280 sections and more, which no compiler writes here.
+        if not start or not count or header["e_shentsize"] != _SECTION_HEADER_SIZE:
+            raise InputError("no usable section table", place)
+        if start + count * _SECTION_HEADER_SIZE > len(data):
+            raise InputError(f"its {count} section headers lie beyond the file's end", place)
+        raw = [
+            struct_parse(elf.structs.Elf_Shdr, elf.stream, start + index * _SECTION_HEADER_SIZE)
+            for index in range(count)
+        ]
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"malformed ELF file: {reason}", place) from error
+    names_index = header["e_shstrndx"]
+    if not 0 < names_index < count:
+        raise InputError("the section that holds section names does not exist", place)
+    names = raw[names_index]
+    strings = data[names["sh_offset"] : names["sh_offset"] + names["sh_size"]]
+    headers = [
+        _Header(
+            name=string_at(strings, item["sh_name"], f"name of section {index}", place),
+            kind=str(item["sh_type"]),
+            flags=item["sh_flags"],
+            offset=item["sh_offset"],
+            size=item["sh_size"],
+            link=item["sh_link"],
+            info=item["sh_info"],
+            entry_size=item["sh_entsize"],
+        )
+        for index, item in enumerate(raw)
+    ]
+    return ("little" if elf.little_endian else "big"), headers
+
+
+def string_at(table: bytes, offset: int, what: str, place: Place) -> str:
+    """The NUL-terminated UTF-8 string at `offset` of a string table. InputError, naming `what`, if there is none."""
+    end = table.find(b"\0", offset) if 0 <= offset <= len(table) else -1
+    if end < 0:
+        if offset == 0 and not table:
+            return ""
+        raise InputError(f"{what} lies outside its string table", place)
+    try:
+        return table[offset:end].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} is not UTF-8: {table[offset:end][:40]!r}", place) from error
+
+
+def _sections(data: bytes, headers: list[_Header], place: Place) -> Iterator[Section]:
+    used: list[tuple[int, int, str]] = []
+    zeros = 0
+    for index, header in enumerate(headers):
+        content = b""
+        if header.kind == "SHT_NOBITS":
+            zeros += header.size
+            if zeros > MAX_FILE_SIZE:
+                raise InputError(f"section {header.name} claims {header.size} bytes", place)
+            content = bytes(header.size)
+        elif header.kind != "SHT_NULL" and header.size:
+            end = header.offset + header.size
+            if end > len(data):
+                raise InputError(f"section {header.name or index} ends at byte {end} of a {len(data)}-byte file", place)
+            used.append((header.offset, end, header.name))
+            content = data[header.offset : end]
+        if header.flags & SHF_COMPRESSED and header.flags & SHF_ALLOC:
+            raise InputError(f"section {header.name} is compressed", place)
+        yield Section(
+            index, header.name, header.kind, header.flags, content, header.link, header.info, header.entry_size
+        )
+    used.sort()
+    for (_, end, name), (start, _, following) in itertools.pairwise(used):
+        if start < end:
+            raise InputError(f"sections {name} and {following} overlap in the file", place)
+
+
+def _records(section: Section, layout: struct.Struct, place: Place) -> Iterator[tuple[int, ...]]:
+    if section.entry_size not in (0, layout.size) or len(section.data) % layout.size:
+        raise InputError(f"section {section.name} does not hold {layout.size}-byte entries", place)
+    return layout.iter_unpack(section.data)
+
+
+def _symbols(sections: tuple[Section, ...], byte_order: ByteOrder, place: Place) -> tuple[Symbol, ...]:
+    tables = [section for section in sections if section.kind == "SHT_SYMTAB"]
+    if len(tables) != 1:
+        raise InputError("no symbol table" if not tables else "several symbol tables", place)
+    table = tables[0]
+    if table.link >= len(sections):
+        raise InputError("the symbol table's string table does not exist", place)
+    strings = sections[table.link].data
+    found: list[Symbol] = []
+    for index, (name, info, _, section, value, size) in enumerate(_records(table, _SYMBOL[byte_order], place)):
+        text = string_at(strings, name, f"name of symbol {index}", place)
+        if len(sections) <= section < SHN_LORESERVE:
+            raise InputError(f"symbol {text or index} is in section {section}, which does not exist", place)
+        found.append(Symbol(index, text, value, size, info & 15, info >> 4, section))
+    return tuple(found)
+
+
+def _relocations(
+    sections: tuple[Section, ...], symbols: tuple[Symbol, ...], byte_order: ByteOrder, place: Place
+) -> dict[int, dict[int, Relocation]]:
+    found: dict[int, dict[int, Relocation]] = {}
+    for section in sections:
+        if section.kind not in ("SHT_REL", "SHT_RELA"):
+            continue
+        if not 0 < section.info < len(sections):
+            raise InputError(f"section {section.name} relocates section {section.info}, which does not exist", place)
+        target = sections[section.info]
+        if not target.flags & SHF_ALLOC:
+            continue  # debugging information and BTF: their in-place values are right as they stand
+        if section.kind == "SHT_RELA":
+            raise InputError(f"section {section.name}: relocations with explicit addends are not BPF's", place)
+        entries = found.setdefault(target.index, {})
+        for offset, info in _records(section, _RELOCATION[byte_order], place):
+            where = f"relocation at byte {offset} of section {target.name}"
+            if offset >= len(target.data):
+                raise InputError(f"{where} lies outside it", place)
+            if info >> 32 >= len(symbols):
+                raise InputError(f"{where} refers to symbol {info >> 32} of {len(symbols)}", place)
+            if offset in entries:
+                raise InputError(f"{where} is there twice", place)
+            entries[offset] = Relocation(offset, info & 0xFFFFFFFF, symbols[info >> 32])
+    return found

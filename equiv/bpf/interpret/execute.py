@@ -1,0 +1,240 @@
+"""Running a decoded program on one input: calls, addresses of maps, the step budget, and what the run showed."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from equiv.bpf.interpret.alu import M32, M64
+from equiv.bpf.interpret.contexts import (
+    ETHERNET_SIZE,
+    FLOW_KEYS_SIZE,
+    SkbContext,
+    Started,
+    XdpContext,
+    start_context,
+)
+from equiv.bpf.interpret.decode import DONE, UNRELOCATED, Step, decode
+from equiv.bpf.interpret.faults import UNSET, Fault
+from equiv.bpf.interpret.maps import MapState
+from equiv.bpf.interpret.memory import Memory, Region
+from equiv.bpf.interpret.trace import path_of
+from equiv.bpf.program import FunctionRef, MapRef, MapValueRef, Program
+from equiv.errors import Place
+from equiv.machine.concrete import Input, NotRunnable, Observation, TraceStep
+from equiv.machine.interface import Interface, Observable
+
+STACK_SIZE: Final = 512
+MAX_FRAMES: Final = 8
+STEP_BUDGET: Final = 1_000_000
+"""Instructions after which a run counts as endless: as many as the kernel's verifier is ready to look at."""
+TRACED: Final = 200_000
+"""How many of the last instructions the path is made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a call saves: r6 to r10 and where to go on."""
+
+    registers: list[int]
+    back: int
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """The mutable state of one run; made and dropped by `Executable.run`."""
+
+    program: Program
+    given: Input
+    memory: Memory
+    context: XdpContext | SkbContext
+    context_address: int
+    maps: dict[str, MapState]
+    registers: list[int]
+    frames: list[Frame] = field(default_factory=list)
+    map_at: dict[int, MapState] = field(default_factory=dict)
+    map_addresses: dict[str, int] = field(default_factory=dict)
+    stacks: list[int] = field(default_factory=list)
+
+    def new_stack(self, depth: int) -> int:
+        """The address just past a fresh stack frame for call depth `depth`."""
+        if depth == len(self.stacks):
+            self.stacks.append(self.memory.reserve())
+        base = self.stacks[depth]
+        self.memory.add(
+            Region(
+                "stack", base, bytearray(STACK_SIZE), 0, STACK_SIZE, defined=bytearray(STACK_SIZE), origin=STACK_SIZE
+            )
+        )
+        return base + STACK_SIZE
+
+    def enter(self, target: int, back: int) -> int:
+        """Call the function at slot `target`; it returns to slot `back`."""
+        r = self.registers
+        if len(self.frames) + 1 >= MAX_FRAMES:
+            raise Fault(f"calls nest deeper than {MAX_FRAMES} frames")
+        self.frames.append(Frame(r[6:11], back))
+        r[0] = r[6] = r[7] = r[8] = r[9] = UNSET
+        r[10] = self.new_stack(len(self.frames))
+        return target
+
+    def leave(self) -> int:
+        """Return from the current function: the slot to go on at."""
+        if not self.frames:
+            return DONE
+        r = self.registers
+        frame = self.frames.pop()
+        r[6:11] = frame.registers
+        r[1] = r[2] = r[3] = r[4] = r[5] = UNSET
+        return frame.back
+
+    def address_of(self, ref: MapRef | MapValueRef | FunctionRef) -> int:
+        """What LD_IMM64 puts into a register for a reference."""
+        match ref:
+            case MapRef(name):
+                return self._map_address(name)
+            case MapValueRef(name, offset):
+                return (self._map(name).entry(0).base + offset) & M64
+            case FunctionRef(_, name):
+                raise NotRunnable(f"takes the address of function {name}")
+
+    def _map(self, name: str) -> MapState:
+        if name not in self.maps:
+            raise Fault(f"uses map {name}, which the object does not have")
+        return self.maps[name]
+
+    def _map_address(self, name: str) -> int:
+        address = self.map_addresses.get(name)
+        if address is None:
+            state = self._map(name)
+            region = self.memory.allocate("map", b"", name=name)
+            address = self.map_addresses[name] = region.base
+            self.map_at[address] = state
+        return address
+
+    def atomic_address(self, address: int, size: int) -> int:
+        """The address of an atomic access; the kernel allows none on packets and contexts, and none misaligned."""
+        address &= M64
+        region, _ = self.memory.find(address, size)
+        if region.kind in ("packet", "context") or address % size:
+            raise Fault(f"atomic access to the {region}" if not address % size else "misaligned atomic access")
+        return address
+
+    def packet_load(self, context: int, offset: int, size: int) -> int | None:
+        """A legacy packet load: the number at `offset`, or None past the packet's end."""
+        if context != self.context_address or not isinstance(self.context, SkbContext):
+            raise Fault("legacy packet load without an skb in r6")
+        if offset < 0:
+            raise NotRunnable("legacy packet load at a negative offset")
+        if self.frames:
+            raise NotRunnable("legacy packet load in a called function")
+        if offset + size > self.context.length:
+            return None
+        packet = self.context.packet
+        if packet.read is not None:
+            packet.read.update(range(offset, offset + size))
+        return int.from_bytes(packet.data[offset : offset + size], "big")
+
+
+class Executable:
+    """A program decoded for one interface, to be run on many inputs."""
+
+    def __init__(self, program: Program, interface: Interface) -> None:
+        self.program = program
+        self.interface = interface
+        self._steps: list[Step] = [
+            UNRELOCATED if i in program.core else decode(i, insn, program.byte_order)
+            for i, insn in enumerate(program.insns)
+        ]
+
+    def run(self, given: Input, *, trace: bool = True) -> Observation:
+        """What the program shows on `given`.
+
+        Raises Fault for what the kernel's verifier would not have let happen, NotRunnable for what is not modelled.
+        """
+        memory = Memory(self.program.byte_order)
+        started = start_context(self.interface, given, memory)
+        unknown = set(given.maps) - set(self.program.maps)
+        if unknown:
+            raise NotRunnable(f"the input gives contents of map {min(unknown)}, which the program does not have")
+        maps = {name: MapState(spec, memory, given.maps.get(name, {})) for name, spec in self.program.maps.items()}
+        run = Run(self.program, given, memory, started.context, started.address, maps, [UNSET] * 11)
+        run.registers[1] = started.address
+        run.registers[10] = run.new_stack(0)
+        visited: deque[int] | None = deque(maxlen=TRACED) if trace else None
+        self._execute(run, visited)
+        return self._observe(run, started, path_of(self.program, visited) if visited is not None else ())
+
+    def _execute(self, run: Run, visited: deque[int] | None) -> None:
+        steps, registers, pc = self._steps, run.registers, 0
+        count = len(steps)
+        try:
+            for _ in range(STEP_BUDGET):
+                if visited is not None:
+                    visited.append(pc)
+                pc = steps[pc](run, registers)
+                if pc < 0 or pc >= count:
+                    break
+            else:
+                raise Fault(f"did not end within {STEP_BUDGET} instructions")
+            if pc != DONE:
+                raise Fault(f"jumps out of the program, to slot {pc}")
+            registers[0] &= M32
+        except Fault as fault:
+            raise Fault(fault.message, self.place(pc), fault.hint) from None
+        except NotRunnable as stop:
+            raise NotRunnable(f"{self.place(pc)}: {stop}") from None
+
+    def place(self, pc: int) -> Place:
+        """Where slot `pc` is, in the source where the object says so."""
+        line = self.program.line_at(pc)
+        if line is None:
+            return Place(self.program.path, program=self.program.name, insn=pc)
+        return Place(line.file, line.line, line.column, excerpt=line.text, program=self.program.name, insn=pc)
+
+    def _observe(self, run: Run, started: Started, path: tuple[TraceStep, ...]) -> Observation:
+        code = self.interface.normalise(run.registers[0], len(run.given.packet))
+        keys = _clamped_keys(run, started.keys) if started.keys else b""
+        values = {o.name: _observed(o, run, keys, self.interface.counts(o, code)) for o in self.interface.observables}
+        read = frozenset(i for i in run.context.packet.read or () if i >= 0)
+        return Observation(self.interface.label(code), code, values, path, read)
+
+
+def _observed(observable: Observable, run: Run, keys: bytes, counts: bool) -> int | bytes:
+    """The observable's value. Raises NotRunnable where it `counts` and a byte of it is not known."""
+    name, size = observable.name, observable.width // 8
+    if observable.map_name:
+        state = run.maps.get(observable.map_name)
+        if state is None:
+            raise NotRunnable(f"observes map {observable.map_name}, which the program does not have")
+        if not state.is_array:
+            raise NotRunnable(f"observes map {observable.map_name}, which is no array")
+        value = state.entry(observable.map_key)
+        return run.memory.content(value) if counts else bytes(value.data)
+    if name.startswith("keys."):
+        content = keys[observable.offset : observable.offset + size]
+    elif isinstance(run.context, XdpContext) and name in ("meta", "meta.size"):
+        packet = run.context.packet
+        if name == "meta.size":
+            return packet.origin - packet.start
+        if counts and packet.defined is not None and 0 in packet.defined[packet.start : packet.origin]:
+            raise NotRunnable("hands on metadata bytes that were never written")
+        content = bytes(packet.data[packet.start : packet.origin])
+    elif isinstance(run.context, SkbContext) and name == "cb":
+        content = bytes(run.context.cb)
+    elif isinstance(run.context, SkbContext):
+        return run.context.fields.get(name, 0)
+    else:
+        raise NotRunnable(f"observes {name}")
+    return content if observable.kind == "bytes" else int.from_bytes(content, run.memory.order)
+
+
+def _clamped_keys(run: Run, keys: Region) -> bytes:
+    """Flow keys after the clamp of `bpf_flow_dissect` (net/core/flow_dissector.c): offsets stay in the packet."""
+    order, length = run.memory.order, len(run.given.packet) & 0xFFFF
+    content = bytearray(keys.data[:FLOW_KEYS_SIZE])
+    nhoff = min(max(int.from_bytes(content[0:2], order), ETHERNET_SIZE), length)
+    thoff = min(max(int.from_bytes(content[2:4], order), nhoff), length)
+    content[0:4] = nhoff.to_bytes(2, order) + thoff.to_bytes(2, order)
+    return bytes(content)

@@ -1,0 +1,96 @@
+"""What a finished run shows: the return code as the interface counts it, and the observables."""
+
+from __future__ import annotations
+
+from equiv.bpf import cells, map_access
+from equiv.bpf.context import NHOFF, THOFF, control_block, field_value
+from equiv.bpf.environment import Environment
+from equiv.bpf.state import State, stuck
+from equiv.bpf.values import ZERO, Pointer, Value
+from equiv.machine.inputs import packet_length
+from equiv.machine.interface import Observable
+from equiv.machine.protocol import Outcome
+from equiv.term import Term, const, disj, eq, extract, ite, ult
+
+
+def outcome(env: Environment, state: State) -> Outcome:
+    """What `state`, whose entry function is about to return r0, shows."""
+    code = _code(env, extract(31, 0, state.scalar(0)))
+    values: dict[str, Term] = {}
+    for observable in env.interface.observables:
+        value = _observed(env, state, observable, code)
+        if value is not None:
+            values[observable.name] = value
+    return Outcome(code, values)
+
+
+def _code(env: Environment, code: Term) -> Term:
+    interface = env.interface
+    if interface.clamp_to_length:
+        length = extract(31, 0, packet_length())
+        return ite(ult(code, length), code, length)
+    if interface.other_code is not None:
+        known = disj(*(eq(code, const(label, 32)) for label in interface.verdicts.values()))
+        return ite(known, code, const(interface.other_code, 32))
+    return code
+
+
+def _observed(env: Environment, state: State, observable: Observable, code: Term) -> Term | None:
+    match observable.name:
+        case "meta.size":
+            return const(state.meta_size, observable.width)
+        case "meta":
+            return _metadata(env, state, observable, code)
+        case "cb":
+            return control_block(env, state)
+        case "keys.nhoff":
+            return _header_offsets(env, state)[0]
+        case "keys.thoff":
+            return _header_offsets(env, state)[1]
+    if observable.map_name:
+        return _map_value(env, state, observable)
+    if observable.name.startswith("keys."):
+        value = _number(cells.load(state.keys, observable.offset, observable.width // 8, env.little, _no_byte))
+        return cells.in_memory_order(value, env.little) if observable.kind == "bytes" else value
+    return field_value(env, state, observable.name)
+
+
+def _metadata(env: Environment, state: State, observable: Observable, code: Term) -> Term | None:
+    """The metadata bytes, data_meta first. None: there are none, or the packet does not go on anyway."""
+    size = state.meta_size
+    if size == 0 or (code.is_const and not env.interface.counts(observable, code.value)):
+        return None
+
+    def missing(offset: int) -> Term:
+        raise stuck(f"hands on metadata byte {offset} that was never written")
+
+    return cells.in_memory_order(_number(cells.load(state.meta, -size, size, env.little, missing)), env.little)
+
+
+def _header_offsets(env: Environment, state: State) -> tuple[Term, Term]:
+    """nhoff and thoff after `bpf_flow_dissect` (net/core/flow_dissector.c) clamped them to the packet, 16 bits each."""
+    length = extract(15, 0, packet_length())
+    nhoff = _clamp(_number(cells.load(state.keys, NHOFF, 2, env.little, _no_byte)), const(14, 16), length)
+    thoff = _clamp(_number(cells.load(state.keys, THOFF, 2, env.little, _no_byte)), nhoff, length)
+    return nhoff, thoff
+
+
+def _clamp(value: Term, low: Term, high: Term) -> Term:
+    return ite(ult(value, high), ite(ult(value, low), low, value), high)
+
+
+def _map_value(env: Environment, state: State, observable: Observable) -> Term:
+    key = const(observable.map_key, map_access.KEY_WIDTH)
+    region = map_access.value_region(observable.map_name, key)
+    value = map_access.current_value(env, state, Pointer(region, ZERO), observable.width // 8)
+    return cells.in_memory_order(_number(value), env.little) if observable.kind == "bytes" else _number(value)
+
+
+def _number(value: Value | None) -> Term:
+    if not isinstance(value, Term):
+        raise stuck("an observable holds a pointer: the result depends on kernel addresses")
+    return value
+
+
+def _no_byte(offset: int) -> Term:
+    raise stuck(f"flow key byte {offset} was never written")

@@ -1,0 +1,109 @@
+"""Arithmetic and comparison of pointers, as far as no result depends on where the kernel put an object (D32)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from equiv.bpf import insn as op
+from equiv.bpf.state import State, not_a_number, stuck
+from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, constant_offset
+from equiv.term import FALSE, TRUE, Term, bvadd, bvand, bvsub, const, distinct, eq, negate, sle, slt, ule, ult
+
+SMALL = 1 << 62
+"""Offsets below this are never negative, and sums of two of them do not wrap."""
+
+
+def add_pointers(a: Value, b: Value) -> Value:
+    """`a + b` where one of them is a pointer."""
+    if isinstance(a, Pointer) and isinstance(b, Term):
+        return Pointer(a.region, bvadd(a.offset, b))
+    if isinstance(a, Term) and isinstance(b, Pointer):
+        return Pointer(b.region, bvadd(b.offset, a))
+    raise stuck("adds two pointers: the result depends on kernel addresses")
+
+
+def subtract_pointers(a: Value, b: Value) -> Value:
+    """`a - b` where one of them is a pointer."""
+    if isinstance(a, Pointer) and isinstance(b, Term):
+        return Pointer(a.region, bvsub(a.offset, b))
+    if isinstance(a, Pointer) and isinstance(b, Pointer) and same_region(a.region, b.region):
+        return bvsub(a.offset, b.offset)
+    if isinstance(b, Pointer) and isinstance(a, Pointer):
+        raise stuck(f"subtracts a pointer to {b.region} from one to {a.region}: the result depends on kernel addresses")
+    raise stuck("subtracts a pointer from a number: the result depends on kernel addresses")
+
+
+def same_region(a: Region, b: Region) -> bool:
+    """Whether the two are surely one object. Map objects and functions are compared by identity nowhere."""
+    return a == b
+
+
+Relation = Callable[[Term, Term], Term]
+
+SCALAR: dict[int, Relation] = {
+    op.JEQ: eq,
+    op.JNE: distinct,
+    op.JGT: lambda a, b: ult(b, a),
+    op.JGE: lambda a, b: ule(b, a),
+    op.JLT: ult,
+    op.JLE: ule,
+    op.JSGT: lambda a, b: slt(b, a),
+    op.JSGE: lambda a, b: sle(b, a),
+    op.JSLT: slt,
+    op.JSLE: sle,
+    op.JSET: lambda a, b: distinct(bvand(a, b), const(0, a.width)),
+}
+
+_LESS = {  # comparisons as "x < y" or its negation: (swap operands, negate)
+    op.JLT: (False, False),
+    op.JGE: (False, True),
+    op.JGT: (True, False),
+    op.JLE: (True, True),
+}
+
+_NULL = {op.JEQ: FALSE, op.JNE: TRUE, op.JGT: TRUE, op.JLE: FALSE}
+"""What a comparison of a valid pointer with 0 gives; such pointers are never NULL."""
+
+
+def compare(state: State, code: int, a: Value | None, b: Value | None) -> Term:
+    """The guard of a 64-bit comparison of which an operand is no number."""
+    for value in (a, b):
+        if value is None or isinstance(value, Unusable):
+            raise not_a_number(value)
+    if isinstance(a, Pointer) and isinstance(b, Pointer):
+        if same_region(a.region, b.region):
+            return _compare_offsets(state, code, a.offset, b.offset)
+        raise stuck(f"compares a pointer to {a.region} with one to {b.region}: the result depends on kernel addresses")
+    if b is ZERO and code in _NULL:
+        return _NULL[code]
+    if a is ZERO and code in (op.JEQ, op.JNE, op.JLT, op.JGE):
+        return TRUE if code in (op.JNE, op.JLT) else FALSE
+    raise stuck("compares a pointer with a number: the result depends on kernel addresses")
+
+
+def _compare_offsets(state: State, code: int, a: Term, b: Term) -> Term:
+    """Two addresses in one object compare as their offsets do: objects do not wrap around the address space.
+
+    Accepted programs keep offsets within 2^29 of the object (BPF_MAX_VAR_OFF), so that holds for addresses past an
+    object's ends, too. Signed comparison of offsets is right in general; unsigned where neither can be negative.
+    """
+    if code == op.JEQ:
+        return eq(a, b)
+    if code == op.JNE:
+        return distinct(a, b)
+    if code not in _LESS:
+        raise stuck("compares two pointers as signed numbers: the result depends on kernel addresses")
+    swap, opposite = _LESS[code]
+    x, y = (b, a) if swap else (a, b)
+    less = ult if not_negative(state, x) and not_negative(state, y) else slt
+    guard = less(x, y)
+    return negate(guard) if opposite else guard
+
+
+def not_negative(state: State, offset: Term) -> bool:
+    """Whether the offset is known to be at least 0 and small."""
+    if offset.hi < SMALL:
+        return True
+    if constant_offset(offset) is not None:
+        return False
+    return state.knows(ult(offset, const(SMALL, WORD))) is True

@@ -1,0 +1,287 @@
+"""States as the proof engine stores them: what is discrete goes into the location, every live term into a named cell.
+
+States that mean the same get the same location (D30): stack bytes are cut where the function's own loads and
+stores cut them, whatever path wrote them; constant offsets of pointers to anything but the packet are discrete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from equiv.bpf.cells import Cells
+from equiv.bpf.cfg import ControlFlow
+from equiv.bpf.context import FLOW_KEY_FIELDS
+from equiv.bpf.environment import Environment
+from equiv.bpf.layout import Units, normalised, stack_units
+from equiv.bpf.liveness import Liveness
+from equiv.bpf.state import Answers, Caller, State
+from equiv.bpf.steering import steering
+from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, stack
+from equiv.machine.protocol import Snapshot
+from equiv.term import Term, const
+
+MAX_FRAMES = 8
+STACK_SIZE = 512
+ALL_REGISTERS = 0x3FF
+
+
+class Location(NamedTuple):
+    """Everything discrete about a state. `shape` says of each held value, by cell name, what kind it is."""
+
+    slot: int
+    calls: tuple[int, ...]
+    answers: Answers
+    meta_size: int
+    spoiled: frozenset[str]
+    shape: tuple[Shape, ...]
+
+
+class Shape(NamedTuple):
+    """One held value. `place`: register or offset in `store`; `held` None: a scalar, whose term is a cell."""
+
+    store: str
+    place: int
+    size: int
+    held: Unusable | PointerShape | None
+
+
+class PointerShape(NamedTuple):
+    """A pointer; its offset or key is None where it is a cell."""
+
+    kind: str
+    name: str
+    frame: int
+    key: int | None
+    key_width: int
+    offset: int | None
+
+
+class Snapshots:
+    """Freezes and thaws the states of one machine."""
+
+    def __init__(self, env: Environment, flow: ControlFlow, live: Liveness) -> None:
+        self._env = env
+        self._flow = flow
+        self._live = live
+        self._steers = steering(env.program, flow)
+        self._units = {f.entry: stack_units(env.program, flow, f) for f in flow.functions}
+        self._base = len(env.program.insns) + 2
+
+    # --- freezing -----------------------------------------------------------------------------------------------
+
+    def snapshot(self, state: State) -> Snapshot:
+        """Freeze a state."""
+        found: dict[str, Term] = {}
+        shape: list[Shape] = []
+        depth = len(state.callers)
+        for number, caller in enumerate(state.callers):
+            registers = self._live.registers_during_call(caller.call) >> 6
+            self._registers(found, shape, f"f{number}.r", 6, registers, caller.saved)
+        self._registers(found, shape, "r", 0, self._live.registers(state.pc) & ALL_REGISTERS, state.regs)
+        for number, cells in enumerate(state.stacks):
+            if not cells:
+                continue
+            if number < depth:
+                slot = state.callers[number].call
+                live = self._live.stack_during_call(slot)
+            else:
+                slot = state.pc
+                live = self._live.stack(slot)
+            self._cells(found, shape, f"s{number}.", self._live_cells(cells, live, slot))
+        if state.keys:
+            self._cells(found, shape, "keys.", normalised(state.keys, KEY_UNITS, self._env.little))
+        self._cells(found, shape, "meta.", state.meta)
+        self._cells(found, shape, "ctx.", state.ctx)
+        if state.linear is not None:
+            shape.append(_frozen(found, "linear.", 0, 8, state.linear))
+        self._map_values(found, shape, state)
+        calls = tuple(caller.call for caller in state.callers)
+        location = Location(state.pc, calls, state.answers, state.meta_size, state.spoiled, tuple(shape))
+        return Snapshot(location, found, _packet_offsets(shape), self._steering_cells(state, found, shape))
+
+    def _steering_cells(self, state: State, found: dict[str, Term], shape: list[Shape]) -> frozenset[str]:
+        """Names of the cells on which a jump, an address or a helper may still depend."""
+        names = set()
+        depth = len(state.callers)
+        for item in shape:
+            frame = depth
+            if item.store[0] in "sf" and item.store[1:-1].isdigit():
+                frame = int(item.store[1:-1])
+            slot = state.pc if frame >= depth else state.callers[frame].call + 1
+            steers = self._steers[slot]
+            if item.store[0] == "s":
+                bits = steers >> 16 >> (STACK_SIZE + item.place) & ((1 << item.size) - 1)
+            elif item.store == "r" or item.store[0] == "f":
+                bits = steers >> item.place & 1
+            else:
+                continue
+            if bits:
+                names.add(f"{item.store}{item.place}")
+        return frozenset(names & found.keys())
+
+    def _registers(
+        self,
+        found: dict[str, Term],
+        shape: list[Shape],
+        store: str,
+        first: int,
+        live: int,
+        values: list[Value | None] | tuple[Value | None, ...],
+    ) -> None:
+        for register, value in enumerate(values, first):
+            if value is not None and live >> (register - first) & 1:
+                shape.append(_frozen(found, store, register, 8, value))
+
+    def _live_cells(self, cells: Cells, live: int, slot: int) -> Cells:
+        units = self._units[self._flow.function_at(slot).entry]
+        return _living(normalised(_living(cells, live), units, self._env.little), live)
+
+    def _cells(self, found: dict[str, Term], shape: list[Shape], store: str, cells: Cells) -> None:
+        for offset in sorted(cells):
+            size, value = cells[offset]
+            shape.append(_frozen(found, store, offset, size, value))
+
+    def _map_values(self, found: dict[str, Term], shape: list[Shape], state: State) -> None:
+        """Overlays in order of map, then constant keys by value, then others in order of their first write."""
+        symbolic = 0
+        ordered = sorted(state.values.items(), key=lambda item: (item[0][0], _constant_first(item[0][1])))
+        for (name, key), cells in ordered:
+            if key.is_const:
+                store = f"map.{name}[{key.value}]."
+                held = PointerShape("map value", name, 0, key.value, key.width, 0)
+            else:
+                store = f"map.{name}#{symbolic}."
+                symbolic += 1
+                held = PointerShape("map value", name, 0, None, key.width, 0)
+                found[f"{store}key"] = key
+            shape.append(Shape(store, OVERLAY, 0, held))
+            self._cells(found, shape, store, cells)
+
+    # --- thawing ------------------------------------------------------------------------------------------------
+
+    def resume(self, snapshot: Snapshot) -> State:
+        """The state that was frozen, with the terms that the cells now hold."""
+        location = snapshot.location
+        assert isinstance(location, Location)
+        depth = len(location.calls)
+        state = State()
+        state.pc = location.slot
+        state.answers = location.answers
+        state.meta_size = location.meta_size
+        state.spoiled = location.spoiled
+        state.stacks = [{} for _ in range(depth + 1)]
+        saved: list[list[Value | None]] = [[None] * 4 for _ in range(depth)]
+        stores: dict[str, Cells] = {"keys.": state.keys, "meta.": state.meta, "ctx.": state.ctx}
+        stores |= {f"s{number}.": cells for number, cells in enumerate(state.stacks)}
+        registers = {f"f{number}.r": values for number, values in enumerate(saved)}
+        for item in location.shape:
+            if item.place == OVERLAY:
+                assert isinstance(item.held, PointerShape)
+                key = _key(snapshot.cells, item.store, item.held)
+                assert key is not None
+                stores[item.store] = state.values[item.held.name, key] = {}
+                continue
+            value = _thawed(snapshot.cells, item)
+            if item.store == "r":
+                state.regs[item.place] = value
+            elif item.store == "linear.":
+                assert isinstance(value, Term)
+                state.linear = value
+            elif item.store in registers:
+                registers[item.store][item.place - 6] = value
+            else:
+                stores[item.store][item.place] = (item.size, value)
+        state.callers = tuple(Caller(call, tuple(kept)) for call, kept in zip(location.calls, saved, strict=True))
+        state.regs[10] = Pointer(stack(depth), ZERO)
+        return state
+
+    # --- where --------------------------------------------------------------------------------------------------
+
+    def slot(self, snapshot: Snapshot) -> int:
+        """The slot of the instruction to execute next."""
+        location = snapshot.location
+        assert isinstance(location, Location)
+        return location.slot
+
+    def order(self, snapshot: Snapshot) -> int:
+        """The functions' positions as digits, the entry function's first: what a call does comes before its return."""
+        location = snapshot.location
+        assert isinstance(location, Location)
+        number = 0
+        for slot in (*location.calls, location.slot):
+            number = number * self._base + self._flow.order[slot] + 1
+        return int(number * self._base ** (MAX_FRAMES - 1 - len(location.calls)))
+
+
+OVERLAY = 1 << 20
+"""`Shape.place` that opens the cells of a map value."""
+
+KEY_UNITS: Units = {
+    byte: (offset, offset + size) for offset, size in FLOW_KEY_FIELDS.items() for byte in range(offset, offset + size)
+}
+"""Flow keys are frozen field by field."""
+
+
+def _packet_offsets(shape: list[Shape]) -> frozenset[str]:
+    """Names of the cells that hold the offset of a pointer into the packet."""
+    return frozenset(
+        f"{item.store}{item.place}"
+        for item in shape
+        if isinstance(item.held, PointerShape) and item.held.kind == "pkt" and item.held.offset is None
+    )
+
+
+def _constant_first(key: Term) -> int:
+    return key.value if key.is_const else 1 << key.width
+
+
+def _living(cells: Cells, live: int) -> Cells:
+    """The cells of which any byte is live, by the frame's byte mask."""
+    return {offset: cell for offset, cell in cells.items() if live >> (STACK_SIZE + offset) & ((1 << cell[0]) - 1)}
+
+
+def _is_cursor(item: Shape) -> bool:
+    return isinstance(item.held, PointerShape) and item.held.kind == "pkt" and item.held.offset is None
+
+
+def _frozen(found: dict[str, Term], store: str, place: int, size: int, value: Value) -> Shape:
+    name = f"{store}{place}"
+    if isinstance(value, Term):
+        found[name] = value
+        return Shape(store, place, size, None)
+    if isinstance(value, Unusable):
+        return Shape(store, place, size, value)
+    region, offset = value
+    key = region.key
+    if key is not None and not key.is_const:
+        found[f"{name}.key"] = key
+    fixed = offset.value if offset.is_const and (region.kind != "pkt" or offset.value >> (WORD - 1)) else None
+    if fixed is None:
+        found[name] = offset
+    held = PointerShape(
+        region.kind,
+        region.name,
+        region.frame,
+        key.value if key is not None and key.is_const else None,
+        key.width if key is not None else 0,
+        fixed,
+    )
+    return Shape(store, place, size, held)
+
+
+def _thawed(found: Mapping[str, Term], item: Shape) -> Value:
+    name = f"{item.store}{item.place}"
+    held = item.held
+    if held is None:
+        return found[name]
+    if isinstance(held, Unusable):
+        return held
+    region = Region(held.kind, held.name, held.frame, _key(found, f"{name}.", held))  # type: ignore[arg-type]
+    return Pointer(region, found[name] if held.offset is None else const(held.offset, WORD))
+
+
+def _key(found: Mapping[str, Term], prefix: str, held: PointerShape) -> Term | None:
+    if not held.key_width:
+        return None
+    return found[f"{prefix}key"] if held.key is None else const(held.key, held.key_width)

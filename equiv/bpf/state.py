@@ -1,0 +1,161 @@
+"""The symbolic machine's native state, and how a handler of one instruction stops half-way.
+
+A `State` is mutable and belongs to one `run`; what `run` hands out is never written again. Copies share nothing
+that is written in place.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from equiv.bpf.cells import Cells
+from equiv.bpf.values import Pointer, Unusable, Value, describe
+from equiv.machine.protocol import Decide
+from equiv.term import Term
+
+Answers = tuple[tuple[str, bool], ...]
+"""Decisions already made within the instruction at `pc`, by the name of the question."""
+
+
+class Caller(NamedTuple):
+    """One suspended function: the slot of its call and its r6 to r9."""
+
+    call: int
+    saved: tuple[Value | None, ...]
+
+
+class Rejected(Exception):
+    """Nothing more can be done at this instruction: `fault` if the verifier rejects it, else it is not modelled."""
+
+    def __init__(self, reason: str, fault: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.fault = fault
+
+
+class Undecided(Exception):
+    """The instruction needs to know whether `guard` holds; nothing of it has been done yet."""
+
+    def __init__(self, question: str, guard: Term) -> None:
+        super().__init__(question)
+        self.question = question
+        self.guard = guard
+
+
+def stuck(reason: str) -> Rejected:
+    """To raise where something is not modelled."""
+    return Rejected(reason, fault=False)
+
+
+def fault(reason: str) -> Rejected:
+    """To raise where no accepted program comes to."""
+    return Rejected(reason, fault=True)
+
+
+class State:
+    """`pc` is the slot to execute next. `regs` holds r0 to r10, None where uninitialised.
+
+    `stacks` are the frames' cells, by call depth; offsets count from r10, so all are negative. `meta` are XDP metadata
+    bytes at their (negative) packet offsets, `meta_size` how many bytes of metadata there are. `keys` are the flow
+    keys, `ctx` written context fields. `values` overlays map values by map name and key. `spoiled` are maps whose
+    contents are no longer known. `linear` is where the linear part ends, 64 bits, once a helper has moved it.
+    """
+
+    __slots__ = (
+        *("answers", "callers", "ctx", "decide", "keys", "linear", "meta", "meta_size"),
+        *("pc", "regs", "spoiled", "stacks", "values"),
+    )
+
+    def __init__(self) -> None:
+        self.pc = 0
+        self.answers: Answers = ()
+        self.regs: list[Value | None] = [None] * 11
+        self.callers: tuple[Caller, ...] = ()
+        self.stacks: list[Cells] = [{}]
+        self.linear: Term | None = None
+        self.meta: Cells = {}
+        self.meta_size = 0
+        self.keys: Cells = {}
+        self.ctx: Cells = {}
+        self.values: dict[tuple[str, Term], Cells] = {}
+        self.spoiled: frozenset[str] = frozenset()
+        self.decide: Decide = undecided
+
+    def copy(self) -> State:
+        """An independent copy."""
+        new = object.__new__(State)
+        new.pc = self.pc
+        new.answers = self.answers
+        new.regs = self.regs.copy()
+        new.callers = self.callers
+        new.stacks = [cells.copy() for cells in self.stacks]
+        new.linear = self.linear
+        new.meta = self.meta.copy() if self.meta else {}
+        new.meta_size = self.meta_size
+        new.keys = self.keys.copy() if self.keys else {}
+        new.ctx = self.ctx.copy() if self.ctx else {}
+        new.values = {key: cells.copy() for key, cells in self.values.items()} if self.values else {}
+        new.spoiled = self.spoiled
+        new.decide = self.decide
+        return new
+
+    def ask(self, question: str, guard: Term) -> bool:
+        """Whether `guard` holds on this path. `question` is unique among those of one instruction.
+
+        Must be called before the instruction changes anything. Raises Undecided where both are possible.
+        """
+        for asked, answer in self.answers:
+            if asked == question:
+                return answer
+        known = self.knows(guard)
+        if known is None:
+            raise Undecided(question, guard)
+        return known
+
+    def knows(self, guard: Term) -> bool | None:
+        """Whether `guard` is known to hold or not to hold; never forks."""
+        if guard.is_const:
+            return guard.value == 1
+        return self.decide(guard)
+
+    def answered(self, question: str, answer: bool) -> State:
+        """A copy that continues with the question settled."""
+        new = self.copy()
+        new.answers = (*self.answers, (question, answer))
+        return new
+
+    def scalar(self, register: int) -> Term:
+        """The number in a register; stops where it holds none."""
+        value = self.regs[register]
+        if type(value) is Term:
+            return value
+        raise not_a_number(value)
+
+    def replace_values(self, old: str, new: Unusable) -> None:
+        """Put `new` for every pointer into regions of kind `old`, wherever it is held."""
+
+        def moved(value: Value | None) -> Value | None:
+            return new if isinstance(value, Pointer) and value.region.kind == old else value
+
+        self.regs = [moved(value) for value in self.regs]
+        self.callers = tuple(Caller(c.call, tuple(moved(value) for value in c.saved)) for c in self.callers)
+        for cells in self.stacks:
+            for offset, (size, value) in cells.items():
+                if isinstance(value, Pointer) and value.region.kind == old:
+                    cells[offset] = (size, new)
+
+
+def undecided(guard: Term) -> bool | None:
+    """Knows nothing."""
+    return None
+
+
+def not_a_number(value: Value | None) -> Rejected:
+    """To raise where a number is needed and `value` is none."""
+    match value:
+        case None:
+            return fault("reads an uninitialised register")
+        case Unusable(reason, rejected):
+            return Rejected(reason, rejected)
+        case _:
+            return stuck(f"computes with {describe(value)} as a number: the result depends on kernel addresses")

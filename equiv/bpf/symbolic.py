@@ -1,0 +1,105 @@
+"""The symbolic BPF machine: `equiv.machine.protocol.Machine` for one program under one interface.
+
+`steps` says what each instruction does, `snapshots` how a state is frozen. This module runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from equiv.bpf.assumptions import assumptions
+from equiv.bpf.cfg import control_flow
+from equiv.bpf.context import initial_state
+from equiv.bpf.environment import Environment
+from equiv.bpf.liveness import liveness
+from equiv.bpf.program import Program
+from equiv.bpf.snapshots import Snapshots
+from equiv.bpf.state import Rejected, State, Undecided
+from equiv.bpf.steps import build_steps
+from equiv.errors import Place
+from equiv.machine.interface import Interface
+from equiv.machine.protocol import Branch, Decide, Fault, Fork, Snapshot, Stop, Stuck
+from equiv.term import negate
+
+MAX_STEPS = 200_000
+"""Instructions that one run may execute between two undecided decisions."""
+
+
+class BpfMachine:
+    """A program as a machine. Immutable but for memory of terms already built."""
+
+    def __init__(self, program: Program, interface: Interface) -> None:
+        self.program = program
+        self.interface = interface
+        self.name = f"{program.path}:{program.name}"
+        self._env = Environment(program, interface)
+        self._steps = build_steps(self._env, self._describe)
+        flow = control_flow(program)
+        self._snapshots = Snapshots(self._env, flow, liveness(program, flow))
+
+    def start(self) -> State:
+        """The state before the first instruction."""
+        return initial_state(self._env)
+
+    def run(self, state: State, decide: Decide) -> Stop:
+        """Run on to the next decision that `decide` cannot settle, or to the end. `state` is left as it was."""
+        state = state.copy()
+        state.decide = decide
+        steps = self._steps
+        try:
+            for _ in range(MAX_STEPS):
+                stop = steps[state.pc](state)
+                if stop is not None:
+                    if isinstance(stop, Fork):
+                        return Fork(stop.before, stop.branches, self._place(state.pc))
+                    return stop
+                if state.answers:
+                    state.answers = ()
+        except Undecided as question:
+            text = self._describe(state.pc)
+            branches = tuple(
+                Branch(guard, state.answered(question.question, answer), f"{text} ({question.question}: {word})")
+                for guard, answer, word in ((question.guard, True, "yes"), (negate(question.guard), False, "no"))
+            )
+            return Fork(state, branches, self._place(state.pc))
+        except Rejected as rejected:
+            kind = Fault if rejected.fault else Stuck
+            return kind(rejected.reason, self._place(state.pc))
+        return Stuck(f"no decision in {MAX_STEPS} instructions", self._place(state.pc))
+
+    def snapshot(self, state: State) -> Snapshot:
+        """Freeze `state`: registers `r0`…, stack bytes `s0.-8`…, `keys.12`, `meta.-4`, `ctx.8`, map values."""
+        return self._snapshots.snapshot(state)
+
+    def resume(self, snapshot: Snapshot) -> State:
+        """The inverse of `snapshot`; what it left out is uninitialised."""
+        return self._snapshots.resume(snapshot)
+
+    def order(self, snapshot: Snapshot) -> int:
+        """Position in a weak topological order: the entry function's slot first, then its callee's, and so on."""
+        return self._snapshots.order(snapshot)
+
+    def place(self, snapshot: Snapshot) -> Place:
+        """The source line of the instruction to execute next."""
+        return self._place(self._snapshots.slot(snapshot))
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What a proof over this machine takes for granted."""
+        return assumptions(self._env)
+
+    def _place(self, slot: int) -> Place:
+        line = self.program.line_at(slot)
+        function = max((start for start in self.program.functions if start <= slot), default=0)
+        name = self.program.functions.get(function, "")
+        if line is None:
+            return Place(self.program.path, program=self.program.name, insn=slot, function=name)
+        return Place(
+            line.file, line.line, line.column, excerpt=line.text, program=self.program.name, insn=slot, function=name
+        )
+
+    def _describe(self, slot: int) -> str:
+        line = self.program.line_at(slot)
+        if line is None:
+            return f"instruction {slot}"
+        return f"{PurePath(line.file).name}:{line.line}: {line.text.strip()}".rstrip(": ")

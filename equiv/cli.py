@@ -1,0 +1,305 @@
+"""The command: arguments in, `equiv.api` calls, reports out. Every error that a user sees is rendered here.
+
+Nothing heavy is imported before it is known to be needed, so `equiv --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+from equiv.errors import EquivError, InputError, InternalError, Place
+
+EXIT_STATUSES = """\
+exit status of check:
+  0  equivalent    1  different    2  unusable input or usage    3  unknown
+  4  the input uses something that is not supported              5  a defect in equiv"""
+
+UNUSABLE, LIMIT, NOT_SUPPORTED, DEFECT = 2, 3, 4, 5
+INTERRUPTED, NOBODY_READS = 128 + 2, 128 + 13  # as shells report SIGINT and SIGPIPE
+
+Handler = Callable[[argparse.Namespace], int]
+
+
+def entry() -> NoReturn:
+    """Run the command line of this process and exit."""
+    status = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = _nobody_reads()
+    sys.exit(status)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit status. Prints the verdict to stdout, errors and progress to stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    debug = "--debug" in arguments
+    try:
+        if arguments and arguments[0] == "bench":  # has options of its own
+            return _bench(arguments[1:])
+        namespace = _parser().parse_args(arguments)
+        handler: Handler = namespace.handler
+        return handler(namespace)
+    except SystemExit as exit_:  # argparse: 0 after --help, 2 for wrong usage
+        return exit_.code if isinstance(exit_.code, int) else UNUSABLE
+    except InternalError as error:
+        return _defect(error, debug)
+    except EquivError as error:
+        if debug:
+            traceback.print_exc()
+        _print_error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    except MemoryError:
+        print("error: out of memory", file=sys.stderr)
+        return LIMIT
+    except Exception as error:
+        return _defect(error, debug)
+
+
+def _print_error(error: EquivError) -> None:
+    from equiv.report.errors import render_error
+    from equiv.report.style import style_for
+
+    print(render_error(error, style_for(sys.stderr)), file=sys.stderr)
+
+
+def _defect(error: Exception, debug: bool) -> int:
+    """An exception that nobody expected is a defect in equiv, whatever the input."""
+    from equiv.report.style import clean
+
+    if debug:
+        traceback.print_exception(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    kind = "" if isinstance(error, InternalError) else f"{type(error).__name__}: "
+    text = f"{kind}{clean(str(error))} ({Path(last.filename).name}:{last.lineno})"
+    hint = "" if debug else "; please report it with what the same command prints with --debug"
+    print(f"defect in equiv: {text}{hint}", file=sys.stderr)
+    return DEFECT
+
+
+def _nobody_reads() -> int:
+    """The reader of stdout has gone; keep the interpreter from complaining when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOBODY_READS
+
+
+def _check(options: argparse.Namespace) -> int:
+    from equiv import api
+    from equiv.report.progress import ProgressLine
+
+    if options.pcap:
+        _expect_folder(options.pcap)
+    progress = ProgressLine(sys.stderr)
+    try:
+        result = api.check(
+            options.left,
+            options.right,
+            interface=options.interface,
+            timeout=options.timeout,
+            all_differences=options.all,
+            solver=options.solver,
+            seed=options.seed,
+            observe_maps=tuple(options.observe_map),
+            kernel=False if options.no_kernel else None,
+            progress=progress,
+        )
+    finally:
+        progress.clear()
+    if options.json:
+        from equiv.report.json_result import render_json
+
+        sys.stdout.write(render_json(result))
+    else:
+        from equiv.report.style import style_for
+        from equiv.report.terminal import render_result
+
+        sys.stdout.write(render_result(result, style_for(sys.stdout), options.verbose))
+    sys.stdout.flush()
+    if options.pcap:
+        from equiv.report.pcapng import write_counterexamples
+
+        write_counterexamples(result, options.pcap)
+        if not result.counterexamples:
+            print(f"{options.pcap} not written: there is no packet to show", file=sys.stderr)
+    return result.exit_status
+
+
+def _expect_folder(path: str) -> None:
+    """Find out before a long proof, not after it, that its packet cannot be written."""
+    if not Path(path).absolute().parent.is_dir():
+        raise InputError("cannot write: no such folder", Place(path))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from equiv.report.run import print_runs
+
+    return print_runs(
+        options.file,
+        packets=options.packet,
+        capture=options.pcap,
+        interface=options.interface,
+        context=dict(options.context),
+        on=options.on,
+        as_json=options.json,
+        verbose=options.verbose,
+    )
+
+
+def _show(options: argparse.Namespace) -> int:
+    from equiv.report.show import show
+    from equiv.report.style import style_for
+
+    for line in show(options.file, style_for(sys.stdout), options.verbose, options.svg):
+        print(line)
+    return 0
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    from equiv import bench
+
+    return bench.main(list(arguments))
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"equiv {version('equiv')}")
+        parser.exit()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="equiv",
+        description="Prove or refute that an eBPF packet program and a device's parser table do the same.",
+        epilog=EXIT_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_check(commands)
+    _add_run(commands)
+    _add_show(commands)
+    commands.add_parser("bench", help="measure equiv on pairs of programs (equiv bench --help)")
+    return parser
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add(commands: Commands, name: str, handler: Handler, text: str, epilog: str = "") -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=text[0].lower() + text[1:].rstrip("."),
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(handler=handler)
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show more")
+    return parser
+
+
+def _add_check(commands: Commands) -> None:
+    parser = _add(commands, "check", _check, "Prove or refute that two programs do the same.", EXIT_STATUSES)
+    for side in ("left", "right"):
+        parser.add_argument(
+            side,
+            metavar=side.upper(),
+            help="an object file (.bpf.o, with :PROGRAM where it holds several) or a device table (.dev)",
+        )
+    _add_interface(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON (specs/result.schema.json)")
+    parser.add_argument("--pcap", metavar="FILE", help="write packets that show a difference to a pcapng file")
+    parser.add_argument("--all", action="store_true", help="look for differences with distinct causes, not just one")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up with `unknown` after this time")
+    parser.add_argument("--solver", choices=("z3", "bitwuzla"), default="z3", help="SMT solver (default: z3)")
+    parser.add_argument(
+        "--jobs", type=_count, default=1, metavar="N", help="use at most N processes; one pair takes one"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
+    parser.add_argument(
+        "--observe-map",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="compare what this array map holds at the end",
+    )
+    parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
+
+
+def _add_run(commands: Commands) -> None:
+    parser = _add(commands, "run", _run, "Run packets through one program or table and print what it shows.")
+    parser.add_argument("file", metavar="FILE", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--packet", action="append", type=_packet, metavar="HEX", help="a packet; may be repeated")
+    source.add_argument("--pcap", metavar="FILE", help="all packets of a pcap or pcapng file")
+    _add_interface(parser)
+    parser.add_argument(
+        "--context", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a field of the context"
+    )
+    parser.add_argument("--on", choices=("interpreter", "kernel"), default="interpreter", help="where to run it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a packet, each on a line")
+
+
+def _add_show(commands: Commands) -> None:
+    parser = _add(commands, "show", _show, "Print what was understood of an object file or a device table.")
+    parser.add_argument("file", metavar="FILE", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table")
+    parser.add_argument("--svg", metavar="OUT", help="draw the parse graph, or a program's control flow, to this file")
+
+
+def _add_interface(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--interface", metavar="NAME", help="what is given and compared (specs/interfaces; default: the inputs say)"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def _packet(text: str) -> bytes:
+    digits = text.removeprefix("0x").replace(":", "")
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a packet in hexadecimal") from None
+
+
+def _setting(text: str) -> tuple[str, int]:
+    name, equals, value = text.partition("=")
+    try:
+        if not name or not equals:
+            raise ValueError
+        return name, int(value, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER") from None

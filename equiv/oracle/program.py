@@ -1,0 +1,278 @@
+"""One program in the kernel: loaded once, run on many inputs, observed like the interpreter observes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import struct
+import sys
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Final
+
+from equiv.bpf import insn as op
+from equiv.bpf.program import Insn, Program
+from equiv.machine.concrete import Input, NotRunnable, Observation
+from equiv.machine.interface import Interface, Observable
+from equiv.oracle import contexts, probe, syscall
+from equiv.oracle.context_use import context_use
+from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
+from equiv.oracle.maps import KernelMap
+
+__all__ = ["KernelProgram", "VerifierRejected"]
+
+MAX_METADATA: Final = 256
+TEST_RUN: Final = struct.Struct("=IIIIQQIIIIQQIIIxxxx")
+TC: Final = 3
+GET_SMP_PROCESSOR_ID: Final = 8
+NOT_OF_THE_INPUT: Final = {
+    5: "ktime_get_ns",
+    7: "get_prandom_u32",
+    42: "get_numa_node_id",
+    118: "jiffies64",
+    125: "ktime_get_boot_ns",
+    160: "ktime_get_coarse_ns",
+}
+"""Helpers by number whose results differ from run to run, or from machine to machine."""
+SKB_LOAD_BYTES: Final = 26
+SKB_LOAD_BYTES_RELATIVE: Final = 68
+
+
+class KernelProgram:
+    """A program loaded into the running kernel, with its maps. A context manager; `close` releases everything.
+
+    Raises VerifierRejected where the kernel does not load the program, NotRunnable where it uses what a test run
+    cannot stand for, OSError where bpf(2) is not to be had (see `available`).
+    """
+
+    def __init__(self, program: Program, interface: Interface) -> None:
+        if program.byte_order != sys.byteorder:
+            raise NotRunnable(f"a {program.byte_order}-endian program on a {sys.byteorder}-endian machine")
+        if program.core:
+            raise NotRunnable("uses CO-RE relocations, which a loader would apply")
+        self.program = program
+        self.interface = interface
+        self.cpu = min(os.sched_getaffinity(0))
+        self._use = context_use(program)
+        self._refuse_helpers()
+        self._resources = contextlib.ExitStack()
+        self._maps: dict[str, KernelMap] = {}
+        self._probing: tuple[int, KernelMap] | None = None
+        try:
+            for name in referenced_maps(program):
+                self._maps[name] = self._create(name)
+            self._code = image(program, {name: made.descriptor for name, made in self._maps.items()})
+            self._descriptor = self._load(self._code)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> KernelProgram:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the program and its maps."""
+        self._resources.close()
+
+    def run(self, given: Input) -> Observation:
+        """What the kernel shows on `given`. Raises NotRunnable where a test run cannot stand for that input."""
+        self._refuse_environment(given)
+        for name, kernel_map in self._maps.items():
+            kernel_map.fill(given.maps.get(name, {}))
+        with self._pinned():
+            if self.interface.context == "xdp_md":
+                code, values = self._run_xdp(given)
+            elif self.interface.context == "flow_dissector":
+                code, values = self._run_flow_dissector(given)
+            else:
+                code, values = self._run_skb(given)
+        code = self.interface.normalise(code, len(given.packet))
+        observed = {o.name: self._observed(o, values, given) for o in self.interface.observables}
+        return Observation(self.interface.label(code), code, observed)
+
+    def _create(self, name: str) -> KernelMap:
+        if name not in self.program.maps:
+            raise NotRunnable(f"map {name} is not in the object")
+        created = KernelMap.create(self.program.maps[name], self.program.byte_order, self.cpu)
+        self._resources.callback(created.close)
+        return created
+
+    def _load(self, code: bytes) -> int:
+        descriptor = load(code, self.interface.program_type, self.program.license)
+        self._resources.callback(os.close, descriptor)
+        return descriptor
+
+    def _refuse_helpers(self) -> None:
+        use, kind = self._use, self.interface.context
+        for number, name in NOT_OF_THE_INPUT.items():
+            if number in use.helpers:
+                raise NotRunnable(f"calls bpf_{name}, whose result is not a function of the packet")
+        if kind == "flow_dissector" and SKB_LOAD_BYTES in use.helpers:
+            raise NotRunnable("a test run of a flow dissector has no skb: bpf_skb_load_bytes always fails there")
+        if kind == "__sk_buff" and self.interface.program_type != TC and SKB_LOAD_BYTES_RELATIVE in use.helpers:
+            raise NotRunnable("a test run of a socket filter has the packet's headers elsewhere than a packet socket")
+
+    def _refuse_environment(self, given: Input) -> None:
+        wanted = given.context.get("helper.get_smp_processor_id")
+        if GET_SMP_PROCESSOR_ID in self._use.helpers and wanted != self.cpu:
+            raise NotRunnable(f"the run happens on CPU {self.cpu}, not {wanted}")
+
+    @contextlib.contextmanager
+    def _pinned(self) -> Iterator[None]:
+        """Stay on one CPU, so that per-CPU values are those of the run."""
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {self.cpu})
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+
+    def _run_xdp(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
+        if given.linear is not None and given.linear < len(given.packet):
+            raise NotRunnable("XDP frames in several fragments")
+        context = contexts.xdp_context(given, self._use)
+        code, data, after = test_run(self._descriptor, given.packet, len(given.packet) + MAX_METADATA, context)
+        size, end = contexts.XDP_MD.unpack(after)[:2]
+        if end - size != len(given.packet):
+            raise NotRunnable("a packet of this length gets several fragments in a test run")
+        return code, {"meta": data[:size], "meta.size": size}
+
+    def _run_flow_dissector(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
+        if given.linear is not None and given.linear < len(given.packet):
+            raise NotRunnable("a test run of a flow dissector has linear packets only")
+        code, keys, _ = test_run(self._descriptor, given.packet, contexts.FLOW_KEYS_SIZE, contexts.flow_context(given))
+        return code, {"keys": keys}
+
+    def _run_skb(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
+        ethernet = self.interface.program_type == TC
+        if given.linear is not None and given.linear < len(given.packet) and ethernet and not nonlinear_skbs():
+            raise NotRunnable("this kernel's test run makes linear skbs only")
+        order = self.program.byte_order
+        probed = ethernet and self._needs_probe(given)
+        run = contexts.skb_run(given, self._use, ethernet=ethernet, probed=probed, order=order)
+        if not probed and not run.shorten:
+            code, _, after = test_run(self._descriptor, run.frame, 0, run.context)
+            return code, contexts.skb_values(after, order)
+        descriptor, fields = self._probing_program()
+        probe.prepare(fields, given.context, run.shorten)
+        code, _, after = test_run(descriptor, run.frame, 0, run.context)
+        return code, {**contexts.skb_values(after, order), **probe.results(fields)}
+
+    def _needs_probe(self, given: Input) -> bool:
+        """Whether a field that a test run hides may have, or get, another value than 0."""
+        offsets = [contexts.SKB_OFFSETS[name] for name in contexts.PROBED]
+        return any(given.context.get(name) for name in contexts.PROBED) or any(
+            self._use.writes(offset, 4) for offset in offsets
+        )
+
+    def _probing_program(self) -> tuple[int, KernelMap]:
+        """The program inside the caller of `probe`, and the caller's map; loaded when first needed."""
+        if self._probing is None:
+            fields = KernelMap.create(probe.PROBE, self.program.byte_order, self.cpu)
+            self._resources.callback(fields.close)
+            try:
+                self._probing = self._load(probe.wrapped(self._code, fields, self.program.byte_order)), fields
+            except VerifierRejected as error:
+                raise NotRunnable(f"cannot be run inside a caller that reads {', '.join(contexts.PROBED)}") from error
+        return self._probing
+
+    def _observed(self, observable: Observable, values: Mapping[str, int | bytes], given: Input) -> int | bytes:
+        order = self.program.byte_order
+        if observable.map_name:
+            return self._map_value(observable, given)
+        if observable.name.startswith("keys."):
+            keys = values["keys"]
+            assert isinstance(keys, bytes)
+            content = keys[observable.offset : observable.offset + observable.width // 8]
+            return content if observable.kind == "bytes" else int.from_bytes(content, order)
+        if observable.name in values:
+            return values[observable.name]
+        if observable.name in contexts.PROBED:
+            return 0  # neither given nor written: `_needs_probe`
+        raise NotRunnable(f"a test run does not show {observable.name}")
+
+    def _map_value(self, observable: Observable, given: Input) -> bytes:
+        name, key = observable.map_name, observable.map_key.to_bytes(4, self.program.byte_order)
+        if name not in self._maps:
+            self._maps[name] = self._create(name)
+            self._maps[name].fill(given.maps.get(name, {}))
+        try:
+            return self._maps[name].value(key)
+        except KeyError:
+            raise NotRunnable(f"map {name} has no entry {observable.map_key}") from None
+
+
+def test_run(descriptor: int, packet: bytes, size_out: int, context: bytes | None) -> tuple[int, bytes, bytes]:
+    """BPF_PROG_TEST_RUN, once: the return code (unsigned 32 bits), the data and the context that come back."""
+    data_in = ctypes.create_string_buffer(packet, len(packet))
+    data_out = ctypes.create_string_buffer(size_out) if size_out else None
+    context_size = len(context) if context is not None else 0
+    context_in = ctypes.create_string_buffer(context, context_size) if context is not None else None
+    context_out = ctypes.create_string_buffer(context_size) if context is not None else None
+    attribute = TEST_RUN.pack(
+        descriptor,
+        0,
+        len(packet),
+        size_out,
+        syscall.address_of(data_in),
+        syscall.address_of(data_out),
+        1,
+        0,
+        context_size,
+        context_size,
+        syscall.address_of(context_in),
+        syscall.address_of(context_out),
+        0,
+        0,
+        0,
+    )
+    try:
+        _, after = syscall.bpf(syscall.PROG_TEST_RUN, attribute)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP, errno.E2BIG, errno.ENOMEM):
+            raise NotRunnable(f"the kernel refuses to test-run this input: {error.strerror}") from error
+        raise
+    fields = TEST_RUN.unpack(after[: TEST_RUN.size])
+    return (
+        fields[1],
+        data_out.raw[: fields[3]] if data_out is not None else b"",
+        context_out.raw if context_out is not None else b"",
+    )
+
+
+_nonlinear: list[bool] = []
+
+
+def nonlinear_skbs() -> bool:
+    """Whether this kernel's test run makes an skb whose linear part ends where the context's data_end says."""
+    if not _nonlinear:
+        _nonlinear.append(_try_nonlinear())
+    return _nonlinear[0]
+
+
+def _try_nonlinear() -> bool:
+    load_word, subtract = op.LDX | op.MEM | op.W, op.ALU64 | op.SUB | op.X
+    measuring = (
+        Insn(load_word, 0, 1, contexts.SKB_OFFSETS["data_end"], 0),
+        Insn(load_word, 2, 1, contexts.SKB_OFFSETS["data_end"] - 4, 0),
+        Insn(subtract, 0, 2, 0, 0),
+        Insn(op.JMP | op.EXIT, 0, 0, 0, 0),
+    )
+    order: Final = sys.byteorder
+    descriptor = load(b"".join(op.encode(insn, order) for insn in measuring), TC, "GPL")
+    context = bytearray(contexts.SKB_SIZE)
+    start = contexts.SKB_OFFSETS["data_end"]
+    context[start : start + 4] = struct.pack("=I", 20)
+    try:
+        return test_run(descriptor, bytes(64), 0, bytes(context))[0] == 20
+    except NotRunnable:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,93 @@
+"""Cubes: conditions that fix some bits of some leaves, as parser keys do, and when they plainly leave each other open.
+
+A parser's decisions are mostly `field == value` after a number of `field != other value`. Whether such a decision is
+still open needs no solver: what excludes a cube must agree with it on every bit that both fix, and a few small cubes
+cannot exclude everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from equiv.term import Term, mask
+
+Cube = dict[Term, tuple[int, int]]
+"""Leaf to (mask of the bits fixed, their values)."""
+
+
+def cube_of(condition: Term) -> Cube | None:
+    """`condition` as a cube, where it is a conjunction of slices of leaves equal to constants."""
+    cube: Cube = {}
+    for part in condition.args if condition.op == "and" else (condition,):
+        fixed = _fixed(part)
+        if fixed is None:
+            return None
+        leaf, bits, values = fixed
+        old_bits, old_values = cube.get(leaf, (0, 0))
+        if (old_values ^ values) & old_bits & bits:
+            return None
+        cube[leaf] = (old_bits | bits, old_values | values)
+    return cube
+
+
+def _fixed(part: Term) -> tuple[Term, int, int] | None:
+    if part.op == "eq" and part.args[1].is_const:
+        subject, value = part.args[0], part.args[1].value
+    elif part.op == "not" and part.args[0].op in ("extract", "select", "var"):
+        subject, value = part.args[0], 0
+    else:
+        subject, value = part, 1
+    low, width = 0, subject.width
+    if subject.op == "extract":
+        low, subject = subject.data[1], subject.args[0]
+    if subject.op not in ("select", "var") or subject.lo or subject.hi != mask(subject.width):
+        return None
+    return subject, mask(width) << low, value << low
+
+
+def excluded_by(fact: Term) -> Cube | None:
+    """The cube whose negation `fact` is, if it is one."""
+    if fact.op == "not":
+        return cube_of(fact.args[0])
+    if fact.op == "or":
+        cube: Cube = {}
+        for part in fact.args:
+            inner = part.args[0] if part.op == "not" else None
+            fixed = _fixed(inner) if inner is not None else None
+            if fixed is None or fixed[0] in cube:
+                return None
+            cube[fixed[0]] = fixed[1:]
+        return cube
+    return None
+
+
+def is_plainly_open(guard: Term, facts: Iterable[Term]) -> bool:
+    """Whether cube `guard` (or its negation) and its opposite are both possible though `facts` hold.
+
+    `guard` has no bit that the facts fix. False only means that this cannot be told here. Leaves are taken to be
+    independent: elements at addresses that may coincide count as two, so "open" may be more than is really possible,
+    which is on the safe side.
+    """
+    cube = cube_of(guard) or excluded_by(guard)
+    if cube is None:
+        return False
+    covered = _share(cube)
+    for fact in facts:
+        other = cube_of(fact)
+        if other is not None:
+            continue  # already written into the guard
+        other = excluded_by(fact)
+        if other is None:
+            return False
+        if not any(
+            leaf in cube and (cube[leaf][1] ^ other[leaf][1]) & cube[leaf][0] & other[leaf][0] for leaf in other
+        ):
+            return False
+        covered += _share(other)
+    return covered < 1
+
+
+def _share(cube: Cube) -> Fraction:
+    """The part of all values that lie in the cube."""
+    return Fraction(1, 1 << sum(bits.bit_count() for bits, _ in cube.values()))

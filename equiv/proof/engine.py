@@ -1,0 +1,303 @@
+"""The whole of a check: explore, look at every ending, refine where merging invented a difference, conclude.
+
+Out: a `Finding`, in terms of models and places; `equiv.api` replays it and makes a `Result` of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from equiv.errors import InternalError, Place, ResourceLimit
+from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_length
+from equiv.machine.interface import Interface
+from equiv.machine.protocol import Done, Fault, Machine, Stuck
+from equiv.proof.entry import Entry, Key, covers
+from equiv.proof.facts import Facts
+from equiv.proof.product import Ending, Product, difference
+from equiv.proof.termination import endless
+from equiv.proof.trace import Trace, Tracer
+from equiv.solve.backend import Backend, Model
+from equiv.term import TRUE, Term, const, disj, negate, ult
+
+MAX_LEVEL = 2
+MAX_ROUNDS = 60
+TRACED_PER_ROUND = 12
+"""Endings looked into per round once merging is known to have forgotten something."""
+
+PUNT_EXAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A real input, on an exact path. `observables` are what is predicted to differ there; `cause` groups witnesses."""
+
+    model: Model
+    observables: tuple[str, ...]
+    steps: tuple[tuple[str, str], ...]
+    cause: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A real input that reaches something final on one side: a fault, something not modelled, a punt."""
+
+    side: str
+    reason: str
+    place: Place | None
+    model: Model | None
+    steps: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Finding:
+    """What the engine found. No witnesses, nothing unknown and no faults: equivalent."""
+
+    witnesses: list[Witness] = field(default_factory=list)
+    faults: list[Reached] = field(default_factory=list)
+    unknown: list[Reached] = field(default_factory=list)
+    punted: list[Reached] = field(default_factory=list)
+    codes: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    """Constant return codes that endings of each side show; a code not there may still be returned symbolically."""
+    joint_states: int = 0
+    explorations: int = 0
+    joins: int = 0
+    refinements: int = 0
+    phases: dict[str, float] = field(default_factory=dict)
+    entries: tuple[Entry, ...] = ()
+
+
+def start_facts(interface: Interface) -> Facts:
+    """What the interface promises of every input."""
+    length = packet_length()
+    facts = Facts().assume(
+        negate(ult(length, const(interface.min_length, ADDRESS_WIDTH))),
+        ult(length, const(interface.max_length + 1, ADDRESS_WIDTH)),
+    )
+    if interface.split == "any":
+        linear = linear_length()
+        facts = facts.assume(
+            negate(ult(linear, const(interface.min_length, ADDRESS_WIDTH))), negate(ult(length, linear))
+        )
+    return facts
+
+
+@dataclass(slots=True)
+class Engine:
+    """One check of two machines for one interface."""
+
+    left: Machine
+    right: Machine
+    interface: Interface
+    backend: Backend
+    timeout: float | None = None
+    all_differences: bool = False
+    on_progress: Callable[[str, int, int], None] | None = None
+    finding: Finding = field(default_factory=Finding)
+    _levels: dict[Key, int] = field(default_factory=dict)
+    _deadline: float | None = None
+
+    def run(self) -> Finding:
+        """Decide. Raises ResourceLimit when the time is up before anything was found."""
+        self._deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        start = start_facts(self.interface)
+        for _ in range(MAX_ROUNDS):
+            product = Product(self.left, self.right, self.backend, start, self._levels, self._deadline)
+            product.on_progress = self._report_exploring
+            with self._phase("explore"):
+                product.explore()
+            self._note(product)
+            with self._phase("endings"):
+                open_endings = self._open_endings(product)
+            blamed: dict[Key, None] = {}
+            with self._phase("trace"):
+                self._look_into(product, open_endings, start, blamed)
+            if self.finding.witnesses or self.finding.faults:
+                return self.finding
+            if not blamed:
+                with self._phase("audit"):
+                    self._audit(product)
+                    self._termination(product)
+                with self._phase("punts"):
+                    self._punts(product, start)
+                return self.finding
+            if not self._refine(blamed):
+                self.finding.unknown.append(
+                    Reached("", "the relation between the two sides could not be refined any further", None, None)
+                )
+                return self.finding
+            self.finding.unknown.clear()
+        raise ResourceLimit(f"no proof after {MAX_ROUNDS} refinements")
+
+    # --- endings ------------------------------------------------------------------------------------------------
+
+    def _open_endings(self, product: Product) -> list[tuple[Ending, dict[str, Term]]]:
+        """Endings at which something may be wrong, with the conditions that say what."""
+        result: list[tuple[Ending, dict[str, Term]]] = []
+        for ending in product.current_endings():
+            self._check_time()
+            if ending.kind == "outcomes":
+                conditions = self._differences(product, ending)
+                if conditions:
+                    result.append((ending, conditions))
+            elif ending.kind in ("fault", "stuck"):
+                result.append((ending, {ending.kind: TRUE}))
+        return result
+
+    def _differences(self, product: Product, ending: Ending) -> dict[str, Term]:
+        assert isinstance(ending.left, Done) and isinstance(ending.right, Done)
+        facts = ending.arrival.facts
+        found = {}
+        counting = {o.name: o.when for o in self.interface.observables}
+        for name, condition in difference(ending.left.outcome, ending.right.outcome, counting.get).items():
+            if product.settle(facts, condition) is False:
+                continue
+            relevant = [*facts.about(condition), condition]
+            if self.backend.check(relevant, timeout=self._left(30)).status != "unsat":
+                found[name] = condition
+        return found
+
+    def _look_into(
+        self, product: Product, endings: list[tuple[Ending, dict[str, Term]]], start: Facts, blamed: dict[Key, None]
+    ) -> None:
+        """Trace open endings back to real inputs, or to the merges to blame."""
+        for looked, (ending, conditions) in enumerate(sorted(endings, key=lambda item: _depth(item[0]))):
+            if blamed and looked >= TRACED_PER_ROUND:
+                return
+            self._check_time()
+            if self.on_progress is not None:
+                self.on_progress("looking into differences", looked, len(endings) - looked)
+            tracer = Tracer(self.backend, start, seconds=self._left(20), shortest=ending.kind == "outcomes")
+            trace = tracer.find(ending.arrival, disj(*conditions.values()))
+            if trace.model is not None:
+                self._reached(ending, conditions, trace)
+            elif trace.blamed and trace.complete:
+                blamed.update(trace.blamed)
+            elif not trace.complete:
+                self.finding.unknown.append(_unfinished(ending, conditions))
+
+    def _reached(self, ending: Ending, conditions: dict[str, Term], trace: Trace) -> None:
+        stop = ending.stop if ending.side else None
+        match stop:
+            case Fault(reason, place):
+                self.finding.faults.append(Reached(ending.side, reason, place, trace.model, trace.steps))
+            case Stuck(reason, place):
+                self.finding.unknown.append(Reached(ending.side, reason, place, trace.model, trace.steps))
+            case _:
+                assert trace.model is not None
+                source = ending.arrival.source
+                cause = (tuple(conditions), source.key if source else None)
+                self.finding.witnesses.append(Witness(trace.model, tuple(conditions), trace.steps, cause))
+
+    def _punts(self, product: Product, start: Facts) -> None:
+        """One example per way of handing packets to the host."""
+        seen: set[object] = set()
+        for ending in product.current_endings():
+            if ending.kind != "punt" or len(seen) >= PUNT_EXAMPLES:
+                continue
+            label = next((text for side, text in reversed(ending.arrival.steps) if side == ending.side), "")
+            source = ending.arrival.source
+            identity = (ending.side, label, source.left if source else None, source.right if source else None)
+            if identity in seen:
+                continue
+            seen.add(identity)
+            tracer = Tracer(self.backend, start, seconds=2, shortest=False)
+            trace = tracer.find(ending.arrival, TRUE)
+            if trace.model is not None:
+                self.finding.punted.append(Reached(ending.side, label, None, trace.model, trace.steps))
+
+    # --- soundness of the whole ---------------------------------------------------------------------------------
+
+    def _audit(self, product: Product) -> None:
+        """Every current arrival is covered by a stored entry: the relation is inductive as far as it was explored."""
+        for entry in product.all_entries():
+            for way in entry.arrivals.values():
+                if not way.is_current or covers(entry, way.cells, way.facts, self._entails):
+                    continue
+                if not any(covers(other, way.cells, way.facts, self._entails) for other in product.entries[entry.key]):
+                    raise InternalError(f"joint state {entry.id} does not cover a state that reaches it")
+
+    def _entails(self, facts: Facts, condition: Term) -> bool:
+        """Whether `facts` imply `condition`, by a solver: for what was merged in several steps."""
+        return self.backend.check([*facts.terms(), negate(condition)], timeout=self._left(30)).status == "unsat"
+
+    def _termination(self, product: Product) -> None:
+        for entry in endless(product.all_entries())[:1]:
+            self.finding.unknown.append(
+                Reached("", "could not show that a loop ends: nothing is sure to move on each time round", None, None)
+            )
+            del entry
+
+    def _refine(self, blamed: dict[Key, None]) -> bool:
+        """Let the blamed joint locations forget less; false where all of them already forget nothing."""
+        raised = False
+        for key in blamed:
+            level = self._levels.get(key, 0)
+            if level < MAX_LEVEL:
+                self._levels[key] = level + 1
+                raised = True
+        self.finding.refinements += 1
+        return raised
+
+    # --- bookkeeping --------------------------------------------------------------------------------------------
+
+    def _note(self, product: Product) -> None:
+        finding = self.finding
+        finding.joint_states = sum(len(entries) for entries in product.entries.values())
+        finding.explorations += product.counters.explorations
+        finding.joins += product.counters.joins
+        finding.entries = tuple(product.all_entries())
+        codes: tuple[set[int], set[int]] = (set(), set())
+        for ending in product.current_endings():
+            for side, stop in enumerate((ending.left, ending.right)):
+                if isinstance(stop, Done) and stop.outcome.code.is_const:
+                    codes[side].add(stop.outcome.code.value)
+        finding.codes = (frozenset(codes[0]), frozenset(codes[1]))
+
+    def _report_exploring(self, done: int, pending: int) -> None:
+        if self.on_progress is not None:
+            self.on_progress("exploring", done, pending)
+
+    def _left(self, most: float) -> float:
+        """Seconds that one more step may take."""
+        return most if self._deadline is None else max(0.1, min(most, self._deadline - time.monotonic()))
+
+    def _check_time(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise ResourceLimit("the time limit was reached")
+
+    def _phase(self, name: str) -> _Stopwatch:
+        return _Stopwatch(self.finding.phases, name)
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    """Adds the seconds spent in a `with` block to an entry of a table."""
+
+    table: dict[str, float]
+    name: str
+    started: float = 0.0
+
+    def __enter__(self) -> None:
+        self.started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.table[self.name] = self.table.get(self.name, 0.0) + time.perf_counter() - self.started
+
+
+def _depth(ending: Ending) -> int:
+    source = ending.arrival.source
+    return -1 if source is None else source.order
+
+
+def _unfinished(ending: Ending, conditions: dict[str, Term]) -> Reached:
+    stop = ending.stop if ending.side else None
+    if isinstance(stop, Stuck | Fault):
+        return Reached(
+            ending.side, f"{stop.reason} (not shown to be reachable or not, in the time given)", stop.place, None
+        )
+    names = ", ".join(conditions)
+    return Reached(
+        "", f"a possible difference in {names} was neither confirmed nor excluded in the time given", None, None
+    )

@@ -1,0 +1,395 @@
+"""What is known on one path, in a form that answers most questions without a solver.
+
+A `Facts` is a set of literals (width-1 terms that hold) with three indexes that are consequences of them: bits of
+leaves that are fixed, integer bounds of linear forms, and the literals by leaf. It never changes; `assume` gives
+another one. Every answer of `decide` is a consequence of the literals; `None` means that the indexes do not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from equiv.term import (
+    FALSE,
+    TRUE,
+    Term,
+    concat,
+    const,
+    extract,
+    integer_form,
+    leaves,
+    mask,
+    negate,
+    substitute,
+)
+
+Key = tuple[tuple[Term, int], ...]
+"""A linear form without its constant: atoms in order of their id, the first coefficient positive."""
+
+Interval = tuple[int | None, int | None]
+"""Inclusive integer bounds; None where there is none."""
+
+MAX_COMBINED = 24
+"""At most this many stored bounds are tried as parts of a form that is asked about."""
+
+
+class Contradiction(Exception):
+    """The literals exclude each other: no input reaches this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Literals that hold, indexed. Build with `Facts().assume(...)`."""
+
+    literals: Mapping[Term, bool] = field(default_factory=dict)
+    """Literal stripped of its negation, to the sense in which it holds; insertion order."""
+    fixed: Mapping[Term, tuple[int, int]] = field(default_factory=dict)
+    """Leaf to (zeros, ones): masks of bits known to be 0 and 1."""
+    bounds: Mapping[Key, Interval] = field(default_factory=dict)
+    replacement: Mapping[Term, Term] = field(default_factory=dict)
+    """Leaf to the same leaf with its fixed bits written as constants."""
+    by_leaf: Mapping[Term, tuple[Term, ...]] = field(default_factory=dict)
+    """Leaf to the literals that speak of it."""
+
+    def terms(self) -> Iterable[Term]:
+        """The literals as terms."""
+        return [term if sense else negate(term) for term, sense in self.literals.items()]
+
+    def assume(self, *conditions: Term) -> Facts:
+        """These facts and `conditions` (width 1). Raises Contradiction where they plainly cannot hold together."""
+        draft = _Draft(
+            dict(self.literals), dict(self.fixed), dict(self.bounds), dict(self.replacement), dict(self.by_leaf)
+        )
+        for condition in conditions:
+            draft.add(condition)
+        return Facts(draft.literals, draft.fixed, draft.bounds, draft.replacement, draft.by_leaf)
+
+    def simplify(self, term: Term) -> Term:
+        """`term` with fixed bits of its leaves written as constants."""
+        if not self.replacement or term.is_const:
+            return term
+        relevant = leaves(term)
+        if not any(leaf in self.replacement for leaf in relevant):
+            return term
+        return substitute(term, self.replacement)
+
+    def decide(self, condition: Term) -> bool | None:
+        """Whether `condition` (width 1) holds; None where the indexes do not tell."""
+        if condition.is_const:
+            return condition is TRUE
+        answer = self._literal(condition)
+        if answer is not None:
+            return answer
+        simple = self.simplify(condition)
+        return self._decide(simple)
+
+    def _literal(self, condition: Term) -> bool | None:
+        if condition.op == "not":
+            sense = self.literals.get(condition.args[0])
+            return None if sense is None else not sense
+        return self.literals.get(condition)
+
+    def _decide(self, condition: Term) -> bool | None:
+        if condition.is_const:
+            return condition is TRUE
+        known = self._literal(condition)
+        if known is not None:
+            return known
+        match condition.op:
+            case "not":
+                inner = self._decide(condition.args[0])
+                return None if inner is None else not inner
+            case "and":
+                return _all(self._decide(x) for x in condition.args)
+            case "or":
+                inner = _all(_invert(self._decide(x)) for x in condition.args)
+                return _invert(inner)
+            case "eq" | "ult":
+                return self._compare(condition)
+        return None
+
+    def _compare(self, condition: Term) -> bool | None:
+        a, b = condition.args
+        left, right = integer_form(a), integer_form(b)
+        if left is None or right is None:
+            return None
+        low, high = self.bound(*_difference(right, left))
+        if condition.op == "ult":  # b - a >= 1
+            if low is not None and low >= 1:
+                return True
+            return False if high is not None and high <= 0 else None
+        if low == high == 0:
+            return True
+        return False if (low is not None and low > 0) or (high is not None and high < 0) else None
+
+    def bound(self, atoms: Mapping[Term, int], constant: int = 0) -> Interval:
+        """Bounds of the integer sum of `atoms` (term to coefficient) plus `constant`."""
+        form = _strip(atoms)
+        if not form:
+            return constant, constant
+        low, high = self._plain_bound(form)
+        tried = 0
+        for key, stored in self.bounds.items():
+            if len(key) < 2 or not any(atom in form for atom, _ in key):
+                continue
+            tried += 1
+            if tried > MAX_COMBINED:
+                break
+            for sign in (1, -1):
+                rest = dict(form)
+                for atom, coefficient in key:
+                    rest[atom] = rest.get(atom, 0) - sign * coefficient
+                rest = {a: c for a, c in rest.items() if c}
+                if len(rest) > len(form):
+                    continue
+                rest_low, rest_high = self._plain_bound(rest)
+                part_low, part_high = stored if sign == 1 else (_minus(stored[1]), _minus(stored[0]))
+                low = _larger(low, _plus(rest_low, part_low))
+                high = _smaller(high, _plus(rest_high, part_high))
+        return _plus(low, constant), _plus(high, constant)
+
+    def _plain_bound(self, form: Mapping[Term, int]) -> Interval:
+        """Bounds from what is stored for this very form and for each atom alone."""
+        if not form:
+            return 0, 0
+        low: int | None = 0
+        high: int | None = 0
+        for atom, coefficient in form.items():
+            atom_low, atom_high = self.atom_bound(atom)
+            low = _plus(low, coefficient * (atom_low if coefficient > 0 else atom_high))
+            high = _plus(high, coefficient * (atom_high if coefficient > 0 else atom_low))
+        key, sign = _key(form)
+        stored = self.bounds.get(key)
+        if stored is not None:
+            part_low, part_high = stored if sign == 1 else (_minus(stored[1]), _minus(stored[0]))
+            low, high = _larger(low, part_low), _smaller(high, part_high)
+        return low, high
+
+    def atom_bound(self, atom: Term) -> tuple[int, int]:
+        """Unsigned bounds of one term."""
+        atom = _strip_zero(atom)
+        low, high = atom.lo, atom.hi
+        simple = self.simplify(atom)
+        if simple is not atom:
+            low, high = max(low, simple.lo), min(high, simple.hi)
+        stored = self.bounds.get(((atom, 1),))
+        if stored is not None:
+            low = low if stored[0] is None else max(low, stored[0])
+            high = high if stored[1] is None else min(high, stored[1])
+        return low, high
+
+    def term_bound(self, term: Term) -> tuple[int, int]:
+        """Unsigned bounds of any term, through its integer form where it has one."""
+        form = integer_form(term)
+        if form is None:
+            return self.atom_bound(term)
+        low, high = self.bound(*form)
+        return max(term.lo, low if low is not None else 0), min(term.hi, high if high is not None else term.hi)
+
+    def about(self, condition: Term) -> list[Term]:
+        """The literals that share a leaf with `condition`, and those that share one with them, and so on."""
+        todo = list(leaves(condition))
+        seen: set[Term] = set(todo)
+        found: dict[Term, None] = {}
+        while todo:
+            for literal in self.by_leaf.get(todo.pop(), ()):
+                if literal in found:
+                    continue
+                found[literal] = None
+                for leaf in leaves(literal):
+                    if leaf not in seen:
+                        seen.add(leaf)
+                        todo.append(leaf)
+        return [term if self.literals[term] else negate(term) for term in found]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Facts while they are being extended; lives within one call of `assume`."""
+
+    literals: dict[Term, bool]
+    fixed: dict[Term, tuple[int, int]]
+    bounds: dict[Key, Interval]
+    replacement: dict[Term, Term]
+    by_leaf: dict[Term, tuple[Term, ...]]
+
+    def add(self, condition: Term) -> None:
+        if condition is TRUE:
+            return
+        if condition is FALSE:
+            raise Contradiction
+        if condition.op == "and":
+            for part in condition.args:
+                self.add(part)
+            return
+        atom, sense = (condition.args[0], False) if condition.op == "not" else (condition, True)
+        known = self.literals.get(atom)
+        if known is not None:
+            if known != sense:
+                raise Contradiction
+            return
+        self.literals[atom] = sense
+        for leaf in leaves(atom):
+            self.by_leaf[leaf] = (*self.by_leaf.get(leaf, ()), atom)
+        match atom.op:
+            case "eq":
+                self._equality(atom, sense)
+            case "ult":
+                self._ordering(atom, sense)
+            case "extract" | "select" | "var":
+                self._fix(atom, int(sense))
+
+    def _equality(self, atom: Term, sense: bool) -> None:
+        a, b = atom.args
+        if sense and b.is_const:
+            self._fix(a, b.value)
+        left, right = integer_form(a), integer_form(b)
+        if left is None or right is None:
+            return
+        atoms, constant = _difference(left, right)
+        if sense:
+            self._bound(atoms, -constant, -constant)
+        elif b.is_const:
+            stripped = _strip_zero(a)
+            low, high = self.bounds.get(((stripped, 1),), (None, None))
+            low, high = (stripped.lo if low is None else low), (stripped.hi if high is None else high)
+            if low == b.value:
+                self._bound({stripped: 1}, low + 1, None)
+            if high == b.value:
+                self._bound({stripped: 1}, None, high - 1)
+
+    def _ordering(self, atom: Term, sense: bool) -> None:
+        left, right = integer_form(atom.args[0]), integer_form(atom.args[1])
+        if left is None or right is None:
+            return
+        atoms, constant = _difference(right, left)  # b - a
+        if sense:
+            self._bound(atoms, 1 - constant, None)
+        else:
+            self._bound(atoms, None, -constant)
+
+    def _bound(self, atoms: Mapping[Term, int], low: int | None, high: int | None) -> None:
+        form = _strip(atoms)
+        if not form:
+            if (low is not None and low > 0) or (high is not None and high < 0):
+                raise Contradiction
+            return
+        key, sign = _key(form)
+        if sign < 0:
+            low, high = _minus(high), _minus(low)
+        old_low, old_high = self.bounds.get(key, (None, None))
+        low, high = _larger(low, old_low), _smaller(high, old_high)
+        self.bounds[key] = (low, high)
+        if len(key) == 1 and key[0][1] == 1:
+            atom = key[0][0]
+            full_low = atom.lo if low is None else max(low, atom.lo)
+            full_high = atom.hi if high is None else min(high, atom.hi)
+            if full_low > full_high:
+                raise Contradiction
+            if full_low == full_high:
+                self._fix(atom, full_low)
+        elif low is not None and high is not None and low > high:
+            raise Contradiction
+
+    def _fix(self, term: Term, value: int) -> None:
+        """Note that `term` equals `value`, as fixed bits of the leaf that it is a slice of."""
+        offset, width = 0, term.width
+        if term.op == "extract":
+            offset, term = term.data[1], term.args[0]
+        if term.op not in ("var", "select"):
+            return
+        zeros, ones = self.fixed.get(term, (term.zeros, term.ones))
+        new_ones = ones | value << offset
+        new_zeros = zeros | (mask(width) & ~value) << offset
+        if new_ones & new_zeros:
+            raise Contradiction
+        if (new_zeros, new_ones) == (zeros, ones):
+            return
+        self.fixed[term] = (new_zeros, new_ones)
+        self.replacement[term] = _with_bits(term, new_zeros, new_ones)
+        if new_zeros | new_ones == mask(term.width):
+            self._bound({term: 1}, new_ones, new_ones)
+
+
+def _with_bits(leaf: Term, zeros: int, ones: int) -> Term:
+    """`leaf` as a concatenation of its open slices and constants for the bits that are known."""
+    known, parts, top = zeros | ones, [], leaf.width
+    while top > 0:
+        is_known = known >> (top - 1) & 1
+        low = top - 1
+        while low > 0 and known >> (low - 1) & 1 == is_known:
+            low -= 1
+        part = const(ones >> low, top - low) if is_known else extract(top - 1, low, leaf)
+        parts.append(part)
+        top = low
+    return concat(*parts)
+
+
+def strip_not(literal: Term) -> Term:
+    """The literal without its negation, as `Facts.literals` has it."""
+    return literal.args[0] if literal.op == "not" else literal
+
+
+def _difference(a: tuple[dict[Term, int], int], b: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
+    atoms = dict(a[0])
+    for atom, coefficient in b[0].items():
+        atoms[atom] = atoms.get(atom, 0) - coefficient
+    return {t: c for t, c in atoms.items() if c}, a[1] - b[1]
+
+
+def _strip_zero(atom: Term) -> Term:
+    """The shortest term that is the same integer: without leading zero bits, without a cut that cuts nothing off."""
+    if atom.op == "concat" and len(atom.args) == 2 and atom.args[0].is_const and atom.args[0].value == 0:
+        atom = atom.args[1]
+    if atom.op == "extract" and atom.data[1] == 0 and atom.args[0].hi >> atom.width == 0:
+        return atom.args[0]
+    return atom
+
+
+def _strip(atoms: Mapping[Term, int]) -> dict[Term, int]:
+    form: dict[Term, int] = {}
+    for atom, coefficient in atoms.items():
+        base = _strip_zero(atom)
+        form[base] = form.get(base, 0) + coefficient
+    return {a: c for a, c in form.items() if c}
+
+
+def _key(form: Mapping[Term, int]) -> tuple[Key, int]:
+    ordered = sorted(form.items(), key=lambda item: item[0].id)
+    sign = 1 if ordered[0][1] > 0 else -1
+    return tuple((atom, sign * coefficient) for atom, coefficient in ordered), sign
+
+
+def _plus(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else a + b
+
+
+def _minus(a: int | None) -> int | None:
+    return None if a is None else -a
+
+
+def _larger(a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return max(a, b)
+
+
+def _smaller(a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b)
+
+
+def _invert(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    result: bool | None = True
+    for answer in answers:
+        if answer is False:
+            return False
+        if answer is None:
+            result = None
+    return result

@@ -1,0 +1,429 @@
+"""Merging: the least general joint state that covers both a stored entry and a new arrival.
+
+Cells on which the two agree stay. The others become expressions over new *symbols*, each of which stands for a pair of
+terms (what it is in the entry, what it is in the arrival). Three kinds of relation survive:
+
+- sums: cells whose difference between entry and arrival is the same, or the opposite, share a symbol and differ by
+  what they differed by before (pointer 14 bytes past the cursor; remaining length falls as the cursor rises);
+- places: a value read at an offset from a cursor stays a read at that offset from the cursor's symbol;
+- equality, byte for byte: whatever order and width a side keeps a value in.
+
+Facts survive where both sides imply them, said in the new symbols. Everything forgotten adds behaviours, so an
+equivalence shown on the merged state holds for both; see the decision record on merging (D1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from itertools import count
+
+from equiv.machine.inputs import ADDRESS_WIDTH, packet_length
+from equiv.proof.entry import Cells, Definition, Entry, Hints, symbol_values
+from equiv.proof.facts import Contradiction, Facts
+from equiv.term import (
+    Term,
+    bvadd,
+    bvneg,
+    bvsub,
+    concat,
+    const,
+    eq,
+    extract,
+    integer_form,
+    leaves,
+    negate,
+    resize,
+    select,
+    substitute,
+    to_linear,
+    ult,
+    var,
+    zero_extend,
+)
+
+WIDENING_STEPS = (0xFF, 1514, 0xFFFF, 1 << 17, 1 << 20, 1 << 32)
+"""Upper bounds that a symbol which keeps growing is widened to, in turn."""
+
+PATIENCE = 2
+"""After this many joins at one entry, bounds that still move are widened."""
+
+SYMBOL_PREFIX = "~"
+"""Names of merged quantities begin so; no input's name does."""
+
+_numbers = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A merged quantity: `term` stands for `entry` in the entry and for `arrival` in the arrival."""
+
+    term: Term
+    entry: Term
+    arrival: Term
+    definition: Definition
+    is_new: bool = True
+
+
+@dataclass(slots=True)
+class Merge:
+    """The join in the making; lives within one call of `join`."""
+
+    entry: Entry
+    cells: Cells
+    facts: Facts
+    values: dict[Term, Term]
+    """What the entry's symbols are in the arrival."""
+    symbols: list[Symbol] = field(default_factory=list)
+    sides: dict[Term, set[str]] = field(default_factory=dict)
+    result: dict[str, Term] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What the entry becomes."""
+
+    cells: Cells
+    symbols: dict[Term, Definition]
+    facts: Facts
+
+
+def join(
+    entry: Entry, cells: Cells, facts: Facts, hints: Hints, level: int, wandering: AbstractSet[str] = frozenset()
+) -> Joined | None:
+    """Merge an arrival into `entry`; None where too much would be forgotten and they are better kept apart.
+
+    `level` 0 keeps apart what differs in a constant that steers a run or that only one side has; 1 also what only one side would forget;
+    2 keeps apart everything that is not the same; -1 merges whatever arrives (widening). `wandering` are cells whose
+    constants do not tell rounds of a loop apart (see `lineage`).
+    """
+    if level >= 0 and _steers_apart(entry, cells, hints.steering - hints.offsets - wandering):
+        return None
+    offsets = hints.offsets
+    merge = Merge(entry, cells, facts, symbol_values(entry, cells))
+    _keep_symbols(merge)
+    differing: list[str] = []
+    memo: dict[Term, Term] = {}
+    renamed = {s.entry: s.term for s in merge.symbols if s.entry is not s.term}
+    for name, stored in entry.cells.items():
+        here = substitute(stored, merge.values, memo) if merge.values else stored
+        if here is cells[name] or facts.decide(eq(here, cells[name])) is True:
+            merge.result[name] = substitute(stored, renamed) if renamed else stored
+        else:
+            differing.append(name)
+    if differing and level >= 2:
+        return None
+    differing.sort(key=lambda name: (name not in offsets, name))
+    for name in differing:
+        if name in offsets or _is_sum(entry.cells[name], cells[name]):
+            merge.result[name] = _merge_sum(merge, name, 0, entry.cells[name], cells[name])
+        else:
+            merge.result[name] = _merge_value(merge, name)
+    if level >= 0 and _forgets(merge, level):
+        return None
+    ordered = {name: merge.result[name] for name in entry.cells}
+    used = frozenset[Term]().union(*(leaves(term) for term in ordered.values()))
+    merge.symbols = [s for s in merge.symbols if s.term in used]
+    if any(s.definition.read(ordered) is not s.term for s in merge.symbols):  # dbg
+        return None  # a symbol that no cell spells out could not be matched again
+    if not _covers_both(merge, ordered):
+        return None
+    kept = {s.term: s.definition for s in merge.symbols}
+    return Joined(ordered, kept, _merge_facts(merge))
+
+
+def _steers_apart(entry: Entry, cells: Cells, steering: Iterable[str]) -> bool:
+    """Whether the two differ in a constant that a later decision may depend on: a counter, a flag, a saved type."""
+    for name in steering:
+        stored, arrived = entry.cells[name], cells[name]
+        if stored is not arrived and stored.is_const and arrived.is_const:
+            return True
+    return False
+
+
+def _covers_both(merge: Merge, cells: Cells) -> bool:
+    """Whether the merged cells give back the entry's and the arrival's, symbols replaced: checked, not trusted."""
+    to_entry = {s.term: s.entry for s in merge.symbols}
+    to_arrival = {s.term: s.arrival for s in merge.symbols}
+    memo_entry: dict[Term, Term] = {}
+    memo_arrival: dict[Term, Term] = {}
+    for name, term in cells.items():
+        for values, memo, expected, facts in (
+            (to_entry, memo_entry, merge.entry.cells[name], merge.entry.facts),
+            (to_arrival, memo_arrival, merge.cells[name], merge.facts),
+        ):
+            back = substitute(term, values, memo)
+            if back is not expected and facts.decide(eq(back, expected)) is not True:
+                return False
+    return True
+
+
+def _keep_symbols(merge: Merge) -> None:
+    """Carry the entry's symbols over, with wider bounds where the arrival's value needs them."""
+    for old, definition in merge.entry.symbols.items():
+        value = merge.values[old]
+        low, high = merge.facts.term_bound(value)
+        term = old
+        if low < old.lo or high > old.hi:
+            entry_low, entry_high = merge.entry.facts.term_bound(old)
+            bounds = _hull((entry_low, entry_high), (low, high), merge.entry.joins, old.width)
+            term = _fresh(old.width, *bounds)
+        merge.symbols.append(Symbol(term, old, value, definition, is_new=False))
+
+
+def _fresh(width: int, low: int, high: int) -> Term:
+    return var(f"{SYMBOL_PREFIX}{next(_numbers)}", width, low, high)
+
+
+def is_symbol(leaf: Term) -> bool:
+    """Whether a leaf is a merged quantity rather than an input."""
+    return leaf.op == "var" and leaf.data[0].startswith(SYMBOL_PREFIX)
+
+
+def _hull(a: tuple[int, int], b: tuple[int, int], joins: int, width: int) -> tuple[int, int]:
+    """An interval around both, widened once an entry has been joined into often."""
+    low, high = min(a[0], b[0]), max(a[1], b[1])
+    full = (1 << width) - 1
+    if joins >= PATIENCE:
+        if b[0] < a[0]:
+            low = 0
+        if b[1] > a[1]:
+            high = next((step for step in WIDENING_STEPS if high <= step <= full), full)
+    return low, min(high, full)
+
+
+def _is_sum(stored: Term, arrived: Term) -> bool:
+    """Whether a cell is worth relating by differences: an address-wide sum or symbol that is no mere field."""
+    if stored.width != ADDRESS_WIDTH:
+        return False
+    return any(t.op == "add" or (t.op == "var" and t.width == ADDRESS_WIDTH) for t in (stored, arrived))
+
+
+# --- sums -------------------------------------------------------------------------------------------------------
+
+
+def _merge_sum(merge: Merge, name: str, low: int, stored: Term, arrived: Term) -> Term:
+    """A cell (its bits from `low` on) as its old self plus what changed, else as a symbol of its own."""
+    related = _by_change(merge, name, stored, arrived)
+    return _new_symbol(merge, name, low, stored, arrived) if related is None else related
+
+
+def _by_change(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | None:
+    """`stored + Σ ±(symbol - its old value)` for one or two symbols whose change accounts for this cell's."""
+    width = stored.width
+    change = bvsub(arrived, substitute(stored, merge.values))
+    moves: list[tuple[Symbol, Term, Term]] = []
+    for symbol in merge.symbols:
+        if symbol.is_new and symbol.term.width >= width:
+            delta = resize(bvsub(symbol.arrival, substitute(symbol.entry, merge.values)), width)
+            moved = resize(bvsub(symbol.term, symbol.entry), width)
+            moves += [(symbol, delta, moved), (symbol, bvneg(delta), bvneg(moved))]
+    for symbol, delta, moved in moves:
+        if delta is change:
+            _note_side(merge, symbol.term, name)
+            return _restate(merge, bvadd(stored, moved))
+    for first, delta, moved in moves:
+        for second, other_delta, other_moved in moves:
+            if first is not second and bvadd(delta, other_delta) is change:
+                _note_side(merge, first.term, name)
+                _note_side(merge, second.term, name)
+                return _restate(merge, bvadd(stored, moved, other_moved))
+    return None
+
+
+def _restate(merge: Merge, term: Term) -> Term:
+    """`term` with symbols that were given wider bounds replaced by their successors."""
+    renamed = {s.entry: s.term for s in merge.symbols if not s.is_new and s.entry is not s.term}
+    return substitute(term, renamed) if renamed else term
+
+
+def _new_symbol(merge: Merge, name: str, low: int, stored: Term, arrived: Term) -> Term:
+    """A symbol that stands for the pair, defined by the bits of cell `name` from `low` on."""
+    bounds = _hull(
+        merge.entry.facts.term_bound(stored), merge.facts.term_bound(arrived), merge.entry.joins, stored.width
+    )
+    term = _fresh(stored.width, *bounds)
+    if not term.is_const:  # a constant: both sides pin it to one value, though in other words
+        merge.symbols.append(Symbol(term, stored, arrived, Definition(name, low, stored.width)))
+        _note_side(merge, term, name)
+    return term
+
+
+def _note_side(merge: Merge, term: Term, name: str) -> None:
+    merge.sides.setdefault(term, set()).add(name[0])
+
+
+# --- values -----------------------------------------------------------------------------------------------------
+
+
+def _merge_value(merge: Merge, name: str) -> Term:
+    """A cell as reads relative to a cursor where that fits, as one symbol, or (a field of several bytes) bytewise."""
+    stored, arrived = merge.entry.cells[name], merge.cells[name]
+    if (moved := _by_place(merge, name, stored, arrived)) is not None:
+        return moved
+    if _is_bytewise(stored) or _is_bytewise(arrived) or stored.width > ADDRESS_WIDTH:
+        pieces = []
+        for top in range(stored.width, 0, -8):
+            hi, lo = top - 1, max(top - 8, 0)
+            pieces.append(_merge_piece(merge, name, extract(hi, lo, stored), extract(hi, lo, arrived), lo))
+        return concat(*pieces)
+    return _merge_piece(merge, name, stored, arrived, 0)
+
+
+def _is_bytewise(term: Term) -> bool:
+    """Whether a term is put together from several varying parts, as a field of several packet bytes is."""
+    return term.op == "concat" and sum(not part.is_const for part in term.args) > 1
+
+
+def _by_place(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | None:
+    """The stored term with its reads moved along with the cursors, if that is what arrived."""
+    if any(d.cell == name for d in merge.entry.symbols.values()):
+        return None  # the cell spells out a symbol, which a read in its place would hide
+    back = {s.term: s.arrival for s in merge.symbols} | merge.values
+    for shifted in _shift_reads(merge, stored, use_entry=True):
+        there = substitute(shifted, back)
+        if there is arrived or merge.facts.decide(eq(there, arrived)) is True:
+            for symbol in merge.symbols:
+                if symbol.term in leaves(shifted):
+                    _note_side(merge, symbol.term, name)
+            return shifted
+    return None
+
+
+def _merge_piece(merge: Merge, name: str, stored: Term, arrived: Term, low: int) -> Term:
+    """A cell or a byte of it: itself, a symbol that already stands for the same pair, or a new one."""
+    if stored is arrived or substitute(stored, merge.values) is arrived:
+        return _restate(merge, stored)
+    if stored.width < merge.cells[name].width and (moved := _by_place(merge, name, stored, arrived)) is not None:
+        return moved
+    significant = max(stored.hi.bit_length(), arrived.hi.bit_length(), 1)
+    core_stored, core_arrived = resize(stored, significant), resize(arrived, significant)
+    extra = stored.width - significant
+    for symbol in merge.symbols:
+        if symbol.is_new and symbol.entry is core_stored and symbol.arrival is core_arrived:
+            _note_side(merge, symbol.term, name)
+            return zero_extend(extra, symbol.term)
+    if "add" in (core_stored.op, core_arrived.op):
+        merged = _merge_sum(merge, name, low, core_stored, core_arrived)
+    else:
+        merged = _new_symbol(merge, name, low, core_stored, core_arrived)
+    return zero_extend(extra, merged)
+
+
+def _forgets(merge: Merge, level: int) -> bool:
+    """Whether merging loses what one side alone keeps: a constant (level 0) or anything (level 1)."""
+    for symbol in merge.symbols:
+        if not symbol.is_new or len(merge.sides.get(symbol.term, ())) > 1:
+            continue
+        if level >= 1 or symbol.entry.is_const or symbol.arrival.is_const:
+            return True
+    return False
+
+
+# --- facts ------------------------------------------------------------------------------------------------------
+
+
+def _shift_reads(merge: Merge, term: Term, use_entry: bool) -> Iterator[Term]:
+    """`term` in the new symbols: old names solved for, reads at a known distance from a symbol moved with it.
+
+    One candidate per symbol that reads could be relative to; none that is `term` itself.
+    """
+    inside = leaves(term)
+    solved: dict[Term, Term] = {}
+    for symbol in merge.symbols:
+        before = symbol.entry if use_entry else symbol.arrival
+        if before is symbol.term or before.is_const:
+            continue
+        for atom, coefficient in sorted(to_linear(before)[0].items(), key=lambda item: -item[0].id):
+            leaf = _leaf(atom)
+            if coefficient == 1 and leaf in inside and leaf not in solved:
+                assert leaf is not None
+                solved[leaf] = resize(bvsub(symbol.term, bvsub(before, atom)), leaf.width)
+                break
+    reads = [
+        leaf for leaf in inside if leaf.op == "select" and leaf.args[0].width == ADDRESS_WIDTH and leaf not in solved
+    ]
+    tried: set[Term] = {term}
+    anchors: list[Symbol | None] = [s for s in merge.symbols if s.term.width == ADDRESS_WIDTH] if reads else []
+    for anchor in anchors or [None]:
+        replacement = dict(solved)
+        for leaf in reads:
+            if anchor is None:
+                break
+            distance = bvsub(leaf.args[0], anchor.entry if use_entry else anchor.arrival)
+            if distance.is_const:
+                replacement[leaf] = select(leaf.data, bvadd(anchor.term, distance), leaf.width)
+        if replacement and (moved := substitute(term, replacement)) not in tried:
+            tried.add(moved)
+            yield moved
+
+
+def _leaf(atom: Term) -> Term | None:
+    """The leaf that `atom` is, zero extension aside."""
+    if atom.op == "concat" and len(atom.args) == 2 and atom.args[0].is_const and atom.args[0].value == 0:
+        atom = atom.args[1]
+    return atom if atom.op in ("var", "select") else None
+
+
+def _merge_facts(merge: Merge) -> Facts:
+    """Facts on the new symbols that hold on both sides."""
+    to_entry = {s.term: s.entry for s in merge.symbols if s.term is not s.entry}
+    to_arrival = {s.term: s.arrival for s in merge.symbols} | merge.values
+    kept: dict[Term, None] = {}
+    memo_entry: dict[Term, Term] = {}
+    memo_arrival: dict[Term, Term] = {}
+    live = frozenset[Term]().union(*(leaves(term) for term in merge.result.values()))
+    for candidate in _candidates(merge):
+        if candidate in kept or any(is_symbol(leaf) and leaf not in live for leaf in leaves(candidate)):
+            continue
+        if merge.entry.facts.decide(substitute(candidate, to_entry, memo_entry)) is not True:
+            continue
+        if merge.facts.decide(substitute(candidate, to_arrival, memo_arrival)) is True:
+            kept[candidate] = None
+    try:
+        return Facts().assume(*kept)
+    except Contradiction:  # both sides imply all of these, so one of the two is unreachable; keep what is certain
+        return Facts()
+
+
+def _candidates(merge: Merge) -> Iterable[Term]:
+    for literal in merge.entry.facts.terms():
+        yield literal
+        yield from _shift_reads(merge, literal, use_entry=True)
+    for literal in merge.facts.terms():
+        yield literal
+        yield from _shift_reads(merge, literal, use_entry=False)
+    yield from _room_ahead(merge)
+
+
+def _room_ahead(merge: Merge) -> Iterable[Term]:
+    """How many bytes both sides know to lie ahead of each offset, and how far offsets are known to be apart."""
+    wide = [s for s in merge.symbols if s.term.width == ADDRESS_WIDTH]
+    entry, arrival = merge.entry.facts, merge.facts
+    ends: list[tuple[Term, Term, Term]] = [(packet_length(), packet_length(), packet_length())]
+    ends += [(s.term, s.entry, s.arrival) for s in wide]
+    for symbol in wide:
+        for end, end_entry, end_arrival in ends:
+            if end is symbol.term:
+                continue
+            lows = [
+                _least_distance(facts, here, there)
+                for facts, here, there in ((entry, symbol.entry, end_entry), (arrival, symbol.arrival, end_arrival))
+            ]
+            if lows[0] is None or lows[1] is None:
+                continue
+            room = lows[0] if merge.entry.joins > PATIENCE else min(lows[0], lows[1])
+            if -(1 << 16) < room < (1 << 16):  # end >= symbol + room
+                yield negate(ult(end, bvadd(symbol.term, const(room, ADDRESS_WIDTH))))
+
+
+def _least_distance(facts: Facts, here: Term, there: Term) -> int | None:
+    """The least that `there - here` can be, as integers."""
+    a, b = integer_form(here), integer_form(there)
+    if a is None or b is None:
+        return None
+    atoms = dict(b[0])
+    for atom, coefficient in a[0].items():
+        atoms[atom] = atoms.get(atom, 0) - coefficient
+    return facts.bound({t: c for t, c in atoms.items() if c}, b[1] - a[1])[0]

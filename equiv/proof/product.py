@@ -1,0 +1,452 @@
+"""The product of two machines: every pair of states that one input can lead to, up to merging.
+
+Both sides stop at decisions that what is known on the path does not settle. The side whose decision looks at the
+earlier byte is taken further; the other waits, and often finds its own decision settled by then. Pairs of decisions
+are joint locations. Arrivals at one joint location are merged (`join`), in an order that lets acyclic predecessors
+come first, until every arrival is covered by a stored entry. The stored entries are then inductive: a certificate.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from equiv.errors import ResourceLimit
+from equiv.machine.inputs import PACKET, packet_length
+from equiv.machine.protocol import Branch, Done, Fault, Fork, Machine, Native, Outcome, Snapshot, Stop, Stuck
+from equiv.proof.cubes import is_plainly_open
+from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
+from equiv.proof.facts import Contradiction, Facts, strip_not
+from equiv.proof.join import is_symbol, join
+from equiv.proof.lineage import Lineage
+from equiv.solve.backend import Backend
+from equiv.solve.models import Models
+from equiv.term import Term, conj, const, disj, distinct, eq, integer_form, leaves, negate
+
+CROWDED = 64
+"""More entries than this at one joint location are merged whatever they forget (widening)."""
+
+MAX_JOINS = 40
+"""An entry joined into more often than this keeps no facts at all, so that exploration ends."""
+
+Level = int
+
+Way = tuple[int, tuple[int, ...]]
+"""Names an arrival: the source entry's id (-1: the start) and the number of the branch taken there."""
+
+Waiting = tuple[Way, Arrival, Snapshot, Snapshot]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An arrival at which no pair of decisions is left: both ended, or one met something final."""
+
+    kind: str
+    """'outcomes', 'stuck', 'fault' or 'punt'."""
+    left: Stop
+    right: Stop
+    arrival: Arrival
+    side: str = ""
+
+    @property
+    def stop(self) -> Stop:
+        return self.left if self.side == "L" else self.right
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the exploration did, for statistics and progress."""
+
+    explorations: int = 0
+    joins: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Location of a side that has ended; its cells are its outcome."""
+
+    punt: bool
+
+
+@dataclass(slots=True)
+class _Side:
+    """One machine at a stop, while one entry is explored."""
+
+    machine: Machine
+    stop: Stop
+
+
+@dataclass(slots=True)
+class Product:
+    """One exploration. `levels` says per joint location how much merging may forget (see `join`)."""
+
+    left: Machine
+    right: Machine
+    backend: Backend
+    start: Facts
+    levels: dict[Key, Level] = field(default_factory=dict)
+    deadline: float | None = None
+    on_progress: Callable[[int, int], None] | None = None
+    max_entries: int = 200_000
+    entries: dict[Key, list[Entry]] = field(default_factory=dict)
+    endings: dict[Way, Ending] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+    models: Models = field(default_factory=Models)
+    _pending: dict[Key, list[Waiting]] = field(default_factory=dict)
+    _queue: list[tuple[int, int, int, Key]] = field(default_factory=list)
+    _lineages: dict[Key, Lineage] = field(default_factory=dict)
+    _ids: count[int] = field(default_factory=count)
+    _ticks: count[int] = field(default_factory=count)
+    _asked: dict[tuple[frozenset[Term], Term], bool | None] = field(default_factory=dict)
+
+    # --- the work list ------------------------------------------------------------------------------------------
+
+    def explore(self) -> None:
+        """Run to the fixpoint. Raises ResourceLimit when time or the number of entries runs out."""
+        self._expand(None, self.start, self.left.start(), self.right.start())
+        while self._queue:
+            *_, key = heapq.heappop(self._queue)
+            arrivals = self._pending.pop(key, [])
+            for changed in self._absorb(key, arrivals):
+                self._check_budget()
+                self.counters.explorations += 1
+                self._expand(
+                    changed,
+                    changed.facts,
+                    self._resume(self.left, changed, "L"),
+                    self._resume(self.right, changed, "R"),
+                )
+
+    def all_entries(self) -> Iterable[Entry]:
+        """Every stored entry."""
+        return (entry for entries in self.entries.values() for entry in entries)
+
+    def current_endings(self) -> list[Ending]:
+        """Endings reached from entries as they are now."""
+        return [ending for ending in self.endings.values() if ending.arrival.is_current]
+
+    def _check_budget(self) -> None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise ResourceLimit("the time limit was reached")
+        total = next(self._ticks)
+        if total > self.max_entries:
+            raise ResourceLimit(f"more than {self.max_entries} explorations of joint states")
+        if self.on_progress is not None and total % 16 == 0:
+            self.on_progress(self.counters.explorations, len(self._queue))
+
+    def _absorb(self, key: Key, arrivals: list[Waiting]) -> list[Entry]:
+        """Merge arrivals into the entries at `key`; the entries that changed or are new."""
+        stored = self.entries.setdefault(key, [])
+        changed: dict[int, Entry] = {}
+        for label, arrival, left, right in arrivals:
+            if not arrival.is_current:
+                continue
+            home = self._home(key, stored, arrival, changed)
+            if home is None:
+                home = Entry(
+                    id=next(self._ids),
+                    key=key,
+                    left=left.location,
+                    right=right.location,
+                    cells=arrival.cells,
+                    facts=arrival.facts,
+                    orders=(_order(self.left, left), _order(self.right, right)),
+                    parent=arrival.source,
+                    rounds=arrival.rounds,
+                )
+                stored.append(home)
+                changed[home.id] = home
+            home.arrivals[label] = arrival
+        return list(changed.values())
+
+    def _home(self, key: Key, stored: list[Entry], arrival: Arrival, changed: dict[int, Entry]) -> Entry | None:
+        """The entry that covers `arrival`, made to do so if need be; None where it should stand alone."""
+        for entry in stored:
+            if covers(entry, arrival.cells, arrival.facts):
+                return entry
+        lineage = self._lineages.setdefault(key, Lineage())
+        lineage.note(key, arrival)
+        level = self.levels.get(key, 0)
+        if len(stored) >= CROWDED:
+            level = -1
+        for entry in stored:
+            joined = join(entry, arrival.cells, arrival.facts, arrival.hints, level, lineage.wandering)
+            if joined is None:
+                continue
+            self.counters.joins += 1
+            entry.cells, entry.symbols, entry.facts = joined.cells, joined.symbols, joined.facts
+            entry.joins += 1
+            if entry.joins > MAX_JOINS:
+                entry.facts = Facts()
+            entry.version += 1
+            changed[entry.id] = entry
+            return entry
+        return None
+
+    # --- one step -----------------------------------------------------------------------------------------------
+
+    def _resume(self, machine: Machine, entry: Entry, side: str) -> Native | Done:
+        location = entry.left if side == "L" else entry.right
+        cells = {name[2:]: term for name, term in entry.cells.items() if name[0] == side}
+        if isinstance(location, Finished):
+            values = {name[6:]: term for name, term in cells.items() if name.startswith("value.")}
+            return Done(Outcome(cells["code"], values, location.punt))
+        return machine.resume(Snapshot(location, cells))
+
+    def _expand(self, source: Entry | None, facts: Facts, left: Native | Done, right: Native | Done) -> None:
+        """Take one decision from `source` and hand every way on to where it arrives."""
+        sides = {
+            "L": _Side(self.left, self._run(self.left, left, facts)),
+            "R": _Side(self.right, self._run(self.right, right, facts)),
+        }
+        if self._finish(source, facts, sides, ()):
+            return
+        if source is None:  # the start is a joint state like any other
+            self._arrive(None, self.start, facts, sides, (), ())
+            return
+        side = self._earlier(facts, sides)
+        fork = sides[side].stop
+        assert isinstance(fork, Fork)
+        for number, branch in enumerate(fork.branches):
+            self._take(source, facts, sides, side, number, branch)
+
+    def _take(
+        self, source: Entry, facts: Facts, sides: dict[str, _Side], side: str, number: int, branch: Branch
+    ) -> None:
+        guard = branch.guard
+        if self.settle(facts, guard) is False:
+            return
+        try:
+            known = facts.assume(guard)
+        except Contradiction:
+            return
+        moved = dict(sides)
+        moved[side] = _Side(sides[side].machine, self._run(sides[side].machine, branch.state, known))
+        other = "R" if side == "L" else "L"
+        waiting = sides[other].stop
+        if isinstance(waiting, Fork) and self._settled(known, waiting):
+            moved[other] = _Side(sides[other].machine, self._run(sides[other].machine, waiting.before, known))
+        steps = ((side, branch.label),)
+        if not self._finish(source, known, moved, (number,), steps, (guard,)):
+            self._arrive(source, facts, known, moved, (number,), steps, (guard,))
+
+    def _run(self, machine: Machine, state: Native | Done, facts: Facts) -> Stop:
+        if isinstance(state, Done):
+            return state
+        return machine.run(state, lambda guard: self.settle(facts, guard))
+
+    def _settled(self, facts: Facts, fork: Fork) -> bool:
+        """Whether a waiting decision is one no more."""
+        return any(self.settle(facts, branch.guard) is not None for branch in fork.branches)
+
+    def _finish(
+        self,
+        source: Entry | None,
+        facts: Facts,
+        sides: dict[str, _Side],
+        label: tuple[int, ...],
+        steps: tuple[tuple[str, str], ...] = (),
+        added: tuple[Term, ...] = (),
+    ) -> bool:
+        """Note the ending where the two stops are one."""
+        left, right = sides["L"].stop, sides["R"].stop
+        kind, side = _ending(left, right)
+        if not kind:
+            return False
+        identity = -1 if source is None else source.id
+        arrival = Arrival(source, source.version if source else 0, {}, facts, added, steps)
+        self.endings[identity, label] = Ending(kind, left, right, arrival, side)
+        return True
+
+    def _arrive(
+        self,
+        source: Entry | None,
+        before: Facts,
+        facts: Facts,
+        sides: dict[str, _Side],
+        label: tuple[int, ...],
+        steps: tuple[tuple[str, str], ...],
+        added: tuple[Term, ...] = (),
+    ) -> None:
+        left, right = _freeze(sides["L"]), _freeze(sides["R"])
+        cells: dict[str, Term] = {}
+        for prefix, snapshot in (("L.", left), ("R.", right)):
+            for name, term in snapshot.cells.items():
+                cells[prefix + name] = facts.simplify(term)
+        facts = _without_dead_symbols(facts, cells)
+        hints = Hints(
+            frozenset({f"L.{n}" for n in left.offsets} | {f"R.{n}" for n in right.offsets}),
+            frozenset({f"L.{n}" for n in left.steering} | {f"R.{n}" for n in right.steering}),
+        )
+        key = (left.location, right.location, tuple(cells))
+        identity = (-1 if source is None else source.id, label)
+        arrival = Arrival(
+            source,
+            source.version if source else 0,
+            cells,
+            facts,
+            added,
+            steps,
+            hints,
+            self._rounds(source, left, right),
+        )
+        waiting = self._pending.get(key)
+        if waiting is None:
+            waiting = self._pending[key] = []
+            order = _order(self.left, left) + _order(self.right, right)
+            heapq.heappush(self._queue, (sum(arrival.rounds), order, next(self._ticks), key))
+        waiting.append((identity, arrival, left, right))
+
+    def _rounds(self, source: Entry | None, left: Snapshot, right: Snapshot) -> Rounds:
+        """The source's rounds, and one more for a side that went back in its order."""
+        if source is None:
+            return 0, 0
+        back = _order(self.left, left) < source.orders[0], _order(self.right, right) < source.orders[1]
+        return source.rounds[0] + back[0], source.rounds[1] + back[1]
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def settle(self, facts: Facts, guard: Term) -> bool | None:
+        """Whether `guard` holds under `facts`: by the indexes, else by the solver where facts bear on it."""
+        answer = facts.decide(guard)
+        if answer is not None:
+            return answer
+        relevant = facts.about(guard)
+        if not relevant or is_plainly_open(facts.simplify(guard), relevant):
+            return None
+        question = (frozenset(relevant), guard)
+        if question in self._asked:
+            return self._asked[question]
+        answer = None
+        if not self._possible(relevant, guard):
+            answer = False
+        elif not self._possible(relevant, negate(guard)):
+            answer = True
+        self._asked[question] = answer
+        return answer
+
+    def _possible(self, facts: list[Term], condition: Term) -> bool:
+        """Whether `condition` can hold with `facts`, as far as a model or the solver can tell."""
+        if self.models.satisfy(facts, condition):
+            return True
+        answer = self.backend.check([*facts, condition], timeout=5, model=True)
+        if answer.model is not None:
+            self.models.remember(answer.model)
+        return answer.status != "unsat"
+
+    def _earlier(self, facts: Facts, sides: dict[str, _Side]) -> str:
+        """The side to take further: the one whose decision looks at the earlier byte."""
+        left, right = sides["L"].stop, sides["R"].stop
+        if not isinstance(left, Fork):
+            return "R"
+        if not isinstance(right, Fork):
+            return "L"
+        reach_left, reach_right = _reach(facts, left), _reach(facts, right)
+        if reach_left is None or reach_right is None:
+            return "L" if reach_left is None else "R"
+        a, b = integer_form(reach_left), integer_form(reach_right)
+        if a is None or b is None:
+            return "L"
+        difference = dict(b[0])
+        for atom, coefficient in a[0].items():
+            difference[atom] = difference.get(atom, 0) - coefficient
+        low, high = facts.bound({t: c for t, c in difference.items() if c}, b[1] - a[1])
+        if low is not None and low >= 0:
+            return "L"
+        if high is not None and high <= 0:
+            return "R"
+        return "L" if facts.term_bound(reach_left)[0] <= facts.term_bound(reach_right)[0] else "R"
+
+
+def _ending(left: Stop, right: Stop) -> tuple[str, str]:
+    """The kind of ending that two stops make, and the side that made it; '' where the run goes on."""
+    for side, stop in (("L", left), ("R", right)):
+        if isinstance(stop, Done) and stop.outcome.punt:
+            return "punt", side
+    for side, stop in (("L", left), ("R", right)):
+        if isinstance(stop, Fault):
+            return "fault", side
+    for side, stop in (("L", left), ("R", right)):
+        if isinstance(stop, Stuck):
+            return "stuck", side
+    if isinstance(left, Done) and isinstance(right, Done):
+        return "outcomes", ""
+    return "", ""
+
+
+def _freeze(side: _Side) -> Snapshot:
+    match side.stop:
+        case Done(outcome):
+            cells = {"code": outcome.code} | {f"value.{name}": term for name, term in outcome.values.items()}
+            return Snapshot(Finished(outcome.punt), cells)
+        case Fork(before=before):
+            return side.machine.snapshot(before)
+    raise AssertionError("only decisions and outcomes are frozen")
+
+
+def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
+    """`facts` less those about merged quantities that no cell holds any more."""
+    live = frozenset[Term]().union(*(leaves(term) for term in cells.values()))
+    dead = [leaf for leaf in facts.by_leaf if is_symbol(leaf) and leaf not in live]
+    if not dead:
+        return facts
+    gone = {literal for leaf in dead for literal in facts.by_leaf[leaf]}
+    return Facts().assume(*(term for term in facts.terms() if strip_not(term) not in gone))
+
+
+def _order(machine: Machine, snapshot: Snapshot) -> int:
+    return 1 << 40 if isinstance(snapshot.location, Finished) else machine.order(snapshot)
+
+
+def _reach(facts: Facts, fork: Fork) -> Term | None:
+    """The furthest packet offset that a decision looks at; None where it does not look at the packet."""
+    best: Term | None = None
+    best_low = -1
+    for address in _addresses(fork.branches[0].guard):
+        low = facts.term_bound(address)[0]
+        if low > best_low:
+            best, best_low = address, low
+    return best
+
+
+def _addresses(guard: Term) -> Iterable[Term]:
+    """Offsets that `guard` depends on: of bytes it reads, and those it compares with the packet's length."""
+    for leaf in leaves(guard):
+        if leaf.op == "select" and leaf.data == PACKET:
+            yield leaf.args[0]
+    stack = [guard]
+    while stack:
+        node = stack.pop()
+        if node.op in ("not", "and", "or"):
+            stack.extend(node.args)
+        elif node.op in ("ult", "eq"):
+            length = packet_length()
+            for here, there in (node.args, node.args[::-1]):
+                if length in leaves(there) and length not in leaves(here):
+                    yield here
+
+
+def difference(left: Outcome, right: Outcome, counts: Callable[[str], frozenset[int] | None]) -> dict[str, Term]:
+    """Per observable, the condition (width 1) under which the two outcomes differ in it.
+
+    `counts(name)` gives the return codes for which an observable is compared (empty: all), or None where it never is.
+    """
+    conditions = {"verdict": distinct(left.code, right.code)}
+    for name in dict.fromkeys((*left.values, *right.values)):
+        when = counts(name)
+        if when is None:
+            continue
+        a, b = left.values.get(name), right.values.get(name)
+        unequal = const(1, 1) if a is None or b is None or a.width != b.width else distinct(a, b)
+        conditions[name] = _guarded(unequal, left.code, when)
+    return {name: term for name, term in conditions.items() if not (term.is_const and term.value == 0)}
+
+
+def _guarded(unequal: Term, code: Term, when: frozenset[int]) -> Term:
+    if not when:
+        return unequal
+    return conj(unequal, disj(*(eq(code, const(c, code.width)) for c in sorted(when))))

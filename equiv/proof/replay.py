@@ -1,0 +1,136 @@
+"""From a solver's model to a concrete input, and from two concrete runs to what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from equiv.errors import InternalError
+from equiv.machine.concrete import Input, Observation
+from equiv.machine.interface import Interface
+from equiv.solve.backend import Model
+
+Executor = Callable[[Input], Observation]
+"""Runs one side on one input."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapLayout:
+    """How a map's keys and values look in memory, to turn a model's array elements into contents."""
+
+    key_size: int
+    value_size: int
+    is_array: bool
+    order: str
+
+
+def input_from_model(model: Model, interface: Interface, maps: Mapping[str, MapLayout]) -> Input:
+    """The input that a model stands for; what the model leaves free is 0."""
+    length = max(model.variables.get("len", interface.min_length), interface.min_length)
+    content = model.arrays.get("pkt", {})
+    packet = bytes(content.get(i, 0) & 0xFF for i in range(length))
+    linear = model.variables.get("linear")
+    context = {name[4:]: value for name, value in model.variables.items() if name.startswith("ctx.")}
+    contents = {name: _map_contents(name, layout, model) for name, layout in maps.items()}
+    return Input(packet, linear, context, {name: entries for name, entries in contents.items() if entries})
+
+
+def _map_contents(name: str, layout: MapLayout, model: Model) -> dict[bytes, bytes]:
+    entries: dict[bytes, bytearray] = {}
+    present = model.arrays.get(f"map.{name}.has", {})
+    for key, is_there in present.items():
+        if is_there:
+            entries[_key_bytes(key, layout)] = bytearray(layout.value_size)
+    for index, value in model.arrays.get(f"map.{name}", {}).items():
+        key, offset = index >> 32, index & 0xFFFFFFFF
+        raw = _key_bytes(key, layout)
+        if not layout.is_array and raw not in entries:
+            continue
+        if offset < layout.value_size:
+            entries.setdefault(raw, bytearray(layout.value_size))[offset] = value
+    return {key: bytes(value) for key, value in entries.items()}
+
+
+def _key_bytes(key: int, layout: MapLayout) -> bytes:
+    order = layout.order if layout.is_array else "big"
+    return key.to_bytes(layout.key_size, "little" if order == "little" else "big")
+
+
+def differing(interface: Interface, left: Observation, right: Observation) -> tuple[str, ...]:
+    """Names of the observables that differ, `verdict` first; none where either side punts."""
+    if "punt" in (left.verdict, right.verdict):
+        return ()
+    if left.code != right.code:
+        return ("verdict",)
+    names = []
+    counting = {o.name for o in interface.observables if interface.counts(o, left.code)}
+    for name in dict.fromkeys((*left.values, *right.values)):
+        if name in counting and left.values.get(name) != right.values.get(name):
+            names.append(name)
+    return tuple(names)
+
+
+def shrink(given: Input, still_differs: Callable[[Input], bool], minimum: int) -> Input:
+    """A smaller input on which the two sides still differ: shorter first, then zero bytes, then small ones."""
+    best = given
+    for length in _lengths(len(best.packet), minimum):
+        candidate = replace(best, packet=best.packet[:length], linear=_clip(best.linear, length))
+        if length < len(best.packet) and still_differs(candidate):
+            best = candidate
+    for name in list(best.context):
+        candidate = replace(best, context={k: v for k, v in best.context.items() if k != name})
+        if still_differs(candidate):
+            best = candidate
+    if best.linear is not None and best.linear != len(best.packet):
+        candidate = replace(best, linear=len(best.packet))
+        if still_differs(candidate):
+            best = candidate
+    for index in range(len(best.packet)):
+        for value in _smaller(best.packet[index]):
+            packet = best.packet[:index] + bytes([value]) + best.packet[index + 1 :]
+            candidate = replace(best, packet=packet)
+            if still_differs(candidate):
+                best = candidate
+                break
+    return best
+
+
+def _lengths(length: int, minimum: int) -> Iterable[int]:
+    """Shorter lengths worth trying, the shortest first."""
+    if length - minimum <= 256:
+        return range(minimum, length)
+    return [minimum, *range(max(minimum, length - 256), length)]
+
+
+def _clip(linear: int | None, length: int) -> int | None:
+    return None if linear is None else min(linear, length)
+
+
+def _smaller(value: int) -> Iterable[int]:
+    return (v for v in (0, 1, 2, value & 0x0F, value & 0xF0) if v < value)
+
+
+def relevant_bytes(given: Input, offsets: Iterable[int], still_differs: Callable[[Input], bool]) -> frozenset[int]:
+    """Those of `offsets` whose value matters: some other value there makes the difference go away."""
+    found = set()
+    for index in offsets:
+        if not 0 <= index < len(given.packet):
+            continue
+        for flip in (0x01, 0xFF, 0x80, 0x10):
+            packet = given.packet[:index] + bytes([given.packet[index] ^ flip]) + given.packet[index + 1 :]
+            if not still_differs(replace(given, packet=packet)):
+                found.add(index)
+                break
+    return frozenset(found)
+
+
+def confirm(interface: Interface, given: Input, left: Executor, right: Executor) -> tuple[str, ...]:
+    """What differs when both sides really run `given`. Raises InternalError if nothing does: equiv was wrong."""
+    a, b = left(given), right(given)
+    names = differing(interface, a, b)
+    if not names:
+        raise InternalError(
+            f"a predicted difference did not replay on packet {given.packet.hex()}",
+            hint="this is a defect in equiv; please report it with both inputs",
+        )
+    return names

@@ -1,0 +1,138 @@
+"""A check's result as JSON: `specs/result.schema.json` says what is in it and what it means.
+
+Bytes are hexadecimal strings, in memory or packet order. Output is ASCII, so nothing from an input can act on a
+terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from equiv.errors import Place
+from equiv.machine.concrete import Input, Observation, TraceStep
+from equiv.result import Counterexample, OutputField, Result, Side, Statistics
+
+SCHEMA = "equiv-result/1"
+"""Changes when a reader of the old form would misread the new one."""
+
+Json = dict[str, Any]
+
+
+def render_json(result: Result) -> str:
+    """The result as an indented JSON document, ending in a newline."""
+    return json.dumps(result_object(result), indent=2) + "\n"
+
+
+def result_object(result: Result) -> Json:
+    """The result as the object that the schema describes."""
+    found = [_counterexample(example, result.fields) for example in result.counterexamples]
+    document: Json = {
+        "schema": SCHEMA,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "interface": result.interface,
+        "assumptions": list(result.assumptions),
+        "warnings": list(result.warnings),
+        "left": _side(result.left),
+        "right": _side(result.right),
+        "seed": result.seed,
+        "statistics": _statistics(result.statistics),
+        "unknown": [
+            {"reason": cause.reason, "side": cause.side, "place": _place(cause.place)} for cause in result.unknown
+        ],
+        "punted": [
+            {
+                "side": punt.side,
+                "path": list(punt.path),
+                "example": None if punt.example is None else punt.example.hex(),
+            }
+            for punt in result.punted
+        ],
+    }
+    if found:
+        document["counterexample"] = found[0]
+        document["counterexamples"] = found
+    return document
+
+
+def observation_object(observation: Observation) -> Json:
+    """Observables by name, `verdict` and `code` among them."""
+    values = {name: value.hex() if isinstance(value, bytes) else value for name, value in observation.values.items()}
+    return {**values, "verdict": observation.verdict, "code": observation.code}
+
+
+def path_object(path: Sequence[TraceStep]) -> list[Json]:
+    """The steps of a path."""
+    return [{"file": step.file, "line": step.line, "text": step.text} for step in path]
+
+
+def input_object(given: Input) -> Json:
+    """Everything that a run was given."""
+    return {
+        "packet": given.packet.hex(),
+        "length": len(given.packet),
+        "linear": given.linear,
+        "context": dict(given.context),
+        "maps": {name: {k.hex(): v.hex() for k, v in contents.items()} for name, contents in given.maps.items()},
+    }
+
+
+def _counterexample(found: Counterexample, fields: Sequence[OutputField]) -> Json:
+    return {
+        "packet": found.input.packet.hex(),
+        "inputs": input_object(found.input),
+        "left": observation_object(found.left),
+        "right": observation_object(found.right),
+        "parts": {"left": _parts(found.left, fields), "right": _parts(found.right, fields)},
+        "differs": list(found.differs),
+        "relevant": sorted(found.relevant),
+        "paths": {"left": path_object(found.left.path), "right": path_object(found.right.path)},
+        "confirmed_by": list(found.confirmed_by),
+        "kernel": {side: observation_object(seen) for side, seen in found.kernel.items()},
+        "notes": list(found.notes),
+    }
+
+
+def _parts(observation: Observation, fields: Sequence[OutputField]) -> Json:
+    """Named outputs inside byte-array observables, as numbers."""
+    parts = {}
+    for field in fields:
+        value = observation.values.get(field.observable)
+        if isinstance(value, bytes) and field.offset + field.size <= len(value):
+            parts[field.name] = int.from_bytes(value[field.offset : field.offset + field.size], field.order)
+    return parts
+
+
+def _side(side: Side) -> Json:
+    return {"path": side.path, "sha256": side.sha256, "program": side.program, "kind": side.kind}
+
+
+def _statistics(statistics: Statistics) -> Json:
+    return {
+        "seconds": statistics.seconds,
+        "joint_states": statistics.joint_states,
+        "explorations": statistics.explorations,
+        "joins": statistics.joins,
+        "refinements": statistics.refinements,
+        "solver_queries": statistics.solver_queries,
+        "solver_seconds": statistics.solver_seconds,
+        "terms": statistics.terms,
+        "peak_rss_bytes": statistics.peak_rss_bytes,
+        "phases": dict(statistics.phases),
+    }
+
+
+def _place(place: Place | None) -> Json | None:
+    if place is None:
+        return None
+    return {
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "program": place.program,
+        "function": place.function,
+        "insn": place.insn,
+        "excerpt": place.excerpt,
+    }

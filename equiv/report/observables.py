@@ -1,0 +1,91 @@
+"""Observables as people read them: numbers, byte arrays, and byte arrays taken apart into a device's named outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from equiv.machine.concrete import Observation
+from equiv.report.style import clean, shorten
+from equiv.result import OutputField
+
+VERDICT = "verdict"
+"""Name under which the return code appears among the observables that differ."""
+
+MAX_BYTES = 48
+"""Longer byte arrays are shown by their length and their beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a side-by-side display; `part` marks a named part of the byte array above it.
+
+    `differs` says that a difference counts; values may be unlike (`equal` is false) where they are not compared.
+    """
+
+    name: str
+    left: str
+    right: str
+    differs: bool
+    equal: bool
+    part: bool = False
+
+
+def verdict_text(observation: Observation) -> str:
+    """The verdict's label and the return code behind it."""
+    return (
+        f"{clean(observation.verdict)} (code {observation.code:#x})"
+        if observation.code > 9
+        else (f"{clean(observation.verdict)} (code {observation.code})")
+    )
+
+
+def value_text(value: int | bytes | None) -> str:
+    """A number in both notations, bytes in hexadecimal, `absent` where this side has no such observable."""
+    match value:
+        case None:
+            return "absent"
+        case bytes():
+            if not value:
+                return "empty"
+            text = value[:MAX_BYTES].hex(" ", -4)
+            return text if len(value) <= MAX_BYTES else f"{text} … ({len(value)} bytes)"
+        case _:
+            return f"{value} ({value:#x})" if value > 9 else str(value)
+
+
+def compare(
+    left: Observation, right: Observation, differs: Sequence[str], fields: Sequence[OutputField] = ()
+) -> list[Row]:
+    """The verdict, then every observable that either side has, those that differ first.
+
+    A byte array that differs and has named parts is followed by these.
+    """
+    rows = [Row(VERDICT, verdict_text(left), verdict_text(right), VERDICT in differs, left.code == right.code)]
+    names = list(dict.fromkeys([*left.values, *right.values]))
+    for name in sorted(names, key=lambda name: name not in differs):
+        one, other = left.values.get(name), right.values.get(name)
+        rows.append(Row(clean(name), value_text(one), value_text(other), name in differs, one == other))
+        if name in differs:
+            rows += _parts(name, one, other, fields)
+    return rows
+
+
+def _parts(name: str, left: int | bytes | None, right: int | bytes | None, fields: Sequence[OutputField]) -> list[Row]:
+    rows = []
+    for field in sorted((f for f in fields if f.observable == name), key=lambda f: f.offset):
+        one, other = _part(field, left), _part(field, right)
+        rows.append(Row(clean(field.name), value_text(one), value_text(other), one != other, one == other, part=True))
+    return rows
+
+
+def _part(field: OutputField, value: int | bytes | None) -> int | None:
+    if not isinstance(value, bytes) or field.offset + field.size > len(value):
+        return None
+    return int.from_bytes(value[field.offset : field.offset + field.size], field.order)
+
+
+def one_line(observation: Observation) -> str:
+    """A whole observation on one line: `accept (code 2)  meta 0a000001`."""
+    values = (f"{clean(name)} {shorten(value_text(value), 100)}" for name, value in observation.values.items())
+    return "  ".join([verdict_text(observation), *values])

@@ -1,0 +1,89 @@
+"""`equiv run`: what one program or table shows for each of some packets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from equiv import api
+from equiv.errors import InputError, Place, Unsupported
+from equiv.machine.concrete import NotRunnable, Observation
+from equiv.report.json_result import observation_object, path_object
+from equiv.report.observables import one_line, value_text, verdict_text
+from equiv.report.packet import hex_dump
+from equiv.report.pcapng import read_packets
+from equiv.report.style import Style, clean, style_for
+from equiv.report.terminal import path_lines
+
+SCHEMA = "equiv-run/1"
+
+
+def print_runs(
+    path: str,
+    *,
+    packets: Sequence[bytes] | None,
+    capture: str | None,
+    interface: str | None,
+    context: Mapping[str, int],
+    on: Literal["interpreter", "kernel"],
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Run `packets`, or those of the file `capture`, and print what each showed: one a line if they are several.
+
+    Returns the exit status: 0, or 4 if some packet met something that is not modelled (its line says what).
+    """
+    given = list(packets) if packets is not None else read_packets(capture or "")
+    if not given:
+        raise InputError("no packets", Place(capture or ""))
+    loaded = api.load(path, interface)
+    style = style_for(sys.stdout)
+    status = 0
+    for number, packet in enumerate(given, 1):
+        try:
+            seen = api.run(loaded, packet, interface=interface, context=context, on=on)
+        except (NotRunnable, Unsupported) as problem:
+            if len(given) == 1:
+                raise problem if isinstance(problem, Unsupported) else Unsupported(str(problem)) from problem
+            status = Unsupported.exit_status
+            text = (
+                _json_line(packet, None, on, str(problem)) if as_json else f"{number}  not run: {clean(str(problem))}"
+            )
+            print(text)
+            continue
+        if as_json:
+            print(_json_line(packet, seen, on))
+        elif len(given) > 1:
+            print(f"{number}  {one_line(seen)}")
+        else:
+            print("\n".join(_detail(packet, seen, style, verbose)))
+    return status
+
+
+def _json_line(packet: bytes, seen: Observation | None, on: str, error: str = "") -> str:
+    document: dict[str, object] = {"schema": SCHEMA, "packet": packet.hex(), "on": on}
+    if seen is None:
+        return json.dumps({**document, "error": error})
+    return json.dumps(
+        {
+            **document,
+            "verdict": seen.verdict,
+            "code": seen.code,
+            "observables": observation_object(seen),
+            "read": sorted(seen.read),
+            "path": path_object(seen.path),
+        }
+    )
+
+
+def _detail(packet: bytes, seen: Observation, style: Style, verbose: bool) -> list[str]:
+    lines = [style.bold(verdict_text(seen))]
+    width = max(map(len, map(clean, seen.values)), default=0)
+    lines += [f"  {clean(name).ljust(width)}  {value_text(value)}" for name, value in seen.values.items()]
+    if verbose:
+        lines += ["", style.bold("packet, the bytes that were read in [brackets]")]
+        lines += ["  " + line for line in hex_dump(packet, seen.read, style)]
+        lines += ["", style.bold("path"), *("  " + line for line in path_lines(seen.path, style, verbose=True))]
+    return lines

@@ -1,0 +1,254 @@
+"""The command: exit statuses, what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import equiv.api
+from equiv import cli
+from equiv.errors import InputError, InternalError, Place, ResourceLimit, Unsupported
+from equiv.machine.concrete import NotRunnable, Observation
+from equiv.result import Result
+
+Check = Callable[..., Result]
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> Callable[[Result | BaseException], dict[str, Any]]:
+    """Makes `equiv.api.check` answer as told; returns what it was called with."""
+
+    def answer(what: Result | BaseException) -> dict[str, Any]:
+        called: dict[str, Any] = {}
+
+        def fake(left: object, right: object, **options: Any) -> Result:
+            called.update(options, left=left, right=right)
+            if isinstance(what, BaseException):
+                raise what
+            return what
+
+        monkeypatch.setattr(equiv.api, "check", fake)
+        return called
+
+    return answer
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("equivalent", 0), ("different", 1), ("unknown", 3)])
+def test_exit_status_tells_the_verdict(
+    check: Any, verdict: str, status: int, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(request.getfixturevalue(verdict))
+    assert cli.main(["check", "a.bpf.o", "b.dev"]) == status
+    out, err = capsys.readouterr()
+    assert out.startswith(verdict + "\n")
+    assert "assumptions" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InputError("not an ELF file", Place("a.bpf.o")), 2),
+        (ResourceLimit("out of time"), 3),
+        (Unsupported("bpf_fib_lookup is not modelled"), 4),
+        (InternalError("the replay did not confirm"), 5),
+        (MemoryError(), 3),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("division by zero"), 5),
+        (RecursionError("too deep"), 5),
+    ],
+)
+def test_exit_status_tells_what_went_wrong(
+    check: Any, error: BaseException, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(error)
+    assert cli.main(["check", "a.bpf.o", "b.dev"]) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_input_error_names_its_place(check: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    check(InputError("no state 'x'", Place("b.dev", 2, 3, 4, "  x;"), hint="did you mean 'y'?"))
+    assert cli.main(["check", "a.bpf.o", "b.dev"]) == 2
+    assert capsys.readouterr().err == "b.dev:2:3: error: no state 'x'\n    x;\n    ^\nhint: did you mean 'y'?\n"
+
+
+def test_defect_asks_for_a_report_and_debug_shows_the_traceback(check: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    check(ZeroDivisionError("division by zero"))
+    cli.main(["check", "a", "b"])
+    assert "defect in equiv: ZeroDivisionError: division by zero" in (plain := capsys.readouterr().err)
+    assert "--debug" in plain
+    cli.main(["check", "a", "b", "--debug"])
+    assert "Traceback" in capsys.readouterr().err
+    cli.main(["--debug", "check", "a", "b"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["prove"],
+        ["check", "a"],
+        ["check", "a", "b", "c"],
+        ["check", "a", "b", "--solver", "magic"],
+        ["check", "a", "b", "--timeout", "0"],
+        ["check", "a", "b", "--timeout", "nan"],
+        ["check", "a", "b", "--timeout", "inf"],
+        ["check", "a", "b", "--jobs", "0"],
+        ["check", "a", "b", "--jobs", "-1"],
+        ["check", "a", "b", "--seed", "x"],
+        ["check", "a", "b", "--tim", "3"],
+        ["run", "a"],
+        ["run", "a", "--packet", "0g"],
+        ["run", "a", "--packet", "00", "--pcap", "x"],
+        ["run", "a", "--packet", "00", "--context", "mark"],
+        ["run", "a", "--packet", "00", "--context", "mark=red"],
+        ["show"],
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 2
+    assert "usage: equiv" in capsys.readouterr().err
+
+
+def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
+    called = check(equivalent)
+    options = "--interface tc --timeout 2.5 --all --solver bitwuzla --seed 7 --jobs 2 --observe-map a --observe-map b"
+    assert cli.main(["check", "l", "r", "--no-kernel", *options.split()]) == 0
+    del called["progress"]
+    assert called == {
+        "left": "l",
+        "right": "r",
+        "interface": "tc",
+        "timeout": 2.5,
+        "all_differences": True,
+        "solver": "bitwuzla",
+        "seed": 7,
+        "observe_maps": ("a", "b"),
+        "kernel": False,
+    }
+
+
+def test_kernel_is_asked_when_it_is_there_unless_told_otherwise(check: Any, equivalent: Result) -> None:
+    called = check(equivalent)
+    cli.main(["check", "l", "r"])
+    assert called["kernel"] is None
+
+
+def test_json_is_all_there_is_on_stdout(check: Any, different: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    check(different)
+    assert cli.main(["check", "a", "b", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["verdict"] == "different"
+
+
+def test_pcap_option_writes_the_packet(check: Any, different: Result, tmp_path: Path) -> None:
+    from equiv.report.pcapng import read_packets
+
+    check(different)
+    path = str(tmp_path / "found.pcapng")
+    assert cli.main(["check", "a", "b", "--pcap", path]) == 1
+    assert read_packets(path) == [different.counterexamples[0].input.packet]
+
+
+def test_without_a_difference_no_capture_file_is_written(
+    check: Any, equivalent: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(equivalent)
+    assert cli.main(["check", "a", "b", "--pcap", str(tmp_path / "x")]) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert "not written" in capsys.readouterr().err
+
+
+def test_unwritable_capture_file_is_found_before_the_proof(check: Any, different: Result, tmp_path: Path) -> None:
+    called = check(different)
+    assert cli.main(["check", "a", "b", "--pcap", str(tmp_path / "no" / "x")]) == 2
+    assert called == {}
+
+
+def test_version_and_help_need_no_solver_and_no_scapy() -> None:
+    code = (
+        "import sys; from equiv import cli; cli.main(['--help']); cli.main(['--version']);"
+        "print([m for m in ('z3', 'scapy', 'networkx', 'lark', 'elftools') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "[]"
+    assert "equiv 0." in shown.stdout
+
+
+def test_reader_that_goes_away_is_no_defect() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    table = Path(__file__).resolve().parents[1] / "corpora" / "five-tuple" / "five-tuple.dev"
+    command = [sys.executable, "-m", "equiv", "show", str(table)]
+    shown = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert shown.stderr == b""
+    assert shown.returncode == 141
+
+
+class _Loaded:
+    kind = "dev"
+
+
+def _observe(packet: bytes) -> Observation:
+    if packet == b"\xff":
+        raise NotRunnable("helper 5 is not modelled (p.c:3)")
+    return Observation("accept", 2, {"meta": packet[:2]}, read=frozenset({0}))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    called: dict[str, Any] = {}
+
+    def fake(loaded: object, packet: bytes, **options: Any) -> Observation:
+        called.update(options)
+        return _observe(packet)
+
+    monkeypatch.setattr(equiv.api, "load", lambda path, interface: _Loaded())
+    monkeypatch.setattr(equiv.api, "run", fake)
+    return called
+
+
+def test_run_prints_the_observables_of_one_packet(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "a.dev", "--packet", "0x01:02 03", "--context", "mark=0x10", "--on", "kernel"]) == 0
+    assert capsys.readouterr().out == "accept (code 2)\n  meta  0102\n"
+    assert run["context"] == {"mark": 16}
+    assert run["on"] == "kernel"
+
+
+def test_run_prints_a_line_for_each_of_several_packets(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "a.dev", "--packet", "0102", "--packet", "0304"]) == 0
+    assert capsys.readouterr().out == "1  accept (code 2)  meta 0102\n2  accept (code 2)  meta 0304\n"
+
+
+def test_run_prints_json_lines(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "a.dev", "--packet", "0102", "--packet", "0304", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["packet"] for line in lines] == ["0102", "0304"]
+    assert lines[1]["observables"] == {"verdict": "accept", "code": 2, "meta": "0304"}
+
+
+def test_run_goes_on_behind_a_packet_that_cannot_be_run(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "a.dev", "--packet", "ff", "--packet", "0304"]) == 4
+    out = capsys.readouterr().out
+    assert out.splitlines() == ["1  not run: helper 5 is not modelled (p.c:3)", "2  accept (code 2)  meta 0304"]
+    assert cli.main(["run", "a.dev", "--packet", "ff"]) == 4
+    assert "error: helper 5 is not modelled" in capsys.readouterr().err
+
+
+def test_run_reads_packets_from_a_capture_file(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from equiv.report.pcapng import write_packets
+
+    write_packets([(b"\x01\x02", ""), (b"\x03\x04", "")], str(tmp_path / "x"))
+    assert cli.main(["run", "a.dev", "--pcap", str(tmp_path / "x")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
