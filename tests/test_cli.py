@@ -203,6 +203,8 @@ class _Loaded:
 def _observe(packet: bytes) -> Observation:
     if packet == b"\xff":
         raise NotRunnable("helper 5 is not modelled (p.c:3)")
+    if packet == b"\xfe":
+        raise InputError("a packet of 1 bytes")
     return Observation("accept", 2, {"meta": packet[:2]}, read=frozenset({0}))
 
 
@@ -242,6 +244,8 @@ def test_run_goes_on_behind_a_packet_that_cannot_be_run(run: Any, capsys: pytest
     assert cli.main(["run", "a.dev", "--packet", "ff", "--packet", "0304"]) == 4
     out = capsys.readouterr().out
     assert out.splitlines() == ["1  not run: helper 5 is not modelled (p.c:3)", "2  accept (code 2)  meta 0304"]
+    assert cli.main(["run", "a.dev", "--packet", "fe", "--packet", "0304"]) == 2
+    assert capsys.readouterr().out.startswith("1  not run: a packet of 1 bytes\n2  accept")
     assert cli.main(["run", "a.dev", "--packet", "ff"]) == 4
     assert "error: helper 5 is not modelled" in capsys.readouterr().err
 

@@ -5,9 +5,11 @@ The shortest way to compare a machine with a concrete interpreter, and to follow
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from equiv.machine.concrete import Input
+from equiv.machine.inputs import PACKET
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Fork, Machine, Outcome, Stuck
 from equiv.term import Assignment, Term, evaluate
@@ -48,13 +50,15 @@ def assignment_for(given: Input) -> Assignment:
     variables.setdefault("ctx.cb", int.from_bytes(b"".join(w.to_bytes(4, "little") for w in words), "big"))
     variables["len"] = len(packet)
     variables["linear"] = len(packet) if given.linear is None else given.linear
-    arrays = {"pkt": lambda offset: packet[offset] if offset < len(packet) else 0}
+    arrays: dict[str, Callable[[int], int]] = {PACKET: lambda offset: packet[offset] if offset < len(packet) else 0}
     for name, contents in given.maps.items():
-        arrays[f"map.{name}"] = _map_reader(dict(contents))
+        arrays[f"map.{name}"] = _map_reader(contents)
     return Assignment(variables, arrays)
 
 
-def _map_reader(contents: dict[bytes, bytes]):  # type: ignore[no-untyped-def]
+def _map_reader(contents: Mapping[bytes, bytes]) -> Callable[[int], int]:
+    """The array that `map_value_byte` selects from: its index is the key, then the offset, 32 bits each."""
+
     def read(index: int) -> int:
         key, offset = index >> 32, index & 0xFFFFFFFF
         value = contents.get(key.to_bytes(4, "little"), b"")

@@ -114,10 +114,14 @@ def join(
             differing.append(name)
     if differing and level >= 2:
         return None
-    differing.sort(key=lambda name: (name not in offsets, name))
+    differing.sort(key=lambda name: (name not in offsets, name not in hints.steering, name))
     for name in differing:
-        if name in offsets or _is_sum(entry.cells[name], cells[name]):
-            merge.result[name] = _merge_sum(merge, name, 0, entry.cells[name], cells[name])
+        stored, arrived = entry.cells[name], cells[name]
+        if name in offsets or _is_sum(stored, arrived):
+            merge.result[name] = _merge_sum(merge, name, 0, stored, arrived)
+        elif name in hints.steering and stored.is_const and arrived.is_const:  # a position, if a cursor moved with it
+            related = _by_change(merge, name, stored, arrived)
+            merge.result[name] = related if related is not None else _merge_value(merge, name)
         else:
             merge.result[name] = _merge_value(merge, name)
     if level >= 0 and _forgets(merge, level):
@@ -345,18 +349,42 @@ def _shift_reads(merge: Merge, term: Term, use_entry: bool) -> Iterator[Term]:
         leaf for leaf in inside if leaf.op == "select" and leaf.args[0].width == ADDRESS_WIDTH and leaf not in solved
     ]
     tried: set[Term] = {term}
-    anchors: list[Symbol | None] = [s for s in merge.symbols if s.term.width == ADDRESS_WIDTH] if reads else []
+    against_length = packet_length() in inside
+    anchors: list[Symbol | None] = (
+        [s for s in merge.symbols if s.term.width == ADDRESS_WIDTH] if reads or against_length else []
+    )
     for anchor in anchors or [None]:
         replacement = dict(solved)
+        before = None if anchor is None else anchor.entry if use_entry else anchor.arrival
         for leaf in reads:
-            if anchor is None:
+            if anchor is None or before is None:
                 break
-            distance = bvsub(leaf.args[0], anchor.entry if use_entry else anchor.arrival)
+            distance = bvsub(leaf.args[0], before)
             if distance.is_const:
                 replacement[leaf] = select(leaf.data, bvadd(anchor.term, distance), leaf.width)
-        if replacement and (moved := substitute(term, replacement)) not in tried:
+        moved = substitute(term, replacement) if replacement else term
+        if moved not in tried:
             tried.add(moved)
             yield moved
+        if against_length and anchor is not None and before is not None and before.is_const:
+            shifted = _shift_bound(moved, bvsub(anchor.term, before))
+            if shifted not in tried:
+                tried.add(shifted)
+                yield shifted
+
+
+def _shift_bound(literal: Term, by: Term) -> Term:
+    """An ordering against the packet's length with its other side `by` higher: a constant offset made relative."""
+    if literal.op == "not":
+        return negate(_shift_bound(literal.args[0], by))
+    if literal.op != "ult" or literal.args[0].width != ADDRESS_WIDTH:
+        return literal
+    a, b = literal.args
+    length = packet_length()
+    in_a, in_b = length in leaves(a), length in leaves(b)
+    if in_a == in_b:
+        return literal
+    return ult(a, bvadd(b, by)) if in_a else ult(bvadd(a, by), b)
 
 
 def _leaf(atom: Term) -> Term | None:

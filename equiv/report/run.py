@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from equiv import api
-from equiv.errors import InputError, Place, Unsupported
+from equiv.errors import EquivError, InputError, InternalError, Place, Unsupported
 from equiv.machine.concrete import NotRunnable, Observation
 from equiv.report.json_result import observation_object, path_object
 from equiv.report.observables import one_line, value_text, verdict_text
@@ -33,7 +33,7 @@ def print_runs(
 ) -> int:
     """Run `packets`, or those of the file `capture`, and print what each showed: one a line if they are several.
 
-    Returns the exit status: 0, or 4 if some packet met something that is not modelled (its line says what).
+    Returns the exit status: 0, else the highest among those of packets that could not be run; their lines say why.
     """
     given = list(packets) if packets is not None else read_packets(capture or "")
     if not given:
@@ -44,14 +44,13 @@ def print_runs(
     for number, packet in enumerate(given, 1):
         try:
             seen = api.run(loaded, packet, interface=interface, context=context, on=on)
-        except (NotRunnable, Unsupported) as problem:
-            if len(given) == 1:
-                raise problem if isinstance(problem, Unsupported) else Unsupported(str(problem)) from problem
-            status = Unsupported.exit_status
-            text = (
-                _json_line(packet, None, on, str(problem)) if as_json else f"{number}  not run: {clean(str(problem))}"
-            )
-            print(text)
+        except (NotRunnable, EquivError) as problem:
+            error = problem if isinstance(problem, EquivError) else Unsupported(str(problem))
+            if len(given) == 1 or isinstance(error, InternalError):
+                raise error from problem
+            status = max(status, error.exit_status)
+            text = str(error)
+            print(_json_line(packet, None, on, text) if as_json else f"{number}  not run: {clean(text)}")
             continue
         if as_json:
             print(_json_line(packet, seen, on))

@@ -79,7 +79,7 @@ def style_for(stream: TextIO) -> Style:
         return PLAIN
     enabled = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
     try:
-        columns = os.get_terminal_size(stream.fileno()).columns
+        columns = os.get_terminal_size(stream.fileno()).columns or PLAIN.columns
     except (OSError, ValueError):
         columns = PLAIN.columns
     return Style(enabled, min(max(columns, 60), MAX_COLUMNS))

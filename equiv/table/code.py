@@ -37,7 +37,8 @@ from equiv.table.model import (
     children,
     needed_bytes,
 )
-from equiv.table.states import advanced_bytes
+from equiv.table.printer import keyset_text
+from equiv.table.states import advanced_bytes, whole_bytes
 
 CURSOR = "cursor"
 NEXT = "$next"
@@ -332,7 +333,7 @@ def in_bytes(bits: Expr) -> Expr:
     match bits:
         case Number(value=value):
             return Number(value >> 3)
-        case Binary(op="+" | "-" as op, left=left, right=right) if _whole(left) and _whole(right):
+        case Binary(op="+" | "-" as op, left=left, right=right) if whole_bytes(left) and whole_bytes(right):
             return Binary(op, in_bytes(left), in_bytes(right), lo, hi)
         case Binary(op="*", left=left, right=Number(value=value)) if value % 8 == 0:
             return left if value == 8 else Binary("*", left, Number(value >> 3), lo, hi)
@@ -342,15 +343,9 @@ def in_bytes(bits: Expr) -> Expr:
             return left if value == 3 else Binary("<<", left, Number(value - 3), lo, hi)
         case Unary(op="-", operand=operand):
             return Unary("-", in_bytes(operand), lo, hi)
-        case Conditional(condition=condition, yes=yes, no=no) if _whole(yes) and _whole(no):
+        case Conditional(condition=condition, yes=yes, no=no) if whole_bytes(yes) and whole_bytes(no):
             return Conditional(condition, in_bytes(yes), in_bytes(no))
     return Binary(">>", bits, Number(3), lo, hi)
-
-
-def _whole(expr: Expr) -> bool:
-    from equiv.table.states import whole_bytes
-
-    return whole_bytes(expr)
 
 
 def _where(place: Place) -> str:
@@ -358,8 +353,6 @@ def _where(place: Place) -> str:
 
 
 def _case_label(keysets: tuple[KeySet, ...], place: Place) -> str:
-    from equiv.table.printer import keyset_text
-
     shown = ", ".join(keyset_text(keyset) for keyset in keysets) or "default"
     return f"select case {shown}{_where(place)}"
 

@@ -90,3 +90,23 @@ class Liveness:
                 reads = (cells_read(c, self._pieces) for way in ways for c in way.conditions)
                 return self._word(set().union(*reads)), 0
         return 0, 0
+
+
+def steering(code: Code, pieces: dict[str, tuple[Segment, ...]]) -> frozenset[str]:
+    """Cells on which some decision depends, at once or through others. A hint for merging: too many is harmless."""
+    found: set[str] = set()
+    for ops in code.values():
+        for op in ops:
+            match op:
+                case Test(condition=condition):
+                    found |= set(cells_read(condition, pieces))
+                case Choose(ways=ways):
+                    found |= {name for way in ways for c in way.conditions for name in cells_read(c, pieces)}
+    before = -1
+    while len(found) != before:
+        before = len(found)
+        for ops in code.values():
+            for op in ops:
+                if isinstance(op, Set) and any(d.cell in found for d in op.to):
+                    found |= set(cells_read(op.value, pieces))
+    return frozenset(found)

@@ -30,7 +30,7 @@ from equiv.table.code import (
     compile_table,
     visits,
 )
-from equiv.table.liveness import Liveness
+from equiv.table.liveness import Liveness, steering
 from equiv.table.model import Table, Target
 from equiv.table.order import weak_topological_order
 from equiv.table.outcome import Outcomes
@@ -85,6 +85,7 @@ class TableMachine:
     # Protocol
 
     def start(self) -> State:
+        self._steering = steering(self._code, self._pieces)
         cells: dict[str, Term] = {CURSOR: const(0, ADDRESS_WIDTH)}
         for register in self.table.registers:
             cells[register.name] = const(register.initial, register.width)
@@ -112,7 +113,7 @@ class TableMachine:
     def snapshot(self, state: State) -> Snapshot:
         live = self._liveness.at(state.name, state.pc)
         cells = {name: self._cell(state, name, self._widths[name]) for name in sorted(live)}
-        return Snapshot((state.name, state.pc), cells, _OFFSETS & cells.keys())
+        return Snapshot((state.name, state.pc), cells, _OFFSETS & cells.keys(), self._steering & cells.keys())
 
     def resume(self, snapshot: Snapshot) -> State:
         name, pc = _location(snapshot)

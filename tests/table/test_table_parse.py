@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_strategies import tables
+from table_strategies import inputs, tables
 
 from equiv.errors import InputError
+from equiv.machine.concrete import Input
+from equiv.machine.interface import load_interface
+from equiv.table.interpret import run
 from equiv.table.model import Binary, Masked, Number, ParseState, Range, RowState, Select
 from equiv.table.parse import load_table, parse_table
 from equiv.table.printer import to_text
@@ -75,6 +78,16 @@ def test_constants_are_worked_out() -> None:
 def test_printed_table_parses_to_the_same_table(text: str) -> None:
     table = parse_table(text)
     assert parse_table(to_text(table)) == table
+
+
+@settings(max_examples=60)
+@given(tables(limited=False), inputs())
+def test_accepted_table_ends_on_every_packet(text: str, given_input: Input) -> None:
+    """D15. Three entries for each limited state, one step per byte, and a bit of acyclic way between any two."""
+    table = parse_table(text)
+    path = run(table, load_interface(table.interface), given_input).path
+    entries = sum(step.text.startswith("state ") for step in path)
+    assert entries <= (3 * len(table.states) + len(given_input.packet) + 2) * len(table.states)
 
 
 @settings(max_examples=100)
