@@ -16,7 +16,8 @@ from equiv.term import Term, conj, const, eq, extract, substitute, uge, ule
 Cells = Mapping[str, Term]
 """Cells of both sides in one map: `L.` and `R.` in front of the machine's own names."""
 
-Key = Hashable
+Key = tuple[Hashable, Hashable, tuple[str, ...]]
+"""Both locations and the names of the cells."""
 
 Entails = Callable[[Facts, Term], bool]
 """Whether facts imply a condition, by whatever means; false where that cannot be told."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import gcd
 
 from equiv.term import (
     FALSE,
@@ -17,11 +18,15 @@ from equiv.term import (
     concat,
     const,
     extract,
+    from_linear,
     integer_form,
     leaves,
     mask,
     negate,
+    order_forms,
     substitute,
+    to_linear,
+    zero_extend,
 )
 
 Key = tuple[tuple[Term, int], ...]
@@ -32,6 +37,10 @@ Interval = tuple[int | None, int | None]
 
 MAX_COMBINED = 24
 """At most this many stored bounds are tried as parts of a form that is asked about."""
+
+
+BOUND_WIDTH = 64
+"""Leaves are widened to this before they are taken apart, so that their parts are the ones addresses are made of."""
 
 
 class Contradiction(Exception):
@@ -109,9 +118,41 @@ class Facts:
                 return self._compare(condition)
         return None
 
+    def exact_form(self, term: Term) -> tuple[dict[Term, int], int] | None:
+        """`term` as a linear form over the integers, where these facts exclude that it wraps."""
+        form = integer_form(term)
+        if form is not None or term.op != "add":
+            return form
+        atoms, constant = to_linear(term)
+        form = {self._uncut(atom): c for atom, c in atoms.items()}, constant
+        low, high = self.bound(*form)
+        return form if low is not None and high is not None and low >= 0 and high <= mask(term.width) else None
+
+    def _uncut(self, atom: Term) -> Term:
+        """The quantity that `atom` is the low bits of, where these facts say that nothing was cut off."""
+        base = _strip_zero(atom)
+        if base.op == "extract" and base.data[1] == 0 and base.args[0].op == "var":
+            whole = base.args[0]
+            if (
+                self.atom_bound(whole)[1] >> base.width == 0
+                or (self.bound({whole: 1})[1] or whole.hi) >> base.width == 0
+            ):
+                return whole
+        return atom
+
+    def widened(self, term: Term, width: int) -> Term:
+        """`term` zero-extended to `width` bits; a sum that these facts keep from wrapping is widened inside."""
+        if term.op == "concat" and len(term.args) == 2 and term.args[0].is_const and term.args[0].value == 0:
+            term = term.args[1]
+        if term.op == "add" and term.width < width:
+            form = self.exact_form(term)
+            if form is not None:
+                return from_linear(({zero_extend(width - a.width, a): c for a, c in form[0].items()}, form[1]), width)
+        return zero_extend(width - term.width, term)
+
     def _compare(self, condition: Term) -> bool | None:
         a, b = condition.args
-        left, right = integer_form(a), integer_form(b)
+        left, right = self.exact_form(a), self.exact_form(b)
         if left is None or right is None:
             return None
         low, high = self.bound(*_difference(right, left))
@@ -136,15 +177,15 @@ class Facts:
             tried += 1
             if tried > MAX_COMBINED:
                 break
-            for sign in (1, -1):
+            for scale in {form[atom] // c for atom, c in key if form.get(atom, 0) % c == 0 and atom in form}:
                 rest = dict(form)
                 for atom, coefficient in key:
-                    rest[atom] = rest.get(atom, 0) - sign * coefficient
+                    rest[atom] = rest.get(atom, 0) - scale * coefficient
                 rest = {a: c for a, c in rest.items() if c}
                 if len(rest) > len(form):
                     continue
                 rest_low, rest_high = self._plain_bound(rest)
-                part_low, part_high = stored if sign == 1 else (_minus(stored[1]), _minus(stored[0]))
+                part_low, part_high = _times(stored, scale)
                 low = _larger(low, _plus(rest_low, part_low))
                 high = _smaller(high, _plus(rest_high, part_high))
         return _plus(low, constant), _plus(high, constant)
@@ -159,10 +200,10 @@ class Facts:
             atom_low, atom_high = self.atom_bound(atom)
             low = _plus(low, coefficient * (atom_low if coefficient > 0 else atom_high))
             high = _plus(high, coefficient * (atom_high if coefficient > 0 else atom_low))
-        key, sign = _key(form)
+        key, scale = _key(form)
         stored = self.bounds.get(key)
         if stored is not None:
-            part_low, part_high = stored if sign == 1 else (_minus(stored[1]), _minus(stored[0]))
+            part_low, part_high = _times(stored, scale)
             low, high = _larger(low, part_low), _smaller(high, part_high)
         return low, high
 
@@ -181,7 +222,7 @@ class Facts:
 
     def term_bound(self, term: Term) -> tuple[int, int]:
         """Unsigned bounds of any term, through its integer form where it has one."""
-        form = integer_form(term)
+        form = self.exact_form(term)
         if form is None:
             return self.atom_bound(term)
         low, high = self.bound(*form)
@@ -229,22 +270,28 @@ class _Draft:
             if known != sense:
                 raise Contradiction
             return
-        self.literals[atom] = sense
-        for leaf in leaves(atom):
-            self.by_leaf[leaf] = (*self.by_leaf.get(leaf, ()), atom)
+        so_far = Facts(self.literals, self.fixed, self.bounds, self.replacement)
+        if atom.op == "ult" and so_far._compare(atom) is sense:
+            return  # a weaker bound than one that is known
+        self._note(atom, sense)
         match atom.op:
             case "eq":
-                self._equality(atom, sense)
+                self._equality(atom, sense, so_far)
             case "ult":
-                self._ordering(atom, sense)
+                self._ordering(atom, sense, so_far)
             case "extract" | "select" | "var":
                 self._fix(atom, int(sense))
 
-    def _equality(self, atom: Term, sense: bool) -> None:
+    def _note(self, atom: Term, sense: bool) -> None:
+        self.literals[atom] = sense
+        for leaf in leaves(atom):
+            self.by_leaf[leaf] = (*self.by_leaf.get(leaf, ()), atom)
+
+    def _equality(self, atom: Term, sense: bool, so_far: Facts) -> None:
         a, b = atom.args
         if sense and b.is_const:
             self._fix(a, b.value)
-        left, right = integer_form(a), integer_form(b)
+        left, right = so_far.exact_form(a), so_far.exact_form(b)
         if left is None or right is None:
             return
         atoms, constant = _difference(left, right)
@@ -252,17 +299,20 @@ class _Draft:
             self._bound(atoms, -constant, -constant)
         elif b.is_const:
             stripped = _strip_zero(a)
-            low, high = self.bounds.get(((stripped, 1),), (None, None))
-            low, high = (stripped.lo if low is None else low), (stripped.hi if high is None else high)
+            low, high = so_far.atom_bound(stripped)
             if low == b.value:
                 self._bound({stripped: 1}, low + 1, None)
             if high == b.value:
                 self._bound({stripped: 1}, None, high - 1)
 
-    def _ordering(self, atom: Term, sense: bool) -> None:
-        left, right = integer_form(atom.args[0]), integer_form(atom.args[1])
+    def _ordering(self, atom: Term, sense: bool, so_far: Facts) -> None:
+        left, right = so_far.exact_form(atom.args[0]), so_far.exact_form(atom.args[1])
         if left is None or right is None:
             return
+        if integer_form(atom.args[0]) is None or integer_form(atom.args[1]) is None:
+            stated = order_forms(left, right, atom.args[0].width)  # now that it cannot wrap: the form others meet
+            if stated is not None and not stated.is_const and strip_not(stated) not in self.literals:
+                self._note(strip_not(stated), sense != (stated.op == "not"))
         atoms, constant = _difference(right, left)  # b - a
         if sense:
             self._bound(atoms, 1 - constant, None)
@@ -275,9 +325,33 @@ class _Draft:
             if (low is not None and low > 0) or (high is not None and high < 0):
                 raise Contradiction
             return
-        key, sign = _key(form)
-        if sign < 0:
-            low, high = _minus(high), _minus(low)
+        self._store(form, low, high)
+        if any(atom in self.replacement for atom in form):
+            self._restate(form, low, high)
+
+    def _restate(self, form: Mapping[Term, int], low: int | None, high: int | None) -> None:
+        """Store a bound once more in terms of the open bits of leaves of which some are fixed."""
+        atoms: dict[Term, int] = {}
+        constant = 0
+        for atom, coefficient in form.items():
+            known = self.replacement.get(atom, atom)
+            if known.is_const:  # its unsigned value: `to_linear` reads constants as signed
+                constant += coefficient * known.value
+                continue
+            inner, extra = to_linear(zero_extend(max(BOUND_WIDTH - known.width, 0), known))
+            constant += coefficient * extra
+            for part, factor in inner.items():
+                atoms[part] = atoms.get(part, 0) + coefficient * factor
+        stripped = _strip(atoms)
+        if stripped and stripped != form:
+            self._store(stripped, _plus(low, -constant), _plus(high, -constant))
+
+    def _store(self, form: Mapping[Term, int], low: int | None, high: int | None) -> None:
+        key, scale = _key(form)
+        if scale < 0:
+            low, high, scale = _minus(high), _minus(low), -scale
+        low = None if low is None else -(-low // scale)
+        high = None if high is None else high // scale
         old_low, old_high = self.bounds.get(key, (None, None))
         low, high = _larger(low, old_low), _smaller(high, old_high)
         self.bounds[key] = (low, high)
@@ -308,6 +382,9 @@ class _Draft:
             return
         self.fixed[term] = (new_zeros, new_ones)
         self.replacement[term] = _with_bits(term, new_zeros, new_ones)
+        for key, (low, high) in list(self.bounds.items()):
+            if len(key) > 1 and any(atom is term for atom, _ in key):
+                self._restate(dict(key), low, high)
         if new_zeros | new_ones == mask(term.width):
             self._bound({term: 1}, new_ones, new_ones)
 
@@ -356,9 +433,15 @@ def _strip(atoms: Mapping[Term, int]) -> dict[Term, int]:
 
 
 def _key(form: Mapping[Term, int]) -> tuple[Key, int]:
+    """The form divided by its coefficients' greatest common divisor and the first one's sign, and what it was divided by."""
     ordered = sorted(form.items(), key=lambda item: item[0].id)
-    sign = 1 if ordered[0][1] > 0 else -1
-    return tuple((atom, sign * coefficient) for atom, coefficient in ordered), sign
+    scale = gcd(*(c for _, c in ordered)) * (1 if ordered[0][1] > 0 else -1)
+    return tuple((atom, coefficient // scale) for atom, coefficient in ordered), scale
+
+
+def _times(bounds: Interval, scale: int) -> Interval:
+    low, high = (None if x is None else x * scale for x in bounds)
+    return (low, high) if scale > 0 else (high, low)
 
 
 def _plus(a: int | None, b: int | None) -> int | None:

@@ -52,6 +52,9 @@ PATIENCE = 2
 SYMBOL_PREFIX = "~"
 """Names of merged quantities begin so; no input's name does."""
 
+LONG_PATIENCE = 8
+"""Lower bounds, which rarely fall for long, are given up only after this many."""
+
 _numbers = count()
 
 
@@ -64,6 +67,9 @@ class Symbol:
     arrival: Term
     definition: Definition
     is_new: bool = True
+    wide_entry: Term | None = None
+    wide_arrival: Term | None = None
+    """`entry` and `arrival` zero-extended to an address's width, sums widened inside."""
 
 
 @dataclass(slots=True)
@@ -190,7 +196,7 @@ def _hull(a: tuple[int, int], b: tuple[int, int], joins: int, width: int) -> tup
     low, high = min(a[0], b[0]), max(a[1], b[1])
     full = (1 << width) - 1
     if joins >= PATIENCE:
-        if b[0] < a[0]:
+        if b[0] < a[0] and joins >= LONG_PATIENCE:
             low = 0
         if b[1] > a[1]:
             high = next((step for step in WIDENING_STEPS if high <= step <= full), full)
@@ -219,7 +225,13 @@ def _by_change(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | N
     change = bvsub(arrived, substitute(stored, merge.values))
     moves: list[tuple[Symbol, Term, Term]] = []
     for symbol in merge.symbols:
-        if symbol.is_new and symbol.term.width >= width:
+        if not symbol.is_new:
+            continue
+        if width == ADDRESS_WIDTH and symbol.wide_entry is not None and symbol.wide_arrival is not None:
+            delta = bvsub(symbol.wide_arrival, substitute(symbol.wide_entry, merge.values))
+            moved = bvsub(zero_extend(width - symbol.term.width, symbol.term), symbol.wide_entry)
+            moves += [(symbol, delta, moved), (symbol, bvneg(delta), bvneg(moved))]
+        elif symbol.term.width >= width:
             delta = resize(bvsub(symbol.arrival, substitute(symbol.entry, merge.values)), width)
             moved = resize(bvsub(symbol.term, symbol.entry), width)
             moves += [(symbol, delta, moved), (symbol, bvneg(delta), bvneg(moved))]
@@ -249,7 +261,8 @@ def _new_symbol(merge: Merge, name: str, low: int, stored: Term, arrived: Term) 
     )
     term = _fresh(stored.width, *bounds)
     if not term.is_const:  # a constant: both sides pin it to one value, though in other words
-        merge.symbols.append(Symbol(term, stored, arrived, Definition(name, low, stored.width)))
+        wide = merge.entry.facts.widened(stored, ADDRESS_WIDTH), merge.facts.widened(arrived, ADDRESS_WIDTH)
+        merge.symbols.append(Symbol(term, stored, arrived, Definition(name, low, stored.width), True, *wide))
         _note_side(merge, term, name)
     return term
 
@@ -349,42 +362,47 @@ def _shift_reads(merge: Merge, term: Term, use_entry: bool) -> Iterator[Term]:
         leaf for leaf in inside if leaf.op == "select" and leaf.args[0].width == ADDRESS_WIDTH and leaf not in solved
     ]
     tried: set[Term] = {term}
-    against_length = packet_length() in inside
+    atom = term.args[0] if term.op == "not" else term
+    orders = atom.op == "ult" and atom.args[0].width == ADDRESS_WIDTH
     anchors: list[Symbol | None] = (
-        [s for s in merge.symbols if s.term.width == ADDRESS_WIDTH] if reads or against_length else []
+        [s for s in merge.symbols if s.term.width == ADDRESS_WIDTH] if reads or orders else []
     )
-    for anchor in anchors or [None]:
+    for anchor in anchors or (None,):
         replacement = dict(solved)
-        before = None if anchor is None else anchor.entry if use_entry else anchor.arrival
+        old = None if anchor is None else anchor.entry if use_entry else anchor.arrival
         for leaf in reads:
-            if anchor is None or before is None:
+            if anchor is None or old is None:
                 break
-            distance = bvsub(leaf.args[0], before)
+            distance = bvsub(leaf.args[0], old)
             if distance.is_const:
                 replacement[leaf] = select(leaf.data, bvadd(anchor.term, distance), leaf.width)
-        moved = substitute(term, replacement) if replacement else term
-        if moved not in tried:
-            tried.add(moved)
-            yield moved
-        if against_length and anchor is not None and before is not None and before.is_const:
-            shifted = _shift_bound(moved, bvsub(anchor.term, before))
-            if shifted not in tried:
-                tried.add(shifted)
-                yield shifted
+        relative = substitute(term, replacement) if replacement else term
+        if relative not in tried:
+            tried.add(relative)
+            yield relative
+        if orders and anchor is not None and old is not None:
+            for shifted in _shift_orders(relative, old, bvsub(anchor.term, old)):
+                if shifted not in tried:
+                    tried.add(shifted)
+                    yield shifted
 
 
-def _shift_bound(literal: Term, by: Term) -> Term:
-    """An ordering against the packet's length with its other side `by` higher: a constant offset made relative."""
+def _shift_orders(literal: Term, before: Term, by: Term) -> Iterator[Term]:
+    """An ordering of sums with one side `by` higher: an offset in it made relative to a cursor's symbol.
+
+    `before` is what the symbol was; a side that does not contain it is shifted only where it is a constant.
+    """
     if literal.op == "not":
-        return negate(_shift_bound(literal.args[0], by))
+        yield from (negate(shifted) for shifted in _shift_orders(literal.args[0], before, by))
+        return
     if literal.op != "ult" or literal.args[0].width != ADDRESS_WIDTH:
-        return literal
-    a, b = literal.args
-    length = packet_length()
-    in_a, in_b = length in leaves(a), length in leaves(b)
-    if in_a == in_b:
-        return literal
-    return ult(a, bvadd(b, by)) if in_a else ult(bvadd(a, by), b)
+        return
+    for side in (0, 1):
+        args = list(literal.args)
+        inside = to_linear(args[side])[0]
+        if all(inside.get(atom) == coefficient for atom, coefficient in to_linear(before)[0].items()):
+            args[side] = bvadd(args[side], by)
+            yield ult(*args)
 
 
 def _leaf(atom: Term) -> Term | None:
@@ -416,13 +434,13 @@ def _merge_facts(merge: Merge) -> Facts:
 
 
 def _candidates(merge: Merge) -> Iterable[Term]:
+    yield from _room_ahead(merge)
     for literal in merge.entry.facts.terms():
         yield literal
         yield from _shift_reads(merge, literal, use_entry=True)
     for literal in merge.facts.terms():
         yield literal
         yield from _shift_reads(merge, literal, use_entry=False)
-    yield from _room_ahead(merge)
 
 
 def _room_ahead(merge: Merge) -> Iterable[Term]:
@@ -431,6 +449,8 @@ def _room_ahead(merge: Merge) -> Iterable[Term]:
     entry, arrival = merge.entry.facts, merge.facts
     ends: list[tuple[Term, Term, Term]] = [(packet_length(), packet_length(), packet_length())]
     ends += [(s.term, s.entry, s.arrival) for s in wide]
+    same = {t for name, t in merge.result.items() if t is merge.entry.cells[name] is merge.cells[name]}
+    ends += [(t, t, t) for t in sorted(same, key=lambda t: t.id) if t.op == "add" and t.width == ADDRESS_WIDTH]
     for symbol in wide:
         for end, end_entry, end_arrival in ends:
             if end is symbol.term:

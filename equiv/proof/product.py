@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from equiv.errors import ResourceLimit
-from equiv.machine.inputs import PACKET, packet_length
+from equiv.machine.inputs import ADDRESS_WIDTH, PACKET, linear_length, packet_length
 from equiv.machine.protocol import Branch, Done, Fault, Fork, Machine, Native, Outcome, Snapshot, Stop, Stuck
 from equiv.proof.cubes import is_plainly_open
 from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
@@ -173,6 +173,8 @@ class Product:
         level = self.levels.get(key, 0)
         if len(stored) >= CROWDED:
             level = -1
+        elif isinstance(key[0], Finished) or isinstance(key[1], Finished):
+            return None  # one side has ended; the other should soon, if nothing that is known is forgotten
         for entry in stored:
             joined = join(entry, arrival.cells, arrival.facts, arrival.hints, level, lineage.wandering)
             if joined is None:
@@ -276,7 +278,7 @@ class Product:
         cells: dict[str, Term] = {}
         for prefix, snapshot in (("L.", left), ("R.", right)):
             for name, term in snapshot.cells.items():
-                cells[prefix + name] = facts.simplify(term)
+                cells[prefix + name] = _normal(facts, facts.simplify(term))
         facts = _without_dead_symbols(facts, cells)
         hints = Hints(
             frozenset({f"L.{n}" for n in left.offsets} | {f"R.{n}" for n in right.offsets}),
@@ -345,21 +347,28 @@ class Product:
             return "R"
         if not isinstance(right, Fork):
             return "L"
-        reach_left, reach_right = _reach(facts, left), _reach(facts, right)
-        if reach_left is None or reach_right is None:
-            return "L" if reach_left is None else "R"
-        a, b = integer_form(reach_left), integer_form(reach_right)
-        if a is None or b is None:
-            return "L"
-        difference = dict(b[0])
-        for atom, coefficient in a[0].items():
-            difference[atom] = difference.get(atom, 0) - coefficient
-        low, high = facts.bound({t: c for t, c in difference.items() if c}, b[1] - a[1])
-        if low is not None and low >= 0:
-            return "L"
-        if high is not None and high <= 0:
-            return "R"
-        return "L" if facts.term_bound(reach_left)[0] <= facts.term_bound(reach_right)[0] else "R"
+        places = [
+            _reach(facts, fork) or self._frontier(facts, sides[name]) for name, fork in (("L", left), ("R", right))
+        ]
+        a, b = integer_form(places[0]), integer_form(places[1])
+        if a is not None and b is not None:
+            difference = dict(b[0])
+            for atom, coefficient in a[0].items():
+                difference[atom] = difference.get(atom, 0) - coefficient
+            low, high = facts.bound({t: c for t, c in difference.items() if c}, b[1] - a[1])
+            if low is not None and low >= 0:
+                return "L"
+            if high is not None and high <= 0:
+                return "R"
+        return "L" if facts.term_bound(places[0])[0] <= facts.term_bound(places[1])[0] else "R"
+
+    def _frontier(self, facts: Facts, side: _Side) -> Term:
+        """The furthest packet offset that a side holds, the packet's end aside: where it stands if it looks nowhere."""
+        assert isinstance(side.stop, Fork)
+        snapshot = side.machine.snapshot(side.stop.before)
+        held = [snapshot.cells[name] for name in snapshot.offsets]
+        inner = [term for term in held if packet_length() not in leaves(term) and linear_length() not in leaves(term)]
+        return max(inner, key=lambda term: facts.term_bound(term)[0], default=const(0, ADDRESS_WIDTH))
 
 
 def _ending(left: Stop, right: Stop) -> tuple[str, str]:
@@ -386,6 +395,13 @@ def _freeze(side: _Side) -> Snapshot:
         case Fork(before=before):
             return side.machine.snapshot(before)
     raise AssertionError("only decisions and outcomes are frozen")
+
+
+def _normal(facts: Facts, term: Term) -> Term:
+    """An address-wide cell that holds a zero-extended narrower sum, as an address-wide sum where that cannot wrap."""
+    if term.width == ADDRESS_WIDTH and term.op == "concat" and term.args[-1].op == "add":
+        return facts.widened(term, ADDRESS_WIDTH)
+    return term
 
 
 def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:

@@ -33,7 +33,7 @@ from equiv.term.bitvector import (
     zero_extend,
 )
 from equiv.term.boolean import conj, disj, implies, negate
-from equiv.term.compare import distinct, eq, sge, sgt, sle, slt, uge, ugt, ule, ult
+from equiv.term.compare import distinct, eq, order_forms, sge, sgt, sle, slt, uge, ugt, ule, ult
 from equiv.term.evaluate import Assignment, evaluate, rebuild, substitute
 from equiv.term.node import FALSE, TRUE, Term, const, leaves, mask, select, signed, var
 from equiv.term.text import to_text
@@ -73,6 +73,7 @@ __all__ = [
     "leaves",
     "mask",
     "negate",
+    "order_forms",
     "rebuild",
     "resize",
     "select",

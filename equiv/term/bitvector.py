@@ -64,10 +64,10 @@ def _join(high: Term, low: Term) -> Term | None:
 def extract(hi: int, lo: int, x: Term) -> Term:
     """Bits `hi` down to `lo` of `x`, both inclusive, bit 0 least significant."""
     width = hi - lo + 1
-    if width == x.width:
-        return x
     if not 0 <= lo <= hi < x.width:
         raise ValueError(f"extract {hi}:{lo} of width {x.width}")
+    if width == x.width:
+        return x
     match x.op:
         case "const":
             return const(x.value >> lo, width)

@@ -26,6 +26,9 @@ from equiv.term.node import FALSE, TRUE, Term, const, intern, mask, signed
 ORDER_WIDTH = 64
 """Orderings of narrower sums that cannot wrap are stated at this width."""
 
+FIELD_WIDTH = 32
+"""Slices no wider than this are fields rather than quantities: bounds on them are stated on the bits that matter."""
+
 
 def eq(a: Term, b: Term) -> Term:
     """Equality, width 1."""
@@ -121,7 +124,7 @@ def ult(a: Term, b: Term) -> Term:
         return conj(negate(a), b)
     if "add" in (a.op, b.op):
         left, right = integer_form(a), integer_form(b)
-        if left and right and (ordered := _order(left, right, a.width)) is not None:
+        if left and right and (ordered := order_forms(left, right, a.width)) is not None:
             return ordered
     if (narrow := max(a.hi.bit_length(), b.hi.bit_length(), 1)) < a.width and _is_field(a) and _is_field(b):
         return ult(resize(a, narrow), resize(b, narrow))
@@ -157,12 +160,15 @@ def _below_const(x: Term, bound: int) -> Term:
         if x.args[0].is_const and x.args[0].value == bound >> (x.width - x.args[0].width):
             rest = x.width - x.args[0].width
             return _below_const(extract(rest - 1, 0, x), bound & mask(rest))
+    trailing = (bound & -bound).bit_length() - 1
+    if 0 < trailing < x.width and x.op in ("select", "extract") and x.width <= FIELD_WIDTH:
+        return _below_const(extract(x.width - 1, trailing, x), bound >> trailing)  # the low bits do not matter
     if bound & (bound - 1) == 0 and x.op in ("concat", "extract", "select"):
         return eq(extract(x.width - 1, bound.bit_length() - 1, x), const(0, x.width - bound.bit_length() + 1))
     return intern("ult", 1, (x, const(bound, x.width)), None, 0, 1, 0, 0)
 
 
-def _order(left: Linear, right: Linear, width: int) -> Term | None:
+def order_forms(left: Linear, right: Linear, width: int) -> Term | None:
     """`left < right` for two forms over the integers, in normal form; None where that does not fit `width` bits."""
     difference: Linear = (dict(right[0]), right[1] - left[1])  # b - a > 0
     for atom, coefficient in left[0].items():
@@ -206,7 +212,7 @@ def slt(a: Term, b: Term) -> Term:
         return ult(a, b) if sign_a is sign_b else sign_a
     if "add" in (a.op, b.op):
         left, right = signed_form(a), signed_form(b)
-        if left and right and (ordered := _order(left, right, a.width)) is not None:
+        if left and right and (ordered := order_forms(left, right, a.width)) is not None:
             return ordered
     if a.op == "sext" and b.op == "sext" and a.args[0].width == b.args[0].width:
         return slt(a.args[0], b.args[0])

@@ -43,7 +43,7 @@ def check_claims(term: Term, values: Values) -> None:
         assert node.lo <= actual <= node.hi, node
         assert actual & node.zeros == 0, node
         assert actual & node.ones == node.ones, node
-        assert 0 <= node.lo and node.hi <= full and node.zeros | node.ones <= full
+        assert node.lo >= 0 and node.hi <= full and node.zeros | node.ones <= full
         for form, meant in (
             (t.integer_form(node), actual),
             (t.signed_form(node), to_signed(actual, node.width)),

@@ -18,7 +18,7 @@ from equiv.term import Term
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plain:
-    """An expression as written, `width` bits. `data` as in `equiv.term.node`, but `linear` has (coefficients, constant)."""
+    """An expression as written, `width` bits; `data` as in `equiv.term.node`, whose `add` is called `linear` here."""
 
     op: str
     width: int

@@ -52,7 +52,23 @@ class Seeded:
 
 
 BINARY = ("add", "sub", "and", "or", "xor", "shl", "lshr", "ashr", "mul", "udiv", "urem", "sdiv", "srem")
-WITH_CONST = ("add", "add", "sub", "and", "and", "or", "xor", "shl", "shl", "lshr", "lshr", "ashr", "mul", "udiv", "urem")
+WITH_CONST = (
+    "add",
+    "add",
+    "sub",
+    "and",
+    "and",
+    "or",
+    "xor",
+    "shl",
+    "shl",
+    "lshr",
+    "lshr",
+    "ashr",
+    "mul",
+    "udiv",
+    "urem",
+)
 COMPARISONS = ("eq", "eq", "distinct", "ult", "ult", "ule", "ugt", "uge", "slt", "sle", "sgt", "sge")
 
 
@@ -79,7 +95,25 @@ class Generator:
 
     def constant(self, width: int) -> Plain:
         full = (1 << width) - 1
-        corners = (0, 1, 2, 3, 4, 8, 14, 15, 16, 0x3C, 0xFF, width - 1, width, full, full - 1, full - 13, 1 << (width - 1))
+        corners = (
+            0,
+            1,
+            2,
+            3,
+            4,
+            8,
+            14,
+            15,
+            16,
+            0x3C,
+            0xFF,
+            width - 1,
+            width,
+            full,
+            full - 1,
+            full - 13,
+            1 << (width - 1),
+        )
         corners += ((1 << (width - 1)) - 1, full & 0xFF00FF00FF00FF00, full ^ 0xF)
         pick = self.chooser.integer(0, len(corners) + 3)
         value = corners[pick] if pick < len(corners) else self.chooser.integer(0, full)
@@ -102,6 +136,9 @@ class Generator:
         ranges += [(0, full >> 1), (full >> 1, full - 1), (0, 1 << (width // 2)), (0, full)]
         usable = [(lo, hi) for lo, hi in ranges if 0 <= lo < hi <= full]
         lo, hi = self.chooser.choice(usable)
+        if full > 1 and self.chooser.integer(0, 2) == 0:
+            lo = self.chooser.integer(0, full - 1)
+            hi = self.chooser.integer(lo + 1, min(lo + self.chooser.choice((1, 3, 20, full)), full))
         return Plain("var", width, (), (f"b{width}_{lo:x}_{hi:x}_{self.chooser.integer(0, 1)}", lo, hi))
 
     def element(self, width: int, depth: int) -> Plain:
@@ -115,7 +152,9 @@ class Generator:
         return Plain("select", width, (index,), f"p{width}x{wide}")
 
     def condition(self, depth: int) -> Plain:
-        kind = self.chooser.choice(("compare",) * 6 + ("conj", "disj", "implies", "not", "xor", "ite", "extract", "leaf"))
+        kind = self.chooser.choice(
+            ("compare",) * 6 + ("conj", "disj", "implies", "not", "xor", "ite", "extract", "leaf")
+        )
         match kind:
             case "compare":
                 return self.comparison(depth)
@@ -221,9 +260,7 @@ def orderings(chooser: Chooser) -> Plain:
     else:
         right = sums(chooser, width)
         widest = max(left.width, right.width)
-        left, right = (
-            side if side.width == widest else Plain("zext", widest, (side,)) for side in (left, right)
-        )
+        left, right = (side if side.width == widest else Plain("zext", widest, (side,)) for side in (left, right))
     return Plain(chooser.choice(COMPARISONS), 1, (left, right))
 
 

@@ -1,0 +1,203 @@
+"""The arguments of `equiv bench`, and what is written where."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from equiv.bench.environment import environment
+from equiv.bench.growth import growing, growth_report
+from equiv.bench.manifest import Corpus, load_corpora, select
+from equiv.bench.markdown import corpora_report, heading, summary
+from equiv.bench.measure import Limits, Row, measure_all, rows_as_json
+from equiv.errors import InputError, Place
+from equiv.report.files import replacing
+from equiv.report.style import clean, is_terminal, shorten
+
+REPORTS = "reports"
+CORPORA_REPORT, GROWTH_REPORT = "corpora.md", "growth.md"
+HEAD = {CORPORA_REPORT: "Verdicts and costs on the corpora", GROWTH_REPORT: "How the work grows"}
+
+EPILOG = """\
+Each check runs in a process of its own: `seconds` and `peak_rss_bytes` are that process's.
+exit status:
+  0  every verdict is the expected one    1  one is not    2  unusable manifest or usage"""
+
+Reports = dict[str, str]
+"""Markdown by file name."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one benchmark. Returns 0 if every verdict is as expected, else 1. Raises InputError for a bad manifest."""
+    options = _parser().parse_args(arguments)
+    command = shlex.join(["equiv", "bench", *arguments])
+    targets = _targets(options)
+    rows, reports = BENCHMARKS[options.benchmark](options, command)
+    for name, target in targets.items():
+        with replacing(target) as temporary:
+            Path(temporary).write_text(reports[name], encoding="utf-8")
+    if options.json:
+        sys.stdout.write(rows_as_json(rows))
+    elif targets:
+        print("\n".join([*summary(rows), *(f"- written: {target}" for target in targets.values())]))
+    else:
+        print("\n".join(reports.values()), end="")
+    return 0 if all(row.as_expected for row in rows) else 1
+
+
+def _corpora(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
+    corpora = load_corpora(options.corpora)
+    rows = _measure(corpora, options)
+    return rows, {CORPORA_REPORT: corpora_report(corpora, rows, _head(CORPORA_REPORT, options, command))}
+
+
+def _growth(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
+    pairs = growing(pair for corpus in load_corpora(options.corpora) for pair in corpus.pairs)
+    rows = measure_all(select(pairs, options.only), _limits(options), options.jobs, _Counter(sys.stderr, len(pairs)))
+    return rows, {GROWTH_REPORT: growth_report(rows, _head(GROWTH_REPORT, options, command))}
+
+
+def _all(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
+    """Both reports from one run: the growing pairs are among the corpora's."""
+    corpora = load_corpora(options.corpora)
+    order = [pair.id for pair in growing(pair for corpus in corpora for pair in corpus.pairs)]
+    rows = _measure(corpora, options)
+    by_id = {row.id: row for row in rows}
+    series = [by_id[name] for name in order if name in by_id]
+    return rows, {
+        CORPORA_REPORT: corpora_report(corpora, rows, _head(CORPORA_REPORT, options, command)),
+        GROWTH_REPORT: growth_report(series, _head(GROWTH_REPORT, options, command)),
+    }
+
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace, str], tuple[list[Row], Reports]]] = {
+    "corpora": _corpora,
+    "growth": _growth,
+    "all": _all,
+}
+
+
+def _measure(corpora: Sequence[Corpus], options: argparse.Namespace) -> list[Row]:
+    pairs = select((pair for corpus in corpora for pair in corpus.pairs), options.only)
+    return measure_all(pairs, _limits(options), options.jobs, _Counter(sys.stderr, len(pairs)))
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(options.timeout, not options.no_kernel, options.solver)
+
+
+def _head(name: str, options: argparse.Namespace, command: str) -> list[str]:
+    return heading(HEAD[name], environment(), command, options.jobs)
+
+
+def _targets(options: argparse.Namespace) -> Reports:
+    """Where each report goes, by its name; known to be writable places before anything is measured."""
+    if options.output is None:
+        return {}
+    if options.benchmark == "all":
+        folder = options.output or REPORTS
+        targets = {name: str(Path(folder) / name) for name in (CORPORA_REPORT, GROWTH_REPORT)}
+    else:
+        name = f"{options.benchmark}.md"
+        targets = {name: options.output or str(Path(REPORTS) / name)}
+    for target in targets.values():
+        if not Path(target).absolute().parent.is_dir():
+            raise InputError("cannot write: no such folder", Place(target))
+    return targets
+
+
+class _Counter:
+    """Counts rows on a terminal, names those that are not as expected; says nothing elsewhere."""
+
+    def __init__(self, stream: TextIO, total: int) -> None:
+        self._stream = stream
+        self._terminal = is_terminal(stream)
+        self._total = total
+        self._done = 0
+
+    def __call__(self, row: Row) -> None:
+        self._done += 1
+        if not self._terminal:
+            return
+        self._stream.write("\r\x1b[K")
+        if not row.as_expected:
+            self._stream.write(f"{clean(row.id)}: {row.verdict}, not {row.expected}: {clean(row.reason)}\n")
+        if self._done < self._total:
+            text = f"{self._done} of {self._total} done, last {clean(row.id)} in {row.seconds:.1f} s"
+            self._stream.write(shorten(text, 78))
+        self._stream.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="equiv bench",
+        description="Measure equiv on pairs of programs whose verdict is known.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(title="benchmarks", required=True, metavar="NAME", dest="benchmark")
+    texts = {
+        "corpora": "every pair of the manifests, and every file against itself",
+        "growth": "MPLS stacks of 1 to 32 labels, TCP options of 0 to 40 bytes",
+        "all": "corpora and growth, from one run",
+    }
+    for name, text in texts.items():
+        described = f"{text[0].upper()}{text[1:]}."
+        _add_options(
+            commands.add_parser(
+                name,
+                help=text,
+                description=described,
+                epilog=EPILOG,
+                allow_abbrev=False,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            ),
+            name,
+        )
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    where = REPORTS if name == "all" else f"{REPORTS}/{name}.md"
+    what = "FOLDER" if name == "all" else "FILE"
+    parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of the corpora (default: corpora)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a corpus or a pair's id, * allowed; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument(
+        "--output", nargs="?", const="", metavar=what, help=f"write the report here (without {what}: {where})"
+    )
+    parser.add_argument(
+        "--timeout", type=_positive, default=120.0, metavar="SECONDS", help="time limit of each check (default: 120)"
+    )
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="checks at a time (default: 1)")
+    parser.add_argument("--solver", choices=("z3", "bitwuzla"), default="z3", help="SMT solver (default: z3)")
+    parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)

@@ -1,0 +1,109 @@
+"""Every pair of the corpora gets the verdict that its manifest expects, and every file is equivalent to itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from equiv import api
+from equiv.bench.manifest import Pair, load_corpora
+from equiv.oracle import KernelProgram, available
+from equiv.report.json_result import result_object
+from equiv.result import Result
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPORA = load_corpora(ROOT / "corpora")
+PAIRS = [pair for corpus in CORPORA for pair in corpus.pairs if not pair.with_itself]
+FILES = [pair for corpus in CORPORA for pair in corpus.pairs if pair.with_itself]
+PROGRAMS = [pair for pair in FILES if pair.runs_on_kernel]
+
+TIMEOUT = 60.0
+"""Seconds of engine time for one check: far more than any needs, so that a slow machine does not fail a test."""
+NO_KERNEL = available()
+
+
+def _shown_to_kernel(pair: Pair) -> bool:
+    return pair.expected == "different" and pair.runs_on_kernel
+
+
+def _parameters(pairs: Iterable[Pair]) -> list[Any]:
+    """The pairs, named; marked `kernel` where the test also compares with the running kernel."""
+    return [
+        pytest.param(pair, id=pair.id, marks=[pytest.mark.kernel] if _shown_to_kernel(pair) and not NO_KERNEL else [])
+        for pair in pairs
+    ]
+
+
+def _sample() -> list[Pair]:
+    """Of each corpus the first broken twin, and the first pair where there is none."""
+    found = {}
+    for pair in sorted(PAIRS, key=lambda pair: pair.expected != "different"):
+        found.setdefault(pair.corpus, pair)
+    return list(found.values())
+
+
+@cache
+def _schema() -> Draft202012Validator:
+    schema = json.loads((ROOT / "specs" / "result.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def _check(left: str, right: str, interface: str | None) -> Result:
+    return api.check(left, right, interface=interface, timeout=TIMEOUT)
+
+
+def _assert_shown(pair: Pair, result: Result) -> None:
+    """What was found is as expected, and a difference was seen wherever the programs can run."""
+    assert result.verdict == pair.expected, result.reason
+    for example in result.counterexamples:
+        assert example.differs
+        assert "interpreter" in example.confirmed_by
+        if not NO_KERNEL and pair.runs_on_kernel:
+            assert "kernel" in example.confirmed_by, example.notes
+    _schema().validate(json.loads(json.dumps(result_object(result))))
+
+
+@pytest.mark.parametrize("pair", _parameters(PAIRS))
+def test_pair_gets_the_expected_verdict_and_its_counterexample_is_confirmed(pair: Pair) -> None:
+    _assert_shown(pair, _check(pair.left, pair.right, pair.interface))
+
+
+@pytest.mark.parametrize("pair", _parameters(_sample()))
+def test_sides_swapped_give_the_same_verdict(pair: Pair) -> None:
+    _assert_shown(pair, _check(pair.right, pair.left, pair.interface))
+
+
+@pytest.mark.parametrize("pair", _parameters(FILES))
+def test_file_is_equivalent_to_itself(pair: Pair) -> None:
+    _assert_shown(pair, _check(pair.left, pair.right, pair.interface))
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(NO_KERNEL is not None, reason=NO_KERNEL or "")
+@pytest.mark.parametrize("pair", _parameters(PROGRAMS))
+def test_verifier_of_the_running_kernel_accepts_the_program(pair: Pair) -> None:
+    loaded = api.load(pair.left)
+    assert loaded.program is not None
+    with KernelProgram(loaded.program, api.choose_interface(loaded, loaded, pair.interface)):
+        pass  # VerifierRejected otherwise
+
+
+def test_at_least_twelve_programs_have_two_broken_twins_or_more() -> None:
+    twins = [sum(pair.expected == "different" for pair in corpus.pairs) for corpus in CORPORA]
+    assert sum(count >= 2 for count in twins) >= 12
+
+
+def test_every_broken_twin_says_what_is_wrong_with_it() -> None:
+    assert [pair.id for pair in PAIRS if (pair.expected == "different") != bool(pair.bug)] == []
+
+
+def test_every_file_of_a_corpus_is_in_a_manifest() -> None:
+    listed = {file for pair in PAIRS for file in (pair.left, pair.right)}
+    assert sorted(pair.left for pair in FILES if pair.left not in listed) == []

@@ -1,0 +1,255 @@
+"""Facts against concrete inputs and against z3: what they say follows from the literals (D2)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import z3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.append(str(Path(__file__).parents[1] / "term"))
+from literals import CURSOR, FLAG, LENGTH, OFFSET, PORT, Literals, byte
+from reference import Values, Z3Form, plain_of, z3_status
+from strategies import Chooser, Drawn, seeds
+
+from equiv.proof.facts import Contradiction, Facts
+from equiv.term import (
+    FALSE,
+    TRUE,
+    Term,
+    bvadd,
+    concat,
+    conj,
+    const,
+    disj,
+    distinct,
+    eq,
+    evaluate,
+    extract,
+    integer_form,
+    leaves,
+    negate,
+    to_linear,
+    uge,
+    ugt,
+    ule,
+    ult,
+    var,
+)
+
+
+def number(value: int, width: int = 64) -> Term:
+    return const(value, width)
+
+
+# --- against one input ------------------------------------------------------------------------------------------
+
+
+def check_against_an_input(chooser: Chooser, seed: int) -> None:
+    """Facts gathered from conditions that an input satisfies say nothing that is wrong for that input."""
+    values = Values(seed)
+    maker = Literals(chooser, values)
+    literals = [maker.true() for _ in range(chooser.integer(1, 6))]
+    facts = Facts()
+    for literal in literals:  # raising Contradiction would be wrong: the input satisfies all of them
+        facts = facts.assume(literal)
+    for _ in range(4):
+        condition = maker.condition()
+        decided = facts.decide(condition)
+        assert decided is None or decided == bool(maker.value(condition)), (literals, condition)
+    for literal in literals:
+        assert facts.decide(literal) is not False
+        assert facts.decide(negate(literal)) is not True
+    for term in (maker.term(), maker.leaf(), maker.slice(), maker.sum(), *maker.pool):
+        check_bounds(facts, term, maker)
+        assert maker.value(facts.simplify(term)) == maker.value(term)
+        assert maker.value(facts.widened(term, 80)) == maker.value(term)
+        if (exact := facts.exact_form(term)) is not None:
+            assert sum(c * maker.value(atom) for atom, c in exact[0].items()) + exact[1] == maker.value(term)
+    for leaf, (zeros, ones) in facts.fixed.items():
+        assert maker.value(leaf) & zeros == 0 and maker.value(leaf) & ones == ones
+    for key, (low, high) in facts.bounds.items():
+        total = sum(c * maker.value(atom) for atom, c in key)
+        assert (low is None or low <= total) and (high is None or total <= high)
+
+
+def check_bounds(facts: Facts, term: Term, maker: Literals) -> None:
+    value = maker.value(term)
+    for low, high in (facts.term_bound(term), facts.atom_bound(term)):
+        assert low <= value <= high, term
+    form = integer_form(term) or (dict(to_linear(term)[0]), 0)
+    total = sum(c * maker.value(atom) for atom, c in form[0].items()) + form[1]
+    low_, high_ = facts.bound(*form)
+    assert (low_ is None or low_ <= total) and (high_ is None or total <= high_), term
+    negated = {atom: -c for atom, c in form[0].items()}
+    low_, high_ = facts.bound(negated, -form[1])
+    assert (low_ is None or low_ <= -total) and (high_ is None or -total <= high_), term
+
+
+@settings(max_examples=250)
+@given(st.data(), seeds)
+def test_facts_that_hold_for_an_input_say_nothing_wrong_about_it(data: st.DataObject, seed: int) -> None:
+    check_against_an_input(Drawn(data.draw), seed)
+
+
+# --- against every input ----------------------------------------------------------------------------------------
+
+
+def check_against_z3(chooser: Chooser, seed: int) -> str:
+    """Contradictions are unsatisfiable, decisions valid, bounds true of every input: z3 agrees."""
+    maker = Literals(chooser, Values(seed))
+    form = Z3Form()
+    literals = [maker.condition() if chooser.integer(0, 2) else maker.true() for _ in range(chooser.integer(1, 4))]
+    held = [form.holds(literal) for literal in literals]
+
+    def refuted(condition: Any) -> bool:
+        return z3_status(*held, condition, ranges=form.ranges, milliseconds=1000) != z3.sat
+
+    try:
+        facts = Facts().assume(*literals)
+    except Contradiction:
+        assert refuted(z3.BoolVal(True)), literals
+        return "contradiction"
+    outcome = "open"
+    for condition in (maker.condition(), maker.condition()):
+        decided = facts.decide(condition)
+        if decided is not None and not condition.is_const:
+            outcome = "decided"
+            claim = form.holds(condition)
+            assert refuted(z3.Not(claim) if decided else claim), (literals, condition)
+    term = maker.chooser.choice(maker.pool) if maker.pool else maker.leaf()
+    low, high = facts.term_bound(term)
+    if (low, high) != (term.lo, term.hi):
+        vector = form.of(plain_of(term))
+        assert refuted(z3.Not(z3.And(z3.UGE(vector, low), z3.ULE(vector, high)))), (literals, term)
+    return outcome
+
+
+@settings(max_examples=60)
+@given(st.data(), seeds)
+def test_contradictions_and_decisions_are_consequences_to_z3(data: st.DataObject, seed: int) -> None:
+    check_against_z3(Drawn(data.draw), seed)
+
+
+# --- examples ---------------------------------------------------------------------------------------------------
+
+
+def test_a_condition_and_its_negation_contradict_each_other() -> None:
+    with pytest.raises(Contradiction):
+        Facts().assume(FLAG, negate(FLAG))
+    with pytest.raises(Contradiction):
+        Facts().assume(FALSE)
+
+
+def test_a_field_with_two_values_is_a_contradiction() -> None:
+    with pytest.raises(Contradiction):
+        Facts().assume(eq(byte(CURSOR), number(6, 8))).assume(eq(byte(CURSOR), number(17, 8)))
+
+
+def test_bounds_that_leave_nothing_are_a_contradiction() -> None:
+    with pytest.raises(Contradiction):
+        Facts().assume(ult(LENGTH, number(20)), uge(LENGTH, number(20)))
+    with pytest.raises(Contradiction):
+        Facts().assume(ult(LENGTH, CURSOR), ult(CURSOR, LENGTH))
+
+
+def test_bounds_that_leave_one_value_fix_it() -> None:
+    facts = Facts().assume(ult(LENGTH, number(21)), uge(LENGTH, number(20)))
+    assert facts.simplify(bvadd(LENGTH, number(1))) is number(21)
+    assert facts.term_bound(LENGTH) == (20, 20)
+
+
+def test_bytes_ahead_of_a_cursor_settle_shorter_needs() -> None:
+    facts = Facts().assume(ule(bvadd(CURSOR, number(20)), LENGTH))
+    assert facts.decide(ule(bvadd(CURSOR, number(20)), LENGTH)) is True
+    assert facts.decide(ult(LENGTH, bvadd(CURSOR, number(14)))) is False
+    assert facts.decide(ule(bvadd(CURSOR, number(21)), LENGTH)) is None
+
+
+def test_equivalent_ways_of_bounding_settle_each_other() -> None:
+    facts = Facts().assume(ugt(bvadd(CURSOR, number(14)), LENGTH))
+    assert facts.decide(uge(bvadd(CURSOR, number(14)), bvadd(LENGTH, number(1)))) is True
+    assert facts.decide(uge(LENGTH, bvadd(CURSOR, number(14)))) is False
+
+
+def test_two_needs_in_a_row_settle_the_first() -> None:
+    facts = Facts().assume(ule(bvadd(CURSOR, OFFSET, number(8)), LENGTH))
+    assert facts.decide(ule(bvadd(CURSOR, number(8)), LENGTH)) is True
+
+
+def test_fixed_bits_settle_other_slices_of_the_field() -> None:
+    facts = Facts().assume(eq(extract(7, 4, byte(CURSOR)), number(4, 4)))
+    assert facts.decide(extract(6, 6, byte(CURSOR))) is True
+    assert facts.decide(eq(byte(CURSOR), number(0x65, 8))) is False
+    assert facts.decide(eq(byte(CURSOR), number(0x45, 8))) is None
+    assert facts.term_bound(byte(CURSOR)) == (0x40, 0x4F)
+
+
+@pytest.mark.parametrize("value", (5, 2**63 + 5))
+def test_bounds_against_a_value_that_is_known_are_unsigned(value: int) -> None:
+    x, y = var("full", 64), var("other", 64)
+    for conditions in ((eq(x, number(value)), ult(y, x)), (ult(y, x), eq(x, number(value)))):
+        facts = Facts().assume(*conditions)
+        assert facts.decide(ult(y, number(value))) is True
+        assert facts.decide(ult(y, number(value - 1))) is None
+
+
+def test_an_excluded_bound_moves_it() -> None:
+    facts = Facts().assume(distinct(OFFSET, number(60)), distinct(OFFSET, number(0)), distinct(OFFSET, number(1)))
+    assert facts.term_bound(OFFSET) == (2, 59)
+
+
+def test_conjunctions_are_taken_apart_and_disjunctions_kept() -> None:
+    either = disj(FLAG, eq(PORT, number(53, 16)))
+    facts = Facts().assume(conj(eq(byte(CURSOR), number(6, 8)), either))
+    assert facts.decide(either) is True
+    assert facts.decide(FLAG) is None
+    assert facts.decide(eq(byte(CURSOR), number(6, 8))) is True
+    assert list(facts.terms()) == [*dict.fromkeys(facts.terms())]
+
+
+def test_facts_do_not_change_when_more_is_assumed() -> None:
+    before = Facts().assume(FLAG)
+    after = before.assume(eq(PORT, number(53, 16)))
+    assert before.decide(eq(PORT, number(53, 16))) is None
+    assert after.decide(eq(PORT, number(53, 16))) is True
+    assert after.decide(FLAG) is True
+
+
+def test_facts_about_a_condition_are_those_connected_with_it() -> None:
+    near, far = ule(bvadd(CURSOR, OFFSET), LENGTH), eq(PORT, number(53, 16))
+    linked = ult(OFFSET, number(40))
+    facts = Facts().assume(near, far, linked)
+    assert set(facts.about(ult(LENGTH, number(100)))) == {near, linked}
+    assert facts.about(FLAG) == []
+
+
+@settings(max_examples=60)
+@given(st.data(), seeds)
+def test_facts_about_a_condition_leave_out_only_what_shares_nothing_with_it(data: st.DataObject, seed: int) -> None:
+    maker = Literals(Drawn(data.draw), Values(seed))
+    facts = Facts().assume(*(maker.true() for _ in range(5)))
+    condition = maker.condition()
+    kept = facts.about(condition)
+    left_out = [term for term in facts.terms() if term not in kept]
+    spoken_of = leaves(condition).union(*(leaves(term) for term in kept))
+    assert not any(leaves(term) & spoken_of for term in left_out)
+
+
+def test_sums_that_may_wrap_are_not_bounded_as_integers() -> None:
+    x = var("full", 64)
+    facts = Facts().assume(ult(bvadd(x, number(14)), number(20)))
+    assert facts.decide(ult(x, number(6))) is None
+    assert facts.term_bound(x) == (0, 2**64 - 1)
+
+
+def test_a_value_spread_over_two_bytes_is_known_bytewise() -> None:
+    field = concat(byte(CURSOR), byte(bvadd(CURSOR, number(1))))
+    facts = Facts().assume(eq(field, number(0x0800, 16)))
+    assert facts.simplify(field) is number(0x0800, 16)
+    assert facts.decide(TRUE) is True
+    assert evaluate(facts.simplify(byte(CURSOR)), Values().assignment()) == 8

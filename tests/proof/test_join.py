@@ -1,0 +1,263 @@
+"""What merging stores covers what it was made of, checked input by input (D1)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.append(str(Path(__file__).parents[1] / "term"))
+from literals import CURSOR, LENGTH, OFFSET, Literals, byte
+from reference import Values
+from strategies import Chooser, Drawn, seeds
+
+from equiv.proof.entry import Cells, Definition, Entry, Hints, covers, match
+from equiv.proof.facts import Facts
+from equiv.proof.join import Joined, join
+from equiv.term import (
+    Term,
+    bvadd,
+    bvand,
+    bvmul,
+    bvsub,
+    concat,
+    const,
+    eq,
+    evaluate,
+    resize,
+    ule,
+    ult,
+    var,
+    zero_extend,
+)
+
+NAMES = ("L.cursor", "R.cursor", "L.left", "L.byte", "R.byte", "R.field", "L.count", "R.flag", "L.other")
+HINTS = Hints(frozenset({"L.cursor", "R.cursor"}), frozenset({"L.count"}))
+
+
+def number(value: int, width: int = 64) -> Term:
+    return const(value, width)
+
+
+def hints(cells: Cells) -> Hints:
+    """`HINTS` about those cells that there are."""
+    return Hints(HINTS.offsets & cells.keys(), HINTS.steering & cells.keys())
+
+
+def new_entry(cells: Cells, facts: Facts, symbols: Mapping[Term, Definition] | None = None, joins: int = 0) -> Entry:
+    made = Entry(id=0, key="here", left="l", right="r", cells=cells, facts=facts, orders=(0, 0))
+    made.symbols, made.joins = dict(symbols or {}), joins
+    return made
+
+
+def check_covered(cells: Cells, symbols: Mapping[Term, Definition], facts: Facts, there: Cells, values: Values) -> None:
+    """Under `values`, what `there` stands for is among what `cells` under `facts` stands for."""
+    assignment = values.assignment(*there.values(), *cells.values(), *facts.terms())
+    memo: dict[Term, int] = {}
+    for symbol, definition in symbols.items():
+        memo[symbol] = evaluate(definition.read(there), assignment)
+        assert symbol.lo <= memo[symbol] <= symbol.hi, symbol
+    for name, term in cells.items():
+        assert evaluate(term, assignment, memo) == evaluate(there[name], assignment), name
+    for fact in facts.terms():
+        assert evaluate(fact, assignment, memo) == 1, fact
+
+
+# --- random pairs -----------------------------------------------------------------------------------------------
+
+
+def base(maker: Literals) -> Term:
+    """Where a cursor may be."""
+    quad = bvmul(bvand(resize(byte(CURSOR), 64), number(15)), number(4))
+    ways = [CURSOR, CURSOR, number(14), bvadd(CURSOR, OFFSET), bvadd(CURSOR, quad), bvadd(OFFSET, number(14))]
+    step = maker.chooser.choice((0, 0, 8, 14, 20))
+    return bvadd(maker.chooser.choice((*ways, *maker.extra, *maker.extra)), number(step))
+
+
+def state(maker: Literals) -> tuple[dict[str, Term], Facts]:
+    """Cells and facts as two sides have them in the middle of a packet; now and then something else."""
+    choose = maker.chooser
+    at = base(maker)
+    near = bvadd(at, number(choose.choice((0, 0, 4, -2))))
+    cells = {
+        "L.cursor": at,
+        "R.cursor": near,
+        "L.left": bvsub(LENGTH, at),
+        "L.byte": zero_extend(24, byte(bvadd(at, number(choose.integer(0, 1))))),
+        "R.byte": byte(near),
+        "R.field": concat(byte(at), byte(bvadd(at, number(1)))),
+        "L.count": number(choose.integer(0, 2), 32),
+        "R.flag": choose.choice((const(0, 1), const(1, 1), maker.slice())),
+        "L.other": maker.term(),
+    }
+    cells["R.flag"] = resize(cells["R.flag"], 1)
+    cells["L.other"] = resize(cells["L.other"], 64)
+    for name in NAMES:
+        if choose.integer(0, 7) == 0:
+            cells[name] = resize(choose.choice((maker.term(), maker.near(cells[name]))), cells[name].width)
+    literals = [maker.true() for _ in range(choose.integer(0, 3))]
+    for end in (bvadd(at, number(choose.choice((0, 8, 20)))), number(14)):
+        within = ule(end, LENGTH)
+        literals += [within] if maker.value(within) else []
+    if choose.integer(0, 1):
+        known = eq(byte(at), maker.near(byte(at)))
+        literals += [known] if maker.value(known) else []
+    facts = Facts().assume(*literals)
+    return {name: facts.simplify(cells[name]) if choose.integer(0, 1) else cells[name] for name in NAMES}, facts
+
+
+def check_joins(chooser: Chooser, seed: int) -> int:
+    """Join a few arrivals, some in the words of the entry itself, into one entry; count the joins."""
+    first = Values(seed)
+    cells, facts = state(Literals(chooser, first))
+    entry = new_entry(cells, facts)
+    done = 0
+    for number_ in range(3):
+        wide = [symbol for symbol in entry.symbols if symbol.width == 64]
+        values = Values(seed + 1 + number_)
+        arrived, known = state(Literals(chooser, values, extra=wide))
+        if covers(entry, arrived, known):
+            check_covered(entry.cells, entry.symbols, entry.facts, arrived, values)
+        joined = join(entry, arrived, known, HINTS, chooser.choice((-1, -1, -1, 0, 1)))
+        if joined is None:
+            continue
+        done += 1
+        check_covered(joined.cells, joined.symbols, joined.facts, arrived, values)
+        if not entry.symbols:
+            check_covered(joined.cells, joined.symbols, joined.facts, entry.cells, first)
+        else:
+            check_covered_from_before(joined, entry, Values(seed + 90 + number_))
+        for symbol, definition in joined.symbols.items():
+            assert definition.read(joined.cells) is symbol
+        entry = new_entry(joined.cells, joined.facts, joined.symbols, joins=entry.joins + chooser.integer(1, 3))
+    return done
+
+
+def check_covered_from_before(joined: Joined, entry: Entry, values: Values) -> None:
+    """The entry's own states are still covered; an input that breaks its facts is none of its states."""
+    assignment = values.assignment(*entry.cells.values(), *entry.facts.terms())
+    if all(evaluate(fact, assignment) for fact in entry.facts.terms()):
+        check_covered(joined.cells, joined.symbols, joined.facts, entry.cells, values)
+
+
+@settings(max_examples=200)
+@given(st.data(), seeds)
+def test_a_joined_entry_covers_what_it_was_made_of(data: st.DataObject, seed: int) -> None:
+    check_joins(Drawn(data.draw), seed)
+
+
+# --- examples ---------------------------------------------------------------------------------------------------
+
+
+def merged(stored: Cells, arrived: Cells, known: tuple[Facts, Facts] = (Facts(), Facts()), level: int = 0) -> Joined:
+    joined = join(new_entry(stored, known[0]), arrived, known[1], hints(stored), level)
+    assert joined is not None
+    return joined
+
+
+def test_cells_that_agree_stay() -> None:
+    joined = merged({"L.byte": byte(CURSOR)}, {"L.byte": byte(CURSOR)})
+    assert joined.cells == {"L.byte": byte(CURSOR)}
+    assert joined.symbols == {}
+
+
+def test_pointers_that_move_together_keep_their_distance() -> None:
+    stored = {"L.cursor": CURSOR, "R.cursor": bvadd(CURSOR, number(14))}
+    there = bvadd(CURSOR, OFFSET, number(20))
+    joined = merged(stored, {"L.cursor": there, "R.cursor": bvadd(there, number(14))})
+    (symbol,) = joined.symbols
+    assert joined.cells["R.cursor"] is bvadd(joined.cells["L.cursor"], number(14))
+    assert joined.cells["L.cursor"] is symbol or joined.cells["R.cursor"] is symbol
+
+
+def test_what_falls_as_a_cursor_rises_is_kept_as_such() -> None:
+    stored = {"L.cursor": CURSOR, "L.left": bvsub(LENGTH, CURSOR)}
+    there = bvadd(CURSOR, number(4), OFFSET)
+    joined = merged(stored, {"L.cursor": there, "L.left": bvsub(LENGTH, there)})
+    assert joined.cells["L.left"] is bvsub(LENGTH, joined.cells["L.cursor"])
+
+
+def test_reads_at_a_cursor_stay_reads_at_its_symbol() -> None:
+    there = bvadd(CURSOR, OFFSET)
+    stored = {"L.cursor": CURSOR, "R.byte": byte(CURSOR)}
+    joined = merged(stored, {"L.cursor": there, "R.byte": byte(there)})
+    assert joined.cells["R.byte"] is byte(joined.cells["L.cursor"])
+
+
+def test_cells_that_are_equal_on_both_sides_share_a_symbol() -> None:
+    stored = {"L.byte": byte(CURSOR), "R.byte": byte(CURSOR)}
+    port = resize(var("port", 16), 8)
+    joined = merged(stored, {"L.byte": port, "R.byte": port})
+    assert joined.cells["L.byte"] is joined.cells["R.byte"]
+    assert len(joined.symbols) == 1
+
+
+def test_cells_that_differ_between_the_sides_share_none() -> None:
+    stored = {"L.byte": byte(CURSOR), "R.byte": byte(CURSOR)}
+    arrived = {"L.byte": byte(number(0)), "R.byte": byte(number(1))}
+    joined = join(new_entry(stored, Facts()), arrived, Facts(), hints(stored), -1)
+    assert joined is not None
+    assert joined.cells["L.byte"] is not joined.cells["R.byte"]
+
+
+def test_facts_of_one_side_only_are_forgotten() -> None:
+    here = Facts().assume(ule(bvadd(CURSOR, number(20)), LENGTH), ult(OFFSET, number(40)))
+    there = Facts().assume(ule(bvadd(CURSOR, number(20)), LENGTH))
+    joined = merged({"L.cursor": CURSOR}, {"L.cursor": CURSOR}, (here, there))
+    assert joined.facts.decide(ule(bvadd(CURSOR, number(20)), LENGTH)) is True
+    assert joined.facts.decide(ult(OFFSET, number(40))) is None
+
+
+def test_room_ahead_is_the_lesser_of_both() -> None:
+    after = bvadd(CURSOR, OFFSET)
+    known = (
+        Facts().assume(ule(bvadd(CURSOR, number(20)), LENGTH)),
+        Facts().assume(ule(bvadd(after, number(8)), LENGTH)),
+    )
+    joined = merged({"L.cursor": CURSOR}, {"L.cursor": after}, known)
+    (symbol,) = joined.symbols
+    assert joined.facts.decide(ule(bvadd(symbol, number(8)), LENGTH)) is True
+    assert joined.facts.decide(ule(bvadd(symbol, number(9)), LENGTH)) is None
+
+
+def test_counters_that_differ_keep_states_apart_until_widening() -> None:
+    stored, arrived = {"L.count": number(1, 32)}, {"L.count": number(2, 32)}
+    assert join(new_entry(stored, Facts()), arrived, Facts(), hints(stored), 0) is None
+    widened = join(new_entry(stored, Facts()), arrived, Facts(), hints(stored), -1)
+    assert widened is not None
+    assert (widened.cells["L.count"].lo, widened.cells["L.count"].hi) == (1, 2)
+
+
+def test_at_the_finest_level_only_equal_states_meet() -> None:
+    stored = {"L.cursor": CURSOR}
+    assert join(new_entry(stored, Facts()), {"L.cursor": OFFSET}, Facts(), hints(stored), 2) is None
+    assert join(new_entry(stored, Facts()), dict(stored), Facts(), hints(stored), 2) is not None
+
+
+def test_an_entry_covers_an_arrival_only_if_its_facts_follow() -> None:
+    need = ule(bvadd(CURSOR, number(20)), LENGTH)
+    entry = new_entry({"L.cursor": CURSOR}, Facts().assume(need))
+    assert covers(entry, {"L.cursor": CURSOR}, Facts().assume(need))
+    assert covers(entry, {"L.cursor": CURSOR}, Facts().assume(ule(bvadd(CURSOR, number(24)), LENGTH)))
+    assert not covers(entry, {"L.cursor": CURSOR}, Facts().assume(ule(bvadd(CURSOR, number(14)), LENGTH)))
+    assert not covers(entry, {"L.cursor": CURSOR}, Facts())
+
+
+def test_a_symbol_matches_only_what_is_within_its_bounds() -> None:
+    symbol = var("~within", 64, 14, 60)
+    entry = new_entry({"L.cursor": symbol}, Facts(), {symbol: Definition("L.cursor", 0, 64)})
+    assert match(entry, {"L.cursor": bvadd(number(14), OFFSET)}, Facts()) is None
+    short = Facts().assume(ult(OFFSET, number(40)))
+    assert match(entry, {"L.cursor": bvadd(number(14), OFFSET)}, short) == {symbol: bvadd(number(14), OFFSET)}
+    assert match(entry, {"L.cursor": OFFSET}, short) is None
+
+
+def test_a_cell_that_a_symbol_ties_to_another_must_agree() -> None:
+    symbol = var("~tied", 64, 0, 65535)
+    cells = {"L.cursor": symbol, "R.cursor": bvadd(symbol, number(14))}
+    entry = new_entry(cells, Facts(), {symbol: Definition("L.cursor", 0, 64)})
+    assert match(entry, {"L.cursor": CURSOR, "R.cursor": bvadd(CURSOR, number(14))}, Facts()) is not None
+    assert match(entry, {"L.cursor": CURSOR, "R.cursor": bvadd(CURSOR, number(15))}, Facts()) is None
