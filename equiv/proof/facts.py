@@ -128,6 +128,35 @@ class Facts:
         low, high = self.bound(*form)
         return form if low is not None and high is not None and low >= 0 and high <= mask(term.width) else None
 
+    def reduced(self, term: Term) -> Term:
+        """`term` (a sum as wide as an address) with atoms that an equation pins to the others written as those.
+
+        The latest atom of each equation goes, so that two ways of having counted to one place read alike.
+        """
+        if term.op not in ("add", "concat", "var") or term.width != BOUND_WIDTH:
+            return term
+        form: dict[Term, int] | None = None
+        constant = 0
+        for key, (low, high) in self.bounds.items():
+            if low != high or low is None or len(key) < 2:
+                continue
+            pivot, factor = key[-1]
+            if factor not in (1, -1):
+                continue
+            if form is None:
+                atoms, constant = to_linear(term)
+                form = _strip(atoms)
+            share = form.get(pivot, 0) * factor
+            if share:
+                constant += share * low
+                for atom, coefficient in key:
+                    form[atom] = form.get(atom, 0) - share * coefficient
+        if form is None:
+            return term
+        return from_linear(
+            ({zero_extend(BOUND_WIDTH - a.width, a): c for a, c in form.items() if c}, constant), BOUND_WIDTH
+        )
+
     def _uncut(self, atom: Term) -> Term:
         """The quantity that `atom` is the low bits of, where these facts say that nothing was cut off."""
         base = _strip_zero(atom)
@@ -310,7 +339,9 @@ class _Draft:
         if left is None or right is None:
             return
         if integer_form(atom.args[0]) is None or integer_form(atom.args[1]) is None:
-            stated = order_forms(left, right, atom.args[0].width)  # now that it cannot wrap: the form others meet
+            stated = order_forms(
+                _address_wide(left), _address_wide(right), BOUND_WIDTH
+            )  # now that it cannot wrap: the form others meet
             if stated is not None and not stated.is_const and strip_not(stated) not in self.literals:
                 self._note(strip_not(stated), sense != (stated.op == "not"))
         atoms, constant = _difference(right, left)  # b - a
@@ -403,6 +434,10 @@ def _with_bits(leaf: Term, zeros: int, ones: int) -> Term:
     return concat(*parts)
 
 
+def _address_wide(form: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
+    return {zero_extend(BOUND_WIDTH - atom.width, atom): c for atom, c in form[0].items()}, form[1]
+
+
 def strip_not(literal: Term) -> Term:
     """The literal without its negation, as `Facts.literals` has it."""
     return literal.args[0] if literal.op == "not" else literal
@@ -433,7 +468,7 @@ def _strip(atoms: Mapping[Term, int]) -> dict[Term, int]:
 
 
 def _key(form: Mapping[Term, int]) -> tuple[Key, int]:
-    """The form divided by its coefficients' greatest common divisor and the first one's sign, and what it was divided by."""
+    """The form divided by its coefficients' greatest common divisor and the first one's sign; and that divisor."""
     ordered = sorted(form.items(), key=lambda item: item[0].id)
     scale = gcd(*(c for _, c in ordered)) * (1 if ordered[0][1] > 0 else -1)
     return tuple((atom, coefficient // scale) for atom, coefficient in ordered), scale

@@ -28,7 +28,9 @@ from equiv.term import (
     bvneg,
     bvsub,
     concat,
+    conj,
     const,
+    disj,
     eq,
     extract,
     integer_form,
@@ -45,6 +47,12 @@ from equiv.term import (
 
 WIDENING_STEPS = (0xFF, 1514, 0xFFFF, 1 << 17, 1 << 20, 1 << 32)
 """Upper bounds that a symbol which keeps growing is widened to, in turn."""
+
+LONG_SUM = 2
+"""Offsets that are sums of this many terms are named by a symbol when a loop comes round."""
+
+MAX_ALONE = 4
+"""Up to so many literals that only one of the two knows are kept as one disjunction."""
 
 PATIENCE = 2
 """After this many joins at one entry, bounds that still move are widened."""
@@ -118,7 +126,7 @@ def join(
             merge.result[name] = substitute(stored, renamed) if renamed else stored
         else:
             differing.append(name)
-    if differing and level >= 2:
+    if level >= 2 or (level == 1 and not differing):  # refining: nothing, or nothing known alone, is given up
         return None
     differing.sort(key=lambda name: (name not in offsets, name not in hints.steering, name))
     for name in differing:
@@ -141,6 +149,61 @@ def join(
         return None
     kept = {s.term: s.definition for s in merge.symbols}
     return Joined(ordered, kept, _merge_facts(merge))
+
+
+def compress(key_entry: Entry, hints: Hints) -> Joined | None:
+    """The entry with long sums in its cells named by symbols, so that a loop's history does not pile up in them.
+
+    None where there is nothing to shorten. What the entry stands for only grows.
+    """
+    merge = Merge(key_entry, key_entry.cells, key_entry.facts, {})
+    long = [name for name in key_entry.cells if name in hints.offsets and _length(key_entry.cells[name]) >= LONG_SUM]
+    if not long or key_entry.symbols:
+        return None
+    for name in sorted(long):
+        term = key_entry.cells[name]
+        if name not in merge.result and _by_sum(merge, term) is None:
+            merge.result[name] = _new_symbol(merge, name, 0, term, term)
+    for name, term in key_entry.cells.items():
+        if name not in merge.result:
+            shorter = _by_sum(merge, term)
+            merge.result[name] = shorter if shorter is not None else _in_place(merge, term)
+    ordered = {name: merge.result[name] for name in key_entry.cells}
+    used = frozenset[Term]().union(*(leaves(term) for term in ordered.values()))
+    merge.symbols = [s for s in merge.symbols if s.term in used]
+    if any(s.definition.read(ordered) is not s.term for s in merge.symbols) or not _covers_both(merge, ordered):
+        return None
+    return Joined(ordered, {s.term: s.definition for s in merge.symbols}, _merge_facts(merge, forget=used))
+
+
+def _length(term: Term) -> int:
+    return len(to_linear(term)[0]) if term.op == "add" else 0
+
+
+def _by_sum(merge: Merge, term: Term) -> Term | None:
+    """`term` with a symbol's sum inside it (or its opposite) replaced by the symbol, where that shortens it."""
+    if term.op not in ("add", "concat"):
+        return None
+    best: Term | None = None
+    for symbol in merge.symbols:
+        if symbol.term.width < term.width:
+            continue
+        moved = resize(bvsub(symbol.term, symbol.entry), term.width)
+        for candidate in (bvadd(term, moved), bvsub(term, moved)):
+            if (
+                len(to_linear(candidate)[0]) < len(to_linear(best if best is not None else term)[0])
+                or candidate is symbol.term
+            ):
+                best = candidate
+    return best
+
+
+def _in_place(merge: Merge, term: Term) -> Term:
+    """`term` with its packet reads said relative to a symbol, where all of them can be."""
+    for shifted in _shift_reads(merge, term, use_entry=True):
+        if substitute(shifted, {s.term: s.entry for s in merge.symbols}) is term:
+            return shifted
+    return term
 
 
 def _steers_apart(entry: Entry, cells: Cells, steering: Iterable[str]) -> bool:
@@ -412,8 +475,8 @@ def _leaf(atom: Term) -> Term | None:
     return atom if atom.op in ("var", "select") else None
 
 
-def _merge_facts(merge: Merge) -> Facts:
-    """Facts on the new symbols that hold on both sides."""
+def _merge_facts(merge: Merge, forget: AbstractSet[Term] | None = None) -> Facts:
+    """Facts on the new symbols that hold on both sides; with `forget`, none on reads at places not named."""
     to_entry = {s.term: s.entry for s in merge.symbols if s.term is not s.entry}
     to_arrival = {s.term: s.arrival for s in merge.symbols} | merge.values
     kept: dict[Term, None] = {}
@@ -423,14 +486,42 @@ def _merge_facts(merge: Merge) -> Facts:
     for candidate in _candidates(merge):
         if candidate in kept or any(is_symbol(leaf) and leaf not in live for leaf in leaves(candidate)):
             continue
+        if forget is not None and any(_is_stale(leaf, live) for leaf in leaves(candidate)):
+            continue
         if merge.entry.facts.decide(substitute(candidate, to_entry, memo_entry)) is not True:
             continue
         if merge.facts.decide(substitute(candidate, to_arrival, memo_arrival)) is True:
             kept[candidate] = None
+    if forget is None and (either := _either(merge, kept, live)) is not None:
+        kept[either] = None
     try:
         return Facts().assume(*kept)
     except Contradiction:  # both sides imply all of these, so one of the two is unreachable; keep what is certain
         return Facts()
+
+
+def _either(merge: Merge, kept: Iterable[Term], live: AbstractSet[Term]) -> Term | None:
+    """What only the entry knows or what only the arrival knows: one of the two holds. None where that is too long.
+
+    Only literals whose symbols stand for the same in both take part.
+    """
+    known = set(kept)
+    moving = {s.term for s in merge.symbols if s.is_new or s.arrival is not s.term}
+
+    def alone(facts: Facts, other: Facts) -> list[Term]:
+        literals = [term for term in facts.terms() if term not in known and other.decide(term) is not True]
+        return [t for t in literals if all(not is_symbol(x) or (x in live and x not in moving) for x in leaves(t))]
+
+    ours, theirs = alone(merge.entry.facts, merge.facts), alone(merge.facts, merge.entry.facts)
+    if not ours or not theirs or len(ours) > MAX_ALONE or len(theirs) > MAX_ALONE:
+        return None
+    either = disj(conj(*ours), conj(*theirs))
+    return None if either.is_const or len(leaves(either)) > 2 * MAX_ALONE else either
+
+
+def _is_stale(leaf: Term, live: AbstractSet[Term]) -> bool:
+    """Whether a leaf is a read at a moving place that no cell and no symbol leads to any more."""
+    return leaf.op == "select" and not leaf.args[0].is_const and leaf not in live and not leaves(leaf.args[0]) <= live
 
 
 def _candidates(merge: Merge) -> Iterable[Term]:

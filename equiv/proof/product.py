@@ -20,7 +20,7 @@ from equiv.machine.protocol import Branch, Done, Fault, Fork, Machine, Native, O
 from equiv.proof.cubes import is_plainly_open
 from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
 from equiv.proof.facts import Contradiction, Facts, strip_not
-from equiv.proof.join import is_symbol, join
+from equiv.proof.join import compress, is_symbol, join
 from equiv.proof.lineage import Lineage
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models
@@ -158,6 +158,8 @@ class Product:
                     parent=arrival.source,
                     rounds=arrival.rounds,
                 )
+                if sum(arrival.rounds) and (shorter := compress(home, arrival.hints)) is not None:
+                    home.cells, home.symbols, home.facts = shorter.cells, shorter.symbols, shorter.facts
                 stored.append(home)
                 changed[home.id] = home
             home.arrivals[label] = arrival
@@ -400,8 +402,8 @@ def _freeze(side: _Side) -> Snapshot:
 def _normal(facts: Facts, term: Term) -> Term:
     """An address-wide cell that holds a zero-extended narrower sum, as an address-wide sum where that cannot wrap."""
     if term.width == ADDRESS_WIDTH and term.op == "concat" and term.args[-1].op == "add":
-        return facts.widened(term, ADDRESS_WIDTH)
-    return term
+        term = facts.widened(term, ADDRESS_WIDTH)
+    return facts.reduced(term)
 
 
 def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:

@@ -7,6 +7,7 @@ import pytest
 from equiv.term import (
     FALSE,
     TRUE,
+    Assignment,
     Term,
     bvadd,
     bvand,
@@ -24,6 +25,7 @@ from equiv.term import (
     disj,
     distinct,
     eq,
+    evaluate,
     extract,
     integer_form,
     ite,
@@ -190,6 +192,14 @@ def test_an_ordering_of_sums_that_may_wrap_is_not_taken_for_one_of_integers() ->
     x = var("x", 64)
     assert ugt(bvadd(x, const(14, 64)), x) is not TRUE
     assert ugt(bvadd(CURSOR, const(14, 64)), CURSOR) is TRUE
+
+
+def test_an_ordering_whose_rearranged_sides_would_wrap_is_left_as_it_is() -> None:
+    x, y = var("x", 64, 5, 2**64 - 1), var("y", 64, 0, 5)
+    w, z = var("w", 64, 10, 20), var("z", 64, 0, 9)
+    below = ult(bvsub(x, y), bvsub(w, z))  # as x + z < w + y its left side wraps
+    assert evaluate(below, Assignment({"x": 2**64 - 1, "y": 0, "w": 10, "z": 9})) == 0
+    assert evaluate(below, Assignment({"x": 5, "y": 5, "w": 10, "z": 9})) == 1
 
 
 def test_equalities_of_sums_cancel() -> None:
