@@ -1,8 +1,8 @@
 """equiv: prove or refute that an eBPF packet program and a device's parser table do the same.
 
-    >>> import equiv
-    >>> equiv.check("a.bpf.o", "b.dev").verdict  # doctest: +SKIP
-    'equivalent'
+>>> import equiv
+>>> equiv.check("a.bpf.o", "b.dev").verdict  # doctest: +SKIP
+'equivalent'
 """
 
 from __future__ import annotations

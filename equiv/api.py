@@ -1,9 +1,9 @@
 """The Python interface: load inputs, check pairs, run single packets. The command line adds nothing to it but text.
 
-    >>> import equiv
-    >>> result = equiv.check("five-tuple.bpf.o", "five-tuple.dev")
-    >>> result.verdict
-    'equivalent'
+>>> import equiv
+>>> result = equiv.check("five-tuple.bpf.o", "five-tuple.dev")
+>>> result.verdict
+'equivalent'
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
+from importlib.util import find_spec
 from typing import Literal
 
-from equiv.bpf.program import MapSpec, Program
+from equiv.bpf.program import MapSpec
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
+from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation
-from equiv.machine.interface import Interface, interface_for_section, load_interface
-from equiv.machine.protocol import Machine
+from equiv.machine.interface import Interface
+from equiv.portfolio import race
 from equiv.proof.engine import Engine, Finding, Reached, Witness
 from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
-from equiv.result import Counterexample, OutputField, PuntClass, Result, Side, Statistics, UnknownCause
+from equiv.result import Counterexample, OutputField, PuntClass, Result, Statistics, UnknownCause
 from equiv.solve.backend import make_backend
-from equiv.table.model import Table
+from equiv.term import interned_terms
 
-ARRAY, PERCPU_ARRAY = 2, 6
-"""`enum bpf_map_type` of the maps whose values can be observed by index."""
+__all__ = ["Loaded", "Progress", "check", "choose_interface", "load", "peak_rss_bytes", "run"]
 
 Where = Literal["interpreter", "kernel"]
 
@@ -42,137 +43,6 @@ class Progress:
     pending: int
     queries: int
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """One input, read and understood. Exactly one of `program` and `table` is set."""
-
-    path: str
-    sha256: str
-    kind: Literal["bpf", "dev"]
-    program: Program | None = None
-    table: Table | None = None
-
-    @property
-    def program_name(self) -> str:
-        """The program inside the object; '' for a table."""
-        return self.program.name if self.program else ""
-
-    @property
-    def default_interface(self) -> str | None:
-        """The interface that the input says it is for: a table's own, or the one whose ELF section the program is in."""
-        if self.table:
-            return self.table.interface
-        assert self.program is not None
-        return interface_for_section(self.program.section)
-
-    @property
-    def side(self) -> Side:
-        return Side(self.path, self.sha256, self.program_name, self.kind)
-
-    def machine(self, interface: Interface) -> Machine:
-        """The symbolic machine of this input."""
-        if self.table:
-            from equiv.table.symbolic import TableMachine
-
-            return TableMachine(self.table, interface)
-        from equiv.bpf.symbolic import BpfMachine
-
-        assert self.program is not None
-        return BpfMachine(self.program, interface)
-
-    def execute(self, interface: Interface, given: Input) -> Observation:
-        """One concrete run on the interpreter. Raises `equiv.bpf.interpret.Fault` or NotRunnable."""
-        if self.table:
-            from equiv.table.interpret import run as run_table
-
-            return run_table(self.table, interface, given)
-        from equiv.bpf.interpret import run as run_program
-
-        assert self.program is not None
-        return run_program(self.program, interface, given)
-
-
-def load(path: str, interface: str | None = None) -> Loaded:
-    """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`.
-
-    What a file is, is told by its content. Raises InputError where the file cannot be used.
-    """
-    del interface  # the same input can be checked for several
-    file, name = _split_program(path)
-    if not Path(file).exists():
-        raise InputError(f"no such file: {file}")
-    if _looks_like_elf(file):
-        from equiv.bpf.load import load_program
-
-        program = load_program(file, name)
-        return Loaded(file, program.sha256, "bpf", program=program)
-    if file.endswith((".o", ".elf")):
-        from equiv.bpf.load import load_program
-
-        load_program(file, name)  # says what is wrong with it
-    if name is not None:
-        raise InputError(f"{file} is a table and has no programs, but {name!r} was asked for")
-    from equiv.table.parse import load_table
-
-    table = load_table(file)
-    return Loaded(file, table.sha256, "dev", table=table)
-
-
-def _split_program(path: str) -> tuple[str, str | None]:
-    if ":" in path and not Path(path).exists():
-        file, name = path.rsplit(":", 1)
-        if Path(file).exists() and name:
-            return file, name
-    return path, None
-
-
-def _looks_like_elf(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(4) == b"\x7fELF"
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-
-
-def choose_interface(left: Loaded, right: Loaded, name: str | None = None) -> Interface:
-    """The interface of a check: the one asked for, else the one both inputs say they are for."""
-    if name is None:
-        said = {side.default_interface: side for side in (left, right) if side.default_interface is not None}
-        tables = {side.table.interface for side in (left, right) if side.table}
-        if len(tables) == 1:
-            (name,) = tables
-        elif len(tables) > 1:
-            raise InputError(f"the two tables are for different interfaces: {', '.join(sorted(tables))}")
-        elif len(said) == 1:
-            (name,) = said
-        else:
-            what = " and ".join(sorted(str(s) for s in said)) or "neither input says which"
-            raise InputError(f"which interface? ({what})", hint="choose with --interface")
-    assert name is not None
-    interface = load_interface(name)
-    for side in (left, right):
-        if side.table:
-            for value in side.table.maps:
-                interface = interface.observing_map(value.map_name, value.key, value.size)
-    return interface
-
-
-def _observe(interface: Interface, names: Sequence[str], sides: Sequence[Loaded]) -> Interface:
-    """Add every entry of the named array maps to what is compared."""
-    for name in names:
-        spec = next((s.program.maps[name] for s in sides if s.program and name in s.program.maps), None)
-        if spec is None:
-            known = sorted({m for s in sides if s.program for m in s.program.maps})
-            raise InputError(f"no map {name!r} to observe", hint=f"maps: {', '.join(known) or 'none'}")
-        if spec.type not in (ARRAY, PERCPU_ARRAY):
-            raise Unsupported(f"map {name!r} is no array; only arrays can be observed by index")
-        if spec.max_entries > 64:
-            raise Unsupported(f"map {name!r} has {spec.max_entries} entries; at most 64 can be observed")
-        for key in range(spec.max_entries):
-            interface = interface.observing_map(name, key, spec.value_size)
-    return interface
 
 
 def run(
@@ -211,6 +81,7 @@ def check(
     all_differences: bool = False,
     solver: str = "z3",
     seed: int = 0,
+    jobs: int = 1,
     observe_maps: Sequence[str] = (),
     kernel: bool | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -218,15 +89,42 @@ def check(
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
 
     `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on the
-    running kernel too (None: where that is possible). Raises InputError for inputs that cannot be used, among them
-    programs that the verifier would reject, and InternalError where a predicted difference does not replay.
+    running kernel too (None: where that is possible). With `jobs` above 1 as many processes try it in their own ways
+    (solvers and seeds), and the first to know the verdict gives the result. Raises InputError for inputs that cannot be
+    used, among them programs that the verifier would reject, and InternalError where a predicted difference does not
+    replay.
     """
     a = left if isinstance(left, Loaded) else load(left)
     b = right if isinstance(right, Loaded) else load(right)
-    chosen = _observe(choose_interface(a, b, interface), observe_maps, (a, b))
+    chosen = observing_maps(choose_interface(a, b, interface), observe_maps, (a, b))
+    _require_same_maps(a, b)
+    task = partial(_check, a, b, chosen, timeout, all_differences, kernel)
+    if jobs == 1:
+        return task(solver, seed, progress)
+    tasks = [partial(task, *way) for way in _ways(solver, seed, jobs)]
+    return race(tasks, lambda result: result.verdict != "unknown", progress)
+
+
+def _ways(solver: str, seed: int, jobs: int) -> list[tuple[str, int]]:
+    """Solver and seed of each process, the ones asked for first. Not every installation has the second solver."""
+    solvers = [solver, *(name for name in ("z3", "bitwuzla") if name != solver and find_spec(name))]
+    return [(solvers[number % len(solvers)], seed + number // len(solvers)) for number in range(jobs)]
+
+
+def _check(
+    a: Loaded,
+    b: Loaded,
+    chosen: Interface,
+    timeout: float | None,
+    all_differences: bool,
+    kernel: bool | None,
+    solver: str,
+    seed: int,
+    progress: Callable[[Progress], None] | None,
+) -> Result:
+    """One check in one process."""
     started = time.perf_counter()
     backend = make_backend(solver, seed)
-    _require_same_maps(a, b)
     engine = Engine(a.machine(chosen), b.machine(chosen), chosen, backend, timeout, all_differences)
     if progress is not None:
         tell = progress
@@ -254,6 +152,7 @@ def check(
         refinements=finding.refinements,
         solver_queries=backend.queries,
         solver_seconds=backend.seconds,
+        terms=interned_terms(),
         peak_rss_bytes=peak_rss_bytes(),
         phases=dict(finding.phases),
     )
@@ -387,7 +286,7 @@ def _on_kernel(case: _Case, given: Input) -> tuple[tuple[str, ...], dict[str, Ob
     """Replay on the running kernel: whether it agrees, what it showed for each BPF side, why it was left out."""
     if case.kernel is False:
         return (), {}, ()
-    from equiv.oracle import KernelProgram, available
+    from equiv.oracle import KernelProgram, VerifierRejected, available
 
     if (reason := available()) is not None:
         if case.kernel:
@@ -401,6 +300,10 @@ def _on_kernel(case: _Case, given: Input) -> tuple[tuple[str, ...], dict[str, Ob
             with KernelProgram(loaded.program, case.interface) as kernel:
                 shown[name] = kernel.run(given)
         except NotRunnable as error:
+            return (), shown, (f"{name} not replayed on the kernel: {error}",)
+        except VerifierRejected as error:  # by this kernel's version and limits, not by any rule that was checked here
+            if case.kernel:
+                raise
             return (), shown, (f"{name} not replayed on the kernel: {error}",)
         expected = runner(given)
         if (shown[name].code, dict(shown[name].values)) != (expected.code, dict(expected.values)):

@@ -112,6 +112,7 @@ def _check(options: argparse.Namespace) -> int:
             all_differences=options.all,
             solver=options.solver,
             seed=options.seed,
+            jobs=options.jobs,
             observe_maps=tuple(options.observe_map),
             kernel=False if options.no_kernel else None,
             progress=progress,
@@ -168,9 +169,9 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _bench(arguments: Sequence[str]) -> int:
-    from equiv import bench
+    from equiv.bench import main as run_benchmark
 
-    return bench.main(list(arguments))
+    return run_benchmark(list(arguments))
 
 
 class _Version(argparse.Action):
@@ -232,7 +233,7 @@ def _add_check(commands: Commands) -> None:
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up with `unknown` after this time")
     parser.add_argument("--solver", choices=("z3", "bitwuzla"), default="z3", help="SMT solver (default: z3)")
     parser.add_argument(
-        "--jobs", type=_count, default=1, metavar="N", help="use at most N processes; one pair takes one"
+        "--jobs", type=_count, default=1, metavar="N", help="try N ways at once, each in a process of its own"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
     parser.add_argument(

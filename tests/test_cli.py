@@ -134,6 +134,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "all_differences": True,
         "solver": "bitwuzla",
         "seed": 7,
+        "jobs": 2,
         "observe_maps": ("a", "b"),
         "kernel": False,
     }

@@ -13,6 +13,7 @@ from equiv.bpf.cfg import Block, ControlFlow, Function, control_flow
 from equiv.bpf.frame_use import WHOLE_FRAME, FrameUse, frame_use
 from equiv.bpf.helper_effects import HELPER_ARITY, MAX_ARITY
 from equiv.bpf.program import Insn, Program
+from equiv.errors import InputError, Place
 
 _SHIFT = 16
 _REGISTERS = (1 << _SHIFT) - 1
@@ -63,7 +64,11 @@ def liveness(program: Program, flow: ControlFlow | None = None) -> Liveness:
 
 
 def callees_first(program: Program, flow: ControlFlow) -> list[Function]:
-    """Functions in an order in which each comes after all that it calls; there is no recursion."""
+    """Functions in an order in which each comes after all that it calls.
+
+    Raises InputError for recursion: the verifier counts frames along the call graph, whatever the calls depend on
+    (`check_max_stack_depth` in kernel/bpf/verifier.c).
+    """
     by_entry = {function.entry: function for function in flow.functions}
     calls = {
         function.entry: {
@@ -87,6 +92,10 @@ def callees_first(program: Program, flow: ControlFlow) -> list[Function]:
             missing[caller] -= 1
             if not missing[caller]:
                 ready.append(caller)
+    if len(ordered) < len(by_entry):
+        function = next(f for f in flow.functions if missing[f.entry])
+        place = Place(program.path, program=program.name, insn=function.entry, function=function.name)
+        raise InputError("the kernel's verifier rejects recursive calls", place)
     return ordered
 
 

@@ -1,4 +1,4 @@
-"""What a front end must offer (`protocol`), what both sides share (`inputs`, `interface`), what a run shows (`concrete`).
+"""What a front end must offer (`protocol`), what sides share (`inputs`, `interface`), what a run shows (`concrete`).
 
 In: nothing. Out: the vocabulary that `equiv.bpf` and `equiv.table` implement and `equiv.proof` relies on.
 """

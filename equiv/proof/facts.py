@@ -24,6 +24,7 @@ from equiv.term import (
     mask,
     negate,
     order_forms,
+    resize,
     substitute,
     to_linear,
     zero_extend,
@@ -35,6 +36,9 @@ Key = tuple[tuple[Term, int], ...]
 Interval = tuple[int | None, int | None]
 """Inclusive integer bounds; None where there is none."""
 
+SYMBOL_PREFIX = "~"
+"""Names of merged quantities begin so; no input's name does."""
+
 MAX_COMBINED = 24
 """At most this many stored bounds are tried as parts of a form that is asked about."""
 
@@ -45,6 +49,11 @@ BOUND_WIDTH = 64
 
 class Contradiction(Exception):
     """The literals exclude each other: no input reaches this."""
+
+
+def is_symbol(leaf: Term) -> bool:
+    """Whether a leaf is a merged quantity rather than an input."""
+    return leaf.op == "var" and leaf.data[0].startswith(SYMBOL_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +128,16 @@ class Facts:
         return None
 
     def exact_form(self, term: Term) -> tuple[dict[Term, int], int] | None:
-        """`term` as a linear form over the integers, where these facts exclude that it wraps."""
+        """`term` as a linear form over the integers, where these facts exclude that it wraps. Atoms have any width."""
         form = integer_form(term)
         if form is not None or term.op != "add":
             return form
         atoms, constant = to_linear(term)
-        form = {self._uncut(atom): c for atom, c in atoms.items()}, constant
+        whole: dict[Term, int] = {}
+        for atom, coefficient in atoms.items():  # two atoms may be slices of one quantity
+            quantity = self._uncut(atom)
+            whole[quantity] = whole.get(quantity, 0) + coefficient
+        form = whole, constant
         low, high = self.bound(*form)
         return form if low is not None and high is not None and low >= 0 and high <= mask(term.width) else None
 
@@ -141,7 +154,7 @@ class Facts:
             if low != high or low is None or len(key) < 2:
                 continue
             pivot, factor = key[-1]
-            if factor not in (1, -1):
+            if factor not in (1, -1) or is_symbol(pivot):
                 continue
             if form is None:
                 atoms, constant = to_linear(term)
@@ -153,9 +166,7 @@ class Facts:
                     form[atom] = form.get(atom, 0) - share * coefficient
         if form is None:
             return term
-        return from_linear(
-            ({zero_extend(BOUND_WIDTH - a.width, a): c for a, c in form.items() if c}, constant), BOUND_WIDTH
-        )
+        return from_linear((_at_width(form, BOUND_WIDTH), constant), BOUND_WIDTH)
 
     def _uncut(self, atom: Term) -> Term:
         """The quantity that `atom` is the low bits of, where these facts say that nothing was cut off."""
@@ -176,7 +187,7 @@ class Facts:
         if term.op == "add" and term.width < width:
             form = self.exact_form(term)
             if form is not None:
-                return from_linear(({zero_extend(width - a.width, a): c for a, c in form[0].items()}, form[1]), width)
+                return from_linear((_at_width(form[0], width), form[1]), width)
         return zero_extend(width - term.width, term)
 
     def _compare(self, condition: Term) -> bool | None:
@@ -339,9 +350,9 @@ class _Draft:
         if left is None or right is None:
             return
         if integer_form(atom.args[0]) is None or integer_form(atom.args[1]) is None:
-            stated = order_forms(
-                _address_wide(left), _address_wide(right), BOUND_WIDTH
-            )  # now that it cannot wrap: the form others meet
+            width = max(atom.args[0].width, BOUND_WIDTH)  # now that it cannot wrap: the form others meet
+            forms = (_at_width(left[0], width), left[1]), (_at_width(right[0], width), right[1])
+            stated = order_forms(*forms, width)
             if stated is not None and not stated.is_const and strip_not(stated) not in self.literals:
                 self._note(strip_not(stated), sense != (stated.op == "not"))
         atoms, constant = _difference(right, left)  # b - a
@@ -434,8 +445,13 @@ def _with_bits(leaf: Term, zeros: int, ones: int) -> Term:
     return concat(*parts)
 
 
-def _address_wide(form: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
-    return {zero_extend(BOUND_WIDTH - atom.width, atom): c for atom, c in form[0].items()}, form[1]
+def _at_width(atoms: Mapping[Term, int], width: int) -> dict[Term, int]:
+    """Atoms of any width as atoms of `width` bits, for a form that holds modulo 2^width."""
+    form: dict[Term, int] = {}
+    for atom, coefficient in atoms.items():
+        same = resize(atom, width)
+        form[same] = form.get(same, 0) + coefficient
+    return {a: c for a, c in form.items() if c}
 
 
 def strip_not(literal: Term) -> Term:

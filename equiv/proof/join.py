@@ -21,7 +21,7 @@ from itertools import count
 
 from equiv.machine.inputs import ADDRESS_WIDTH, packet_length
 from equiv.proof.entry import Cells, Definition, Entry, Hints, symbol_values
-from equiv.proof.facts import Contradiction, Facts
+from equiv.proof.facts import SYMBOL_PREFIX, Contradiction, Facts, is_symbol
 from equiv.term import (
     Term,
     bvadd,
@@ -56,9 +56,6 @@ MAX_ALONE = 4
 
 PATIENCE = 2
 """After this many joins at one entry, bounds that still move are widened."""
-
-SYMBOL_PREFIX = "~"
-"""Names of merged quantities begin so; no input's name does."""
 
 LONG_PATIENCE = 8
 """Lower bounds, which rarely fall for long, are given up only after this many."""
@@ -108,7 +105,8 @@ def join(
 ) -> Joined | None:
     """Merge an arrival into `entry`; None where too much would be forgotten and they are better kept apart.
 
-    `level` 0 keeps apart what differs in a constant that steers a run or that only one side has; 1 also what only one side would forget;
+    `level` 0 keeps apart what differs in a constant that steers a run or that only one side has; 1 also what only one
+    side would forget;
     2 keeps apart everything that is not the same; -1 merges whatever arrives (widening). `wandering` are cells whose
     constants do not tell rounds of a loop apart (see `lineage`).
     """
@@ -128,7 +126,8 @@ def join(
             differing.append(name)
     if level >= 2 or (level == 1 and not differing):  # refining: nothing, or nothing known alone, is given up
         return None
-    differing.sort(key=lambda name: (name not in offsets, name not in hints.steering, name))
+    sizes = {name: max(_length(entry.cells[name]), _length(cells[name])) for name in differing}
+    differing.sort(key=lambda name: (name not in offsets, name not in hints.steering, sizes[name], name))
     for name in differing:
         stored, arrived = entry.cells[name], cells[name]
         if name in offsets or _is_sum(stored, arrived):
@@ -160,14 +159,14 @@ def compress(key_entry: Entry, hints: Hints) -> Joined | None:
     long = [name for name in key_entry.cells if name in hints.offsets and _length(key_entry.cells[name]) >= LONG_SUM]
     if not long or key_entry.symbols:
         return None
-    for name in sorted(long):
+    for name in sorted(long, key=lambda name: (_length(key_entry.cells[name]), name)):
         term = key_entry.cells[name]
-        if name not in merge.result and _by_sum(merge, term) is None:
+        if _by_sum(merge, term) is None:
             merge.result[name] = _new_symbol(merge, name, 0, term, term)
     for name, term in key_entry.cells.items():
         if name not in merge.result:
             shorter = _by_sum(merge, term)
-            merge.result[name] = shorter if shorter is not None else _in_place(merge, term)
+            merge.result[name] = _in_place(merge, term if shorter is None else shorter)
     ordered = {name: merge.result[name] for name in key_entry.cells}
     used = frozenset[Term]().union(*(leaves(term) for term in ordered.values()))
     merge.symbols = [s for s in merge.symbols if s.term in used]
@@ -200,8 +199,10 @@ def _by_sum(merge: Merge, term: Term) -> Term | None:
 
 def _in_place(merge: Merge, term: Term) -> Term:
     """`term` with its packet reads said relative to a symbol, where all of them can be."""
+    back = {s.term: s.entry for s in merge.symbols}
+    original = substitute(term, back)
     for shifted in _shift_reads(merge, term, use_entry=True):
-        if substitute(shifted, {s.term: s.entry for s in merge.symbols}) is term:
+        if substitute(shifted, back) is original:
             return shifted
     return term
 
@@ -249,11 +250,6 @@ def _fresh(width: int, low: int, high: int) -> Term:
     return var(f"{SYMBOL_PREFIX}{next(_numbers)}", width, low, high)
 
 
-def is_symbol(leaf: Term) -> bool:
-    """Whether a leaf is a merged quantity rather than an input."""
-    return leaf.op == "var" and leaf.data[0].startswith(SYMBOL_PREFIX)
-
-
 def _hull(a: tuple[int, int], b: tuple[int, int], joins: int, width: int) -> tuple[int, int]:
     """An interval around both, widened once an entry has been joined into often."""
     low, high = min(a[0], b[0]), max(a[1], b[1])
@@ -279,7 +275,26 @@ def _is_sum(stored: Term, arrived: Term) -> bool:
 def _merge_sum(merge: Merge, name: str, low: int, stored: Term, arrived: Term) -> Term:
     """A cell (its bits from `low` on) as its old self plus what changed, else as a symbol of its own."""
     related = _by_change(merge, name, stored, arrived)
+    if related is None:
+        related = _by_shift(merge, name, stored, arrived)
     return _new_symbol(merge, name, low, stored, arrived) if related is None else related
+
+
+def _by_shift(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | None:
+    """The stored sum with a cursor's symbol in place of the cursor, in the sum and in the reads inside it."""
+    if stored.width != ADDRESS_WIDTH or any(d.cell == name for d in merge.entry.symbols.values()):
+        return None
+    back = {s.term: s.arrival for s in merge.symbols} | merge.values
+    for symbol in merge.symbols:
+        if not symbol.is_new or symbol.term.width != ADDRESS_WIDTH:
+            continue
+        moved = bvsub(symbol.term, symbol.entry)
+        for relative in (stored, *_shift_reads(merge, stored, use_entry=True)):
+            candidate = bvadd(relative, moved)
+            if substitute(candidate, back) is arrived:
+                _note_side(merge, symbol.term, name)
+                return _restate(merge, candidate)
+    return None
 
 
 def _by_change(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | None:
@@ -483,7 +498,8 @@ def _merge_facts(merge: Merge, forget: AbstractSet[Term] | None = None) -> Facts
     memo_entry: dict[Term, Term] = {}
     memo_arrival: dict[Term, Term] = {}
     live = frozenset[Term]().union(*(leaves(term) for term in merge.result.values()))
-    for candidate in _candidates(merge):
+    definitions = [eq(s.term, s.entry) for s in merge.symbols] if forget is not None else []
+    for candidate in (*definitions, *_candidates(merge)):
         if candidate in kept or any(is_symbol(leaf) and leaf not in live for leaf in leaves(candidate)):
             continue
         if forget is not None and any(_is_stale(leaf, live) for leaf in leaves(candidate)):

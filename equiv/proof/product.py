@@ -19,8 +19,8 @@ from equiv.machine.inputs import ADDRESS_WIDTH, PACKET, linear_length, packet_le
 from equiv.machine.protocol import Branch, Done, Fault, Fork, Machine, Native, Outcome, Snapshot, Stop, Stuck
 from equiv.proof.cubes import is_plainly_open
 from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
-from equiv.proof.facts import Contradiction, Facts, strip_not
-from equiv.proof.join import compress, is_symbol, join
+from equiv.proof.facts import Contradiction, Facts, is_symbol, strip_not
+from equiv.proof.join import compress, join
 from equiv.proof.lineage import Lineage
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models

@@ -7,6 +7,7 @@ of the ways into it, merging at that entry forgot what excludes it; the entry is
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Tracer:
         """An input that reaches `arrival` with `condition` true; the shortest packet that the budget allows."""
         self._deadline = time.monotonic() + self.seconds
         self._limit = None
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), 2 * MAX_DEPTH))
         trace = Trace()
         self._search(arrival, [condition], (), trace, 0)
         return trace

@@ -77,11 +77,12 @@ class Z3Backend:
         return solver
 
     def _assert(self, solver: Any, term: Term) -> None:
-        """Assert `term`, and the bounds of the variables in it."""
+        """Assert `term`, and the bounds of the variables in it, those that occur only in an index too."""
         solver.add(self._bool(term))
         for leaf in leaves(term):
-            for bound in self._ranges.get(leaf, ()):
-                solver.add(bound)
+            if leaf.op == "var":
+                self._ast(leaf)  # notes its bounds
+                solver.add(*self._ranges[leaf])
 
     def _bool(self, term: Term) -> Any:
         ast = self._ast(term)

@@ -9,6 +9,7 @@ sum whose summands share no bit is a field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 
 from equiv.term.boolean import conj, disj, exclusive_or, negate
 from equiv.term.node import FALSE, TRUE, Term, const, intern, mask, signed
@@ -254,7 +255,7 @@ def _plain(op: str, a: Term, b: Term) -> Term:
         return const(0 if op == "and" else mask(a.width), a.width)
     if a.op == "concat" or b.op == "concat":
         cuts = sorted(_cuts(a) | _cuts(b), reverse=True)
-        parts = [_BITWISE[op](extract(hi - 1, lo, a), extract(hi - 1, lo, b)) for hi, lo in zip(cuts, cuts[1:])]
+        parts = [_BITWISE[op](extract(hi - 1, lo, a), extract(hi - 1, lo, b)) for hi, lo in pairwise(cuts)]
         return concat(*parts)
     if a.id > b.id:
         a, b = b, a

@@ -7,6 +7,8 @@ inequalities over the integers with every summand on the side where its coeffici
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from equiv.term.bitvector import (
     Linear,
     _cuts,
@@ -21,7 +23,6 @@ from equiv.term.bitvector import (
 )
 from equiv.term.boolean import conj, disj, exclusive_or, negate
 from equiv.term.node import FALSE, TRUE, Term, const, intern, mask, signed
-
 
 ORDER_WIDTH = 64
 """Orderings of narrower sums that cannot wrap are stated at this width."""
@@ -48,7 +49,7 @@ def eq(a: Term, b: Term) -> Term:
         return _eq_sums(a, b)
     if a.op == "concat" or b.op == "concat":
         cuts = sorted(_cuts(a) | _cuts(b), reverse=True)
-        return conj(*(eq(extract(hi - 1, lo, a), extract(hi - 1, lo, b)) for hi, lo in zip(cuts, cuts[1:])))
+        return conj(*(eq(extract(hi - 1, lo, a), extract(hi - 1, lo, b)) for hi, lo in pairwise(cuts)))
     if a.id > b.id:
         a, b = b, a
     return intern("eq", 1, (a, b), None, 0, 1, 0, 0)

@@ -13,7 +13,7 @@ from equiv.term.node import Term, const, mask, select, signed
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Values of variables by name (missing: 0, raised to the variable's lower bound) and arrays as functions of the index.
+    """Values of variables by name (missing: 0, raised to the variable's lower bound), arrays as functions of the index.
 
     All values are unsigned; results of array functions are taken modulo the element's width.
     """

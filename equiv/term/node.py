@@ -103,6 +103,11 @@ def intern(op: str, width: int, args: tuple[Term, ...], data: Any, lo: int, hi: 
     return term
 
 
+def interned_terms() -> int:
+    """How many distinct terms this process holds; they live as long as it does."""
+    return len(Term._table)
+
+
 def const(value: int, width: int) -> Term:
     """The literal `value` modulo 2^width."""
     full = mask(width)

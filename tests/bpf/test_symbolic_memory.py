@@ -8,6 +8,7 @@ from equiv.bpf import insn as op
 from equiv.bpf.interpret import run as interpret
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapSpec, MapValueRef
 from equiv.bpf.symbolic import BpfMachine
+from equiv.errors import InputError
 from equiv.machine.concrete import Input
 from equiv.machine.inputs import packet_length
 from equiv.machine.interface import Interface
@@ -209,10 +210,23 @@ def test_callee_reads_its_callers_frame_and_keeps_saved_registers() -> None:
     assert code_of(machine, Input(FRAME), TC) == 42
 
 
-def test_ninth_frame_is_a_fault() -> None:
+def test_recursion_is_rejected_as_the_verifier_does() -> None:
     recursive = Insn(op.JMP | op.CALL, 0, op.PSEUDO_CALL, 0, -1, ref=FunctionRef(0, "t"))
-    stop = first_stop(machine_for(recursive, EXIT))
+    with pytest.raises(InputError, match="recursive") as caught:
+        machine_for(recursive, EXIT)
+    assert caught.value.place is not None
+    assert caught.value.place.insn == 0
+
+
+def test_ninth_frame_is_a_fault() -> None:
+    def call_next(depth: int) -> Insn:
+        return Insn(op.JMP | op.CALL, 0, op.PSEUDO_CALL, 0, 1, ref=FunctionRef(2 * depth + 2, f"f{depth + 1}"))
+
+    insns = [insn for depth in range(8) for insn in (call_next(depth), EXIT)]
+    functions = {2 * depth: f"f{depth}" for depth in range(9)}
+    stop = first_stop(machine_for(*insns, mov(0, 2), EXIT, functions=functions))
     assert isinstance(stop, Fault)
+    assert "frame" in stop.reason
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ PAIRS = [pair for corpus in CORPORA for pair in corpus.pairs if not pair.with_it
 FILES = [pair for corpus in CORPORA for pair in corpus.pairs if pair.with_itself]
 PROGRAMS = [pair for pair in FILES if pair.runs_on_kernel]
 
-TIMEOUT = 60.0
+TIMEOUT = 30.0
 """Seconds of engine time for one check: far more than any needs, so that a slow machine does not fail a test."""
 NO_KERNEL = available()
 

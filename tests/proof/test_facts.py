@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "term"))
 from literals import CURSOR, FLAG, LENGTH, OFFSET, PORT, Literals, byte
+from properties import nodes_of
 from reference import Values, Z3Form, plain_of, z3_status
 from strategies import Chooser, Drawn, seeds
 
@@ -20,8 +21,10 @@ from equiv.proof.facts import Contradiction, Facts
 from equiv.term import (
     FALSE,
     TRUE,
+    Assignment,
     Term,
     bvadd,
+    bvmul,
     concat,
     conj,
     const,
@@ -33,12 +36,14 @@ from equiv.term import (
     integer_form,
     leaves,
     negate,
+    resize,
     to_linear,
     uge,
     ugt,
     ule,
     ult,
     var,
+    zero_extend,
 )
 
 
@@ -68,8 +73,12 @@ def check_against_an_input(chooser: Chooser, seed: int) -> None:
         check_bounds(facts, term, maker)
         assert maker.value(facts.simplify(term)) == maker.value(term)
         assert maker.value(facts.widened(term, 80)) == maker.value(term)
+        assert maker.value(facts.reduced(term)) == maker.value(term)
         if (exact := facts.exact_form(term)) is not None:
             assert sum(c * maker.value(atom) for atom, c in exact[0].items()) + exact[1] == maker.value(term)
+    for known in facts.terms():
+        assert maker.value(known) == 1, known
+        assert all(a.width == node.width for node in nodes_of(known) if node.op == "add" for a in node.args), known
     for leaf, (zeros, ones) in facts.fixed.items():
         assert maker.value(leaf) & zeros == 0 and maker.value(leaf) & ones == ones
     for key, (low, high) in facts.bounds.items():
@@ -196,6 +205,38 @@ def test_bounds_against_a_value_that_is_known_are_unsigned(value: int) -> None:
         facts = Facts().assume(*conditions)
         assert facts.decide(ult(y, number(value))) is True
         assert facts.decide(ult(y, number(value - 1))) is None
+
+
+def test_slices_of_one_quantity_are_counted_together() -> None:
+    x = var("full", 64)
+    total = bvadd(x, bvmul(x, number(4)), number(20))  # the second is a slice of x, shifted
+    facts = Facts().assume(uge(total, number(20)), ult(x, number(1 << 32)))
+    assert facts.term_bound(total) == (20, 5 * (2**32 - 1) + 20)
+
+
+def test_a_quantity_and_its_low_bits_are_counted_together_when_widened() -> None:
+    x = var("half", 32)
+    total = bvadd(zero_extend(32, x), zero_extend(56, extract(7, 0, x)), const(-1, 64))
+    facts = Facts().assume(ult(x, number(200, 32)), ugt(x, number(0, 32)))
+    assert evaluate(facts.widened(total, 80), Assignment({"half": 7})) == 13
+    assert facts.decide(ult(total, number(13))) is None
+
+
+def test_narrow_sums_of_wide_quantities_are_stated_at_one_width() -> None:
+    x, y = var("full", 64), var("other", 64)
+    condition = ult(bvadd(resize(x, 32), number(14, 32)), bvadd(resize(y, 32), number(2, 32)))
+    facts = Facts().assume(ult(x, number(1000)), ult(y, number(1000)), condition)
+    for term in facts.terms():
+        for node in nodes_of(term):
+            assert node.op != "add" or all(arg.width == node.width for arg in node.args)
+    assert facts.decide(ult(bvadd(x, number(12)), y)) is True
+
+
+def test_equations_with_wider_quantities_do_not_disturb_reduction() -> None:
+    a, b, c = var("full", 64), var("wide", 128), var("sum", 64)
+    facts = Facts().assume(ult(b, number(1 << 100, 128)), eq(bvadd(b, zero_extend(64, a)), zero_extend(64, c)))
+    reduced = facts.reduced(bvadd(c, number(1)))
+    assert evaluate(reduced, Assignment({"full": 2, "wide": 3, "sum": 5})) == 6
 
 
 def test_an_excluded_bound_moves_it() -> None:

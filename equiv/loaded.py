@@ -1,0 +1,150 @@
+"""The two inputs of a check: read, understood, and what they are compared for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from equiv.bpf.program import Program
+from equiv.errors import InputError, Place, Unsupported
+from equiv.machine.concrete import Input, Observation
+from equiv.machine.interface import Interface, interface_for_section, load_interface
+from equiv.machine.protocol import Machine
+from equiv.result import Side
+from equiv.table.model import Table
+
+ARRAY, PERCPU_ARRAY = 2, 6
+"""`enum bpf_map_type` of the maps whose values can be observed by index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One input, read and understood. Exactly one of `program` and `table` is set."""
+
+    path: str
+    sha256: str
+    kind: Literal["bpf", "dev"]
+    program: Program | None = None
+    table: Table | None = None
+
+    @property
+    def program_name(self) -> str:
+        """The program inside the object; '' for a table."""
+        return self.program.name if self.program else ""
+
+    @property
+    def default_interface(self) -> str | None:
+        """The interface that the input says it is for: a table's own, or the one of the program's ELF section."""
+        if self.table:
+            return self.table.interface
+        assert self.program is not None
+        return interface_for_section(self.program.section)
+
+    @property
+    def side(self) -> Side:
+        return Side(self.path, self.sha256, self.program_name, self.kind)
+
+    def machine(self, interface: Interface) -> Machine:
+        """The symbolic machine of this input."""
+        if self.table:
+            from equiv.table.symbolic import TableMachine
+
+            return TableMachine(self.table, interface)
+        from equiv.bpf.symbolic import BpfMachine
+
+        assert self.program is not None
+        return BpfMachine(self.program, interface)
+
+    def execute(self, interface: Interface, given: Input) -> Observation:
+        """One concrete run on the interpreter. Raises `equiv.bpf.interpret.Fault` or NotRunnable."""
+        if self.table:
+            from equiv.table.interpret import run as run_table
+
+            return run_table(self.table, interface, given)
+        from equiv.bpf.interpret import run as run_program
+
+        assert self.program is not None
+        return run_program(self.program, interface, given)
+
+
+def load(path: str, interface: str | None = None) -> Loaded:
+    """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`.
+
+    What a file is, is told by its content. Raises InputError where the file cannot be used.
+    """
+    del interface  # the same input can be checked for several
+    file, name = _split_program(path)
+    if not Path(file).exists():
+        raise InputError("no such file", Place(file))
+    if _looks_like_elf(file):
+        from equiv.bpf.load import load_program
+
+        program = load_program(file, name)
+        return Loaded(file, program.sha256, "bpf", program=program)
+    if file.endswith((".o", ".elf")):
+        from equiv.bpf.load import load_program
+
+        load_program(file, name)  # says what is wrong with it
+    if name is not None:
+        raise InputError(f"{file} is a table and has no programs, but {name!r} was asked for")
+    from equiv.table.parse import load_table
+
+    table = load_table(file)
+    return Loaded(file, table.sha256, "dev", table=table)
+
+
+def _split_program(path: str) -> tuple[str, str | None]:
+    if ":" in path and not Path(path).exists():
+        file, name = path.rsplit(":", 1)
+        if Path(file).exists() and name:
+            return file, name
+    return path, None
+
+
+def _looks_like_elf(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", Place(path)) from error
+
+
+def choose_interface(left: Loaded, right: Loaded, name: str | None = None) -> Interface:
+    """The interface of a check: the one asked for, else the one both inputs say they are for."""
+    if name is None:
+        said = {side.default_interface: side for side in (left, right) if side.default_interface is not None}
+        tables = {side.table.interface for side in (left, right) if side.table}
+        if len(tables) == 1:
+            (name,) = tables
+        elif len(tables) > 1:
+            raise InputError(f"the two tables are for different interfaces: {', '.join(sorted(tables))}")
+        elif len(said) == 1:
+            (name,) = said
+        else:
+            what = " and ".join(sorted(str(s) for s in said)) or "neither input says which"
+            raise InputError(f"which interface? ({what})", hint="choose with --interface")
+    assert name is not None
+    interface = load_interface(name)
+    for side in (left, right):
+        if side.table:
+            for value in side.table.maps:
+                interface = interface.observing_map(value.map_name, value.key, value.size)
+    return interface
+
+
+def observing_maps(interface: Interface, names: Sequence[str], sides: Sequence[Loaded]) -> Interface:
+    """Add every entry of the named array maps to what is compared."""
+    for name in names:
+        spec = next((s.program.maps[name] for s in sides if s.program and name in s.program.maps), None)
+        if spec is None:
+            known = sorted({m for s in sides if s.program for m in s.program.maps})
+            raise InputError(f"no map {name!r} to observe", hint=f"maps: {', '.join(known) or 'none'}")
+        if spec.type not in (ARRAY, PERCPU_ARRAY):
+            raise Unsupported(f"map {name!r} is no array; only arrays can be observed by index")
+        if spec.max_entries > 64:
+            raise Unsupported(f"map {name!r} has {spec.max_entries} entries; at most 64 can be observed")
+        for key in range(spec.max_entries):
+            interface = interface.observing_map(name, key, spec.value_size)
+    return interface
