@@ -127,6 +127,20 @@ class Facts:
                 return self._compare(condition)
         return None
 
+    def solve(self, symbol: Term) -> Term | None:
+        """What an equation says that an address-wide `symbol` is, in terms of other things; None if none does."""
+        if symbol.width != BOUND_WIDTH:
+            return None
+        for key, (low, high) in self.bounds.items():
+            factor = dict(key).get(symbol)
+            if low is None or low != high or len(key) < 2 or factor not in (1, -1):
+                continue
+            rest = {atom: -factor * c for atom, c in key if atom is not symbol}
+            if all(atom.width <= BOUND_WIDTH for atom in rest):
+                wide = {zero_extend(BOUND_WIDTH - atom.width, atom): c for atom, c in rest.items()}
+                return from_linear((wide, factor * low), BOUND_WIDTH)
+        return None
+
     def exact_form(self, term: Term) -> tuple[dict[Term, int], int] | None:
         """`term` as a linear form over the integers, where these facts exclude that it wraps. Atoms have any width."""
         form = integer_form(term)

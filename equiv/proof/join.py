@@ -432,8 +432,9 @@ def _shift_reads(merge: Merge, term: Term, use_entry: bool) -> Iterator[Term]:
             continue
         for atom, coefficient in sorted(to_linear(before)[0].items(), key=lambda item: -item[0].id):
             leaf = _leaf(atom)
-            if coefficient == 1 and leaf in inside and leaf not in solved:
-                assert leaf is not None
+            if coefficient != 1 or leaf is None or leaf not in inside or leaf in solved:
+                continue
+            if is_symbol(leaf) or len(to_linear(before)[0]) == 1:  # a byte that is one summand of many stays a read
                 solved[leaf] = resize(bvsub(symbol.term, bvsub(before, atom)), leaf.width)
                 break
     reads = [

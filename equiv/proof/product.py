@@ -19,12 +19,12 @@ from equiv.machine.inputs import ADDRESS_WIDTH, PACKET, linear_length, packet_le
 from equiv.machine.protocol import Branch, Done, Fault, Fork, Machine, Native, Outcome, Snapshot, Stop, Stuck
 from equiv.proof.cubes import is_plainly_open
 from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
-from equiv.proof.facts import Contradiction, Facts, is_symbol, strip_not
+from equiv.proof.facts import Contradiction, Facts, is_symbol
 from equiv.proof.join import compress, join
 from equiv.proof.lineage import Lineage
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models
-from equiv.term import Term, conj, const, disj, distinct, eq, integer_form, leaves, negate
+from equiv.term import Term, conj, const, disj, distinct, eq, integer_form, leaves, negate, substitute
 
 CROWDED = 64
 """More entries than this at one joint location are merged whatever they forget (widening)."""
@@ -412,8 +412,13 @@ def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
     dead = [leaf for leaf in facts.by_leaf if is_symbol(leaf) and leaf not in live]
     if not dead:
         return facts
-    gone = {literal for leaf in dead for literal in facts.by_leaf[leaf]}
-    return Facts().assume(*(term for term in facts.terms() if strip_not(term) not in gone))
+    solved = {leaf: value for leaf in dead if (value := facts.solve(leaf)) is not None}
+    kept = []
+    for term in facts.terms():
+        said = substitute(term, solved) if solved else term
+        if not any(is_symbol(leaf) and leaf not in live for leaf in leaves(said)):
+            kept.append(said)
+    return Facts().assume(*kept)
 
 
 def _order(machine: Machine, snapshot: Snapshot) -> int:
