@@ -158,7 +158,7 @@ class Facts:
     def reduced(self, term: Term) -> Term:
         """`term` (a sum as wide as an address) with atoms that an equation pins to the others written as those.
 
-        The latest atom of each equation goes, so that two ways of having counted to one place read alike.
+        The latest input of each equation goes, so that two ways of having counted to one place read alike.
         """
         if term.op not in ("add", "concat", "var") or term.width != BOUND_WIDTH:
             return term
@@ -167,14 +167,15 @@ class Facts:
         for key, (low, high) in self.bounds.items():
             if low != high or low is None or len(key) < 2:
                 continue
-            pivot, factor = key[-1]
-            if factor not in (1, -1) or is_symbol(pivot):
+            inputs = [item for item in key if not is_symbol(item[0])]
+            if not inputs:
                 continue
+            pivot, factor = inputs[-1]
             if form is None:
                 atoms, constant = to_linear(term)
                 form = _strip(atoms)
-            share = form.get(pivot, 0) * factor
-            if share:
+            share, rest = divmod(form.get(pivot, 0), factor)
+            if share and not rest:
                 constant += share * low
                 for atom, coefficient in key:
                     form[atom] = form.get(atom, 0) - share * coefficient

@@ -142,7 +142,7 @@ def join(
     ordered = {name: merge.result[name] for name in entry.cells}
     used = frozenset[Term]().union(*(leaves(term) for term in ordered.values()))
     merge.symbols = [s for s in merge.symbols if s.term in used]
-    if any(s.definition.read(ordered) is not s.term for s in merge.symbols):  # dbg
+    if any(s.definition.read(ordered) is not s.term for s in merge.symbols):
         return None  # a symbol that no cell spells out could not be matched again
     if not _covers_both(merge, ordered):
         return None
@@ -430,13 +430,13 @@ def _shift_reads(merge: Merge, term: Term, use_entry: bool) -> Iterator[Term]:
         before = symbol.entry if use_entry else symbol.arrival
         if before is symbol.term or before.is_const:
             continue
-        for atom, coefficient in sorted(to_linear(before)[0].items(), key=lambda item: -item[0].id):
-            leaf = _leaf(atom)
-            if coefficient != 1 or leaf is None or leaf not in inside or leaf in solved:
-                continue
-            if is_symbol(leaf) or len(to_linear(before)[0]) == 1:  # a byte that is one summand of many stays a read
-                solved[leaf] = resize(bvsub(symbol.term, bvsub(before, atom)), leaf.width)
-                break
+        atoms = to_linear(before)[0]
+        if len(atoms) != 1:
+            continue  # one summand of several is better left as it is
+        ((atom, coefficient),) = atoms.items()
+        leaf = _leaf(atom)
+        if coefficient == 1 and leaf is not None and leaf in inside and leaf not in solved:
+            solved[leaf] = resize(bvsub(symbol.term, bvsub(before, atom)), leaf.width)
     reads = [
         leaf for leaf in inside if leaf.op == "select" and leaf.args[0].width == ADDRESS_WIDTH and leaf not in solved
     ]

@@ -280,7 +280,7 @@ class Product:
         cells: dict[str, Term] = {}
         for prefix, snapshot in (("L.", left), ("R.", right)):
             for name, term in snapshot.cells.items():
-                cells[prefix + name] = _normal(facts, facts.simplify(term))
+                cells[prefix + name] = _normal(facts, facts.simplify(term), name in snapshot.offsets)
         facts = _without_dead_symbols(facts, cells)
         hints = Hints(
             frozenset({f"L.{n}" for n in left.offsets} | {f"R.{n}" for n in right.offsets}),
@@ -399,11 +399,11 @@ def _freeze(side: _Side) -> Snapshot:
     raise AssertionError("only decisions and outcomes are frozen")
 
 
-def _normal(facts: Facts, term: Term) -> Term:
+def _normal(facts: Facts, term: Term, is_offset: bool) -> Term:
     """An address-wide cell that holds a zero-extended narrower sum, as an address-wide sum where that cannot wrap."""
     if term.width == ADDRESS_WIDTH and term.op == "concat" and term.args[-1].op == "add":
         term = facts.widened(term, ADDRESS_WIDTH)
-    return facts.reduced(term)
+    return facts.reduced(term) if is_offset or term.op == "add" else term
 
 
 def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:

@@ -99,7 +99,7 @@ def check_bounds(facts: Facts, term: Term, maker: Literals) -> None:
     assert (low_ is None or low_ <= -total) and (high_ is None or -total <= high_), term
 
 
-@settings(max_examples=250)
+@settings(max_examples=120)
 @given(st.data(), seeds)
 def test_facts_that_hold_for_an_input_say_nothing_wrong_about_it(data: st.DataObject, seed: int) -> None:
     check_against_an_input(Drawn(data.draw), seed)

@@ -143,7 +143,7 @@ def check_covered_from_before(joined: Joined, entry: Entry, values: Values) -> N
         check_covered(joined.cells, joined.symbols, joined.facts, entry.cells, values)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.data(), seeds)
 def test_a_joined_entry_covers_what_it_was_made_of(data: st.DataObject, seed: int) -> None:
     check_joins(Drawn(data.draw), seed)
