@@ -15,7 +15,7 @@ from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
 from equiv.proof.entry import Entry, Key, covers
 from equiv.proof.facts import Facts
-from equiv.proof.product import Ending, Product, difference
+from equiv.proof.product import Ending, Product, Way, difference
 from equiv.proof.termination import endless
 from equiv.proof.trace import Trace, Tracer
 from equiv.solve.backend import Backend, Model
@@ -25,6 +25,12 @@ MAX_LEVEL = 2
 MAX_ROUNDS = 60
 TRACED_PER_ROUND = 12
 """Endings looked into per round once merging is known to have forgotten something."""
+
+CHUNK = 250
+"""Explorations between two looks at the outcomes found so far."""
+
+EARLY_SECONDS = 3.0
+"""Seconds that such a look may take."""
 
 PUNT_EXAMPLES = 8
 
@@ -105,9 +111,8 @@ class Engine:
         for _ in range(MAX_ROUNDS):
             product = Product(self.left, self.right, self.backend, start, self._levels, self._deadline)
             product.on_progress = self._report_exploring
-            with self._phase("explore"):
-                product.explore()
-            self._note(product)
+            if self._explore(product, start):
+                return self.finding
             with self._phase("endings"):
                 open_endings = self._open_endings(product)
             blamed: dict[Key, None] = {}
@@ -129,6 +134,41 @@ class Engine:
                 return self.finding
             self.finding.unknown.clear()
         raise ResourceLimit(f"no proof after {MAX_ROUNDS} refinements")
+
+    def _explore(self, product: Product, start: Facts) -> bool:
+        """Explore to the fixpoint, looking at new outcomes from time to time; whether a real difference turned up."""
+        seen: set[tuple[Way, int]] = set()
+        try:
+            while True:
+                with self._phase("explore"):
+                    finished = product.explore(at_most=CHUNK)
+                if finished:
+                    return False
+                with self._phase("early"):
+                    if self._look_early(product, start, seen):
+                        return True
+        finally:
+            self._note(product)
+
+    def _look_early(self, product: Product, start: Facts, seen: set[tuple[Way, int]]) -> bool:
+        """Whether one of the outcomes not looked at before is a difference that a real input shows."""
+        until = time.monotonic() + EARLY_SECONDS
+        for way, ending in list(product.endings.items()):
+            identity = way, ending.arrival.source_version
+            if ending.kind != "outcomes" or identity in seen or not ending.arrival.is_current:
+                continue
+            if time.monotonic() > until:
+                return False
+            seen.add(identity)
+            conditions = self._differences(product, ending)
+            if not conditions:
+                continue
+            tracer = Tracer(self.backend, start, seconds=self._left(EARLY_SECONDS))
+            trace = tracer.find(ending.arrival, disj(*conditions.values()))
+            if trace.model is not None:
+                self._reached(ending, conditions, trace)
+                return True
+        return False
 
     # --- endings ------------------------------------------------------------------------------------------------
 

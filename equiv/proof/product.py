@@ -99,16 +99,25 @@ class Product:
     _pending: dict[Key, list[Waiting]] = field(default_factory=dict)
     _queue: list[tuple[int, int, int, Key]] = field(default_factory=list)
     _lineages: dict[Key, Lineage] = field(default_factory=dict)
+    _started: bool = False
     _ids: count[int] = field(default_factory=count)
     _ticks: count[int] = field(default_factory=count)
     _asked: dict[tuple[frozenset[Term], Term], bool | None] = field(default_factory=dict)
 
     # --- the work list ------------------------------------------------------------------------------------------
 
-    def explore(self) -> None:
-        """Run to the fixpoint. Raises ResourceLimit when time or the number of entries runs out."""
-        self._expand(None, self.start, self.left.start(), self.right.start())
+    def explore(self, at_most: int | None = None) -> bool:
+        """Run on to the fixpoint, or for `at_most` explorations; whether the fixpoint was reached.
+
+        Raises ResourceLimit when time or the number of explorations runs out.
+        """
+        if not self._started:
+            self._started = True
+            self._expand(None, self.start, self.left.start(), self.right.start())
+        stop = None if at_most is None else self.counters.explorations + at_most
         while self._queue:
+            if stop is not None and self.counters.explorations >= stop:
+                return False
             *_, key = heapq.heappop(self._queue)
             arrivals = self._pending.pop(key, [])
             for changed in self._absorb(key, arrivals):
@@ -120,6 +129,7 @@ class Product:
                     self._resume(self.left, changed, "L"),
                     self._resume(self.right, changed, "R"),
                 )
+        return True
 
     def all_entries(self) -> Iterable[Entry]:
         """Every stored entry."""

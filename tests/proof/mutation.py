@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -204,9 +204,6 @@ def _mutate(packet: bytearray, pool: list[bytes], random: Random) -> None:
         case _:
             other = random.choice(pool)
             packet[at:] = other[at:]
-
-
-Verdict = Callable[[bytes], Observation | None]
 
 
 def ran(loaded: Loaded, interface: Interface, given: Input) -> Observation | str:
