@@ -34,6 +34,10 @@ __all__ = ["Loaded", "Progress", "check", "choose_interface", "load", "peak_rss_
 Where = Literal["interpreter", "kernel"]
 
 
+SHRINK_SECONDS = 5.0
+"""How long a counterexample is made smaller; one that takes long to run stays as it was found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a check has come. `phase` in words; `done` and `pending` joint states or endings; `seconds` so far."""
@@ -257,6 +261,12 @@ def _reject_faults(case: _Case) -> None:
         raise InternalError(f"a predicted fault did not replay: {reached.reason}", reached.place)
 
 
+def _shrunk(case: _Case, given: Input) -> Input:
+    """The input made smaller for as long as that may take."""
+    until = time.monotonic() + SHRINK_SECONDS
+    return shrink(given, lambda smaller: time.monotonic() < until and case.differ(smaller), case.interface.min_length)
+
+
 def _counterexamples(case: _Case, everything: bool) -> list[Counterexample]:
     """Confirmed counterexamples, shortest packet first; one unless all were asked for."""
     found: list[Counterexample] = []
@@ -265,14 +275,15 @@ def _counterexamples(case: _Case, everything: bool) -> list[Counterexample]:
     for witness in witnesses:
         given = case.input_of(witness)
         confirm(case.interface, given, case.run_left, case.run_right)
-        small = shrink(given, case.differ, case.interface.min_length)
+        small, until = _shrunk(case, given), time.monotonic() + SHRINK_SECONDS
         left, right = case.run_left(small), case.run_right(small)
         differs = differing(case.interface, left, right)
         identity = (differs, left.verdict, right.verdict, left.path[-1:], right.path[-1:])
         if identity in seen:
             continue
         seen.add(identity)
-        relevant = relevant_bytes(small, sorted(left.read | right.read), case.differ)
+        offsets = sorted(left.read | right.read) if time.monotonic() < until else []
+        relevant = relevant_bytes(small, offsets, case.differ)
         confirmed, on_kernel, notes = _on_kernel(case, small)
         found.append(
             Counterexample(small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes)

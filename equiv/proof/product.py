@@ -326,6 +326,8 @@ class Product:
 
     def settle(self, facts: Facts, guard: Term) -> bool | None:
         """Whether `guard` holds under `facts`: by the indexes, else by the solver where facts bear on it."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise ResourceLimit("the time limit was reached")  # one run can pass very many settled decisions
         answer = facts.decide(guard)
         if answer is not None:
             return answer

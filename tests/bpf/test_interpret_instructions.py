@@ -214,6 +214,7 @@ def test_an_endless_loop_is_a_fault() -> None:
     ("insns", "message"),
     [
         ((copy(0, 2),), "not written"),
+        ((copy(6, 4), mov(0, 2)), "not written"),
         ((mov(0, 0), ldx(op.DW, 0, 0, 0)), "not memory"),
         ((stx(op.DW, 10, 0, 1), mov(0, 0)), "stack"),
         ((ldx(op.W, 1, 1, 0), ldx(op.B, 0, 1, 64)), "packet"),

@@ -122,7 +122,10 @@ def _move(after: int, insn: Insn, width: int) -> Step:
     mask = M64 if width == 64 else M32
 
     def move(run: Run, r: list[int]) -> int:
-        r[dst] = r[src]
+        value = r[src]
+        if value is UNSET:  # even a copy reads the register
+            raise Fault("uses a register that was not written")
+        r[dst] = value
         return after
 
     def move32(run: Run, r: list[int]) -> int:
