@@ -11,7 +11,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -335,6 +335,11 @@ def _distinct(causes: list[UnknownCause]) -> list[UnknownCause]:
     return list(dict.fromkeys(causes))
 
 
+def not_compared(maps: Mapping[str, MapSpec], observed: Set[str]) -> list[str]:
+    """Names of the maps, data sections among them, that a program may write and of which no entry is observed."""
+    return sorted(name for name, spec in maps.items() if not spec.frozen and name not in observed)
+
+
 def _assumptions(case: _Case) -> tuple[str, ...]:
     interface = case.interface
     said = [f"packets are {interface.min_length} to {interface.max_length} bytes long ({interface.title})"]
@@ -345,7 +350,7 @@ def _assumptions(case: _Case) -> tuple[str, ...]:
     plain = sorted(name for name, spec in case.maps.items() if not spec.frozen and spec.initial is None)
     if plain:
         said.append(f"maps of one name hold the same on both sides when the run begins ({', '.join(plain)})")
-    quiet = [name for name in plain if name not in observed]
+    quiet = not_compared(case.maps, observed)
     if quiet:
         said.append(f"writes to these maps are not compared: {', '.join(quiet)}")
     return tuple(dict.fromkeys(said))

@@ -8,6 +8,8 @@ import pytest
 
 import equiv
 import equiv.oracle
+from equiv import api
+from equiv.bpf.program import MapSpec
 from equiv.errors import InputError, Place
 from equiv.oracle import VerifierRejected
 
@@ -56,3 +58,13 @@ def test_program_that_this_kernel_rejects_is_unusable_if_the_kernel_was_asked_fo
 
 def test_statistics_count_terms() -> None:
     assert equiv.check(TWIN, TWIN, timeout=60).statistics.terms > 0
+
+
+def test_written_data_sections_are_named_as_not_compared_like_other_maps() -> None:
+    sections = {
+        ".bss": MapSpec(".bss", 2, 4, 8, 1, initial=bytes(8)),
+        ".rodata": MapSpec(".rodata", 2, 4, 8, 1, initial=bytes(8), frozen=True),
+        "counts": MapSpec("counts", 2, 4, 8, 1),
+        "results": MapSpec("results", 2, 4, 8, 1),
+    }
+    assert api.not_compared(sections, {"results"}) == [".bss", "counts"]
