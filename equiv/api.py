@@ -18,8 +18,18 @@ from importlib.util import find_spec
 from typing import Literal
 
 from equiv.bpf.program import MapSpec
+from equiv.bpf.tail_calls import TailCall
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
-from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, observing_maps
+from equiv.loaded import (
+    ARRAY,
+    PERCPU_ARRAY,
+    PROG_ARRAY,
+    Loaded,
+    choose_interface,
+    load,
+    observing_maps,
+    require_known_maps,
+)
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.portfolio import race
@@ -87,19 +97,21 @@ def check(
     seed: int = 0,
     jobs: int = 1,
     observe_maps: Sequence[str] = (),
+    tail_calls: Sequence[TailCall] = (),
     kernel: bool | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
 
     `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on the
-    running kernel too (None: where that is possible). With `jobs` above 1 as many processes try it in their own ways
-    (solvers and seeds), and the first to know the verdict gives the result. Raises InputError for inputs that cannot be
-    used, among them programs that the verifier would reject, and InternalError where a predicted difference does not
-    replay.
+    running kernel too (None: where that is possible). `tail_calls` fills the PROG_ARRAYs of sides given as paths. With
+    `jobs` above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict
+    gives the result. Raises InputError for inputs that cannot be used, among them programs that the verifier would
+    reject, and InternalError where a predicted difference does not replay.
     """
-    a = left if isinstance(left, Loaded) else load(left)
-    b = right if isinstance(right, Loaded) else load(right)
+    a = left if isinstance(left, Loaded) else load(left, tail_calls=tail_calls)
+    b = right if isinstance(right, Loaded) else load(right, tail_calls=tail_calls)
+    require_known_maps(tail_calls, (a, b))
     chosen = observing_maps(choose_interface(a, b, interface), observe_maps, (a, b))
     _require_same_maps(a, b)
     task = partial(_check, a, b, chosen, timeout, all_differences, kernel)
@@ -234,7 +246,7 @@ def _require_same_maps(a: Loaded, b: Loaded) -> None:
         return
     for name, spec in a.program.maps.items():
         other = b.program.maps.get(name)
-        if other is None or spec.initial is not None:
+        if other is None or spec.initial is not None or spec.type == PROG_ARRAY:
             continue
         ours, theirs = ((m.type, m.key_size, m.value_size, m.max_entries) for m in (spec, other))
         if ours != theirs:
@@ -337,7 +349,9 @@ def _distinct(causes: list[UnknownCause]) -> list[UnknownCause]:
 
 def not_compared(maps: Mapping[str, MapSpec], observed: Set[str]) -> list[str]:
     """Names of the maps, data sections among them, that a program may write and of which no entry is observed."""
-    return sorted(name for name, spec in maps.items() if not spec.frozen and name not in observed)
+    return sorted(
+        name for name, spec in maps.items() if not spec.frozen and name not in observed and spec.type != PROG_ARRAY
+    )
 
 
 def _assumptions(case: _Case) -> tuple[str, ...]:
@@ -347,7 +361,9 @@ def _assumptions(case: _Case) -> tuple[str, ...]:
         said.append("the whole packet is in the linear part of the skb")
     said += [*case.engine.left.assumptions, *case.engine.right.assumptions]
     observed = {o.map_name for o in interface.observables}
-    plain = sorted(name for name, spec in case.maps.items() if not spec.frozen and spec.initial is None)
+    plain = sorted(
+        name for name, spec in case.maps.items() if not spec.frozen and spec.initial is None and spec.type != PROG_ARRAY
+    )
     if plain:
         said.append(f"maps of one name hold the same on both sides when the run begins ({', '.join(plain)})")
     quiet = not_compared(case.maps, observed)

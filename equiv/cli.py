@@ -11,9 +11,12 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from equiv.errors import EquivError, InputError, InternalError, Place
+
+if TYPE_CHECKING:
+    from equiv.bpf.tail_calls import TailCall
 
 EXIT_STATUSES = """\
 exit status of check:
@@ -114,6 +117,7 @@ def _check(options: argparse.Namespace) -> int:
             seed=options.seed,
             jobs=options.jobs,
             observe_maps=tuple(options.observe_map),
+            tail_calls=tuple(options.tail_call),
             kernel=False if options.no_kernel else None,
             progress=progress,
         )
@@ -153,6 +157,7 @@ def _run(options: argparse.Namespace) -> int:
         capture=options.pcap,
         interface=options.interface,
         context=dict(options.context),
+        tail_calls=tuple(options.tail_call),
         on=options.on,
         as_json=options.json,
         verbose=options.verbose,
@@ -163,7 +168,7 @@ def _show(options: argparse.Namespace) -> int:
     from equiv.report.show import show
     from equiv.report.style import style_for
 
-    for line in show(options.file, style_for(sys.stdout), options.verbose, options.svg):
+    for line in show(options.file, style_for(sys.stdout), options.verbose, options.svg, tuple(options.tail_call)):
         print(line)
     return 0
 
@@ -243,6 +248,7 @@ def _add_check(commands: Commands) -> None:
         metavar="NAME",
         help="compare what this array map holds at the end",
     )
+    _add_tail_calls(parser)
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
 
 
@@ -256,6 +262,7 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument(
         "--context", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a field of the context"
     )
+    _add_tail_calls(parser)
     parser.add_argument("--on", choices=("interpreter", "kernel"), default="interpreter", help="where to run it")
     parser.add_argument("--json", action="store_true", help="print one JSON object a packet, each on a line")
 
@@ -263,6 +270,7 @@ def _add_run(commands: Commands) -> None:
 def _add_show(commands: Commands) -> None:
     parser = _add(commands, "show", _show, "Print what was understood of an object file or a device table.")
     parser.add_argument("file", metavar="FILE", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table")
+    _add_tail_calls(parser)
     parser.add_argument("--svg", metavar="OUT", help="draw the parse graph, or a program's control flow, to this file")
 
 
@@ -270,6 +278,26 @@ def _add_interface(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interface", metavar="NAME", help="what is given and compared (specs/interfaces; default: the inputs say)"
     )
+
+
+def _add_tail_calls(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tail-call",
+        action="append",
+        default=[],
+        type=_tail_call,
+        metavar="MAP[INDEX]=PROGRAM",
+        help="a program array holds this program of the object; may be repeated (MAP[]: it holds nothing)",
+    )
+
+
+def _tail_call(text: str) -> TailCall:
+    from equiv.bpf.tail_calls import parse_tail_call
+
+    try:
+        return parse_tail_call(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(error.message) from None
 
 
 def _seconds(text: str) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from equiv.bpf.program import Program
+from equiv.bpf.tail_calls import TailCall
 from equiv.errors import InputError, Place, Unsupported
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, interface_for_section, load_interface
@@ -15,8 +16,8 @@ from equiv.machine.protocol import Machine
 from equiv.result import Side
 from equiv.table.model import Table
 
-ARRAY, PERCPU_ARRAY = 2, 6
-"""`enum bpf_map_type` of the maps whose values can be observed by index."""
+ARRAY, PERCPU_ARRAY, PROG_ARRAY = 2, 6, 3
+"""`enum bpf_map_type`: the maps whose values can be observed by index, and program arrays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,11 @@ class Loaded:
         return run_program(self.program, interface, given)
 
 
-def load(path: str, interface: str | None = None) -> Loaded:
+def load(path: str, interface: str | None = None, tail_calls: Sequence[TailCall] = ()) -> Loaded:
     """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`.
 
-    What a file is, is told by its content. Raises InputError where the file cannot be used.
+    What a file is, is told by its content. `tail_calls` says what PROG_ARRAYs of an object hold, beside their initial
+    values; what is said of maps that it does not have is ignored. Raises InputError where the file cannot be used.
     """
     del interface  # the same input can be checked for several
     file, name = _split_program(path)
@@ -81,7 +83,7 @@ def load(path: str, interface: str | None = None) -> Loaded:
     if _looks_like_elf(file):
         from equiv.bpf.load import load_program
 
-        program = load_program(file, name)
+        program = load_program(file, name, tail_calls)
         return Loaded(file, program.sha256, "bpf", program=program)
     if file.endswith((".o", ".elf")):
         from equiv.bpf.load import load_program
@@ -148,3 +150,15 @@ def observing_maps(interface: Interface, names: Sequence[str], sides: Sequence[L
         for key in range(spec.max_entries):
             interface = interface.observing_map(name, key, spec.value_size)
     return interface
+
+
+def require_known_maps(tail_calls: Sequence[TailCall], sides: Sequence[Loaded]) -> None:
+    """Raises InputError where something is said of a program array that no side uses."""
+    if not tail_calls:
+        return
+    specs = [spec for side in sides if side.program for spec in side.program.maps.values()]
+    known = {spec.name for spec in specs if spec.type == PROG_ARRAY}
+    names = ", ".join(sorted(known)) or "none"
+    for item in tail_calls:
+        if item.map_name not in known:
+            raise InputError(f"no program array {item.map_name!r} to fill", hint=f"program arrays: {names}")

@@ -136,6 +136,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "seed": 7,
         "jobs": 2,
         "observe_maps": ("a", "b"),
+        "tail_calls": (),
         "kernel": False,
     }
 
@@ -217,7 +218,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         called.update(options)
         return _observe(packet)
 
-    monkeypatch.setattr(equiv.api, "load", lambda path, interface: _Loaded())
+    monkeypatch.setattr(equiv.api, "load", lambda path, interface, tail_calls: _Loaded())
     monkeypatch.setattr(equiv.api, "run", fake)
     return called
 

@@ -44,5 +44,9 @@ def _assumptions(env: Environment) -> Iterator[str]:
     sections = sorted(name for name, spec in program.maps.items() if spec.initial is not None and not spec.frozen)
     if sections:
         yield f"global variables in {', '.join(sections)} may hold anything when the program starts"
+    for name, held in program.tail_calls.items():
+        content = ", ".join(f"{index} {program.functions[slot]}" for index, slot in held.items())
+        yield f"program array {name} holds {content or 'nothing'}{' and nothing else' if content else ''}"
+    yield from sorted(env.noted)
     if any(spec.initial is not None and spec.frozen for spec in program.maps.values()):
         yield "read-only data is loaded as it stands in the object file"

@@ -4,7 +4,8 @@ The order is weakly topological (F. Bourdoncle, "Efficient chaotic iteration str
 slot depends on outside loops comes before it, and a loop's whole body comes before what follows the loop.
 
 A call is followed by the slot behind it: what happens in the callee is for whoever keeps a call stack. A tail call that
-succeeds leaves the program, so only its failure goes on.
+succeeds leaves the function, so only its failure goes on; programs that tail-call each other are ordered like the parts
+of one function.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from equiv.bpf import insn as isa
-from equiv.bpf.program import FunctionRef, Program
+from equiv.bpf.program import FunctionRef, MapRef, Program
 
 MAX_WORK_PER_BLOCK = 64
 """Visits per block after which nested loops are no longer taken apart; deeper nesting is ordered less finely."""
@@ -34,8 +35,10 @@ class Function:
 class ControlFlow:
     """Who follows whom. Everything is indexed by slot; a 64-bit load's second slot is like its first, with no edges.
 
-    `successors` stay in the function. `order` counts from 0 in each function; slots that its entry cannot reach come
-    last. Every cycle passes one of `loop_heads`. `joins` have several predecessors, or are loop heads.
+    `successors` stay in the function. `order` counts from 0 in each function that is called, and through the programs
+    that tail calls connect; slots that a function's entry cannot reach come last in it. Every cycle passes one of
+    `loop_heads`. `joins` have several predecessors, or are loop heads. `tail_calls_ahead` are slots from which a tail
+    call may be reached without returning.
     """
 
     functions: tuple[Function, ...]
@@ -45,6 +48,7 @@ class ControlFlow:
     joins: frozenset[int]
     reachable: frozenset[int]
     blocks: tuple[Block, ...]
+    tail_calls_ahead: frozenset[int]
 
     def function_at(self, slot: int) -> Function:
         """The function that holds `slot`."""
@@ -88,9 +92,74 @@ def control_flow(program: Program) -> ControlFlow:
         for successor in successors[slot]:
             predecessors[successor] += 1
     joins = heads | {slot for slot, count in enumerate(predecessors) if count > 1}
+    if program.tail_calls:
+        _order_programs(program, functions, order)
     return ControlFlow(
-        functions, successors, tuple(order), frozenset(heads), frozenset(joins), frozenset(reachable), tuple(blocks)
+        functions,
+        successors,
+        tuple(order),
+        frozenset(heads),
+        frozenset(joins),
+        frozenset(reachable),
+        tuple(blocks),
+        _tail_calls_ahead(program, functions, successors),
     )
+
+
+def _order_programs(program: Program, functions: Sequence[Function], order: list[int]) -> None:
+    """Add to the slots of each program's own function what puts it behind the programs that tail-call it (D50)."""
+    callees = {function.entry: function.callees for function in functions}
+    held = {function.entry: _entered_from(program, function) for function in functions}
+    graph: dict[int, tuple[int, ...]] = {}
+    for entry in program.entries:
+        seen, pending = {entry}, [entry]
+        entered: set[int] = set()
+        while pending:
+            function = pending.pop()
+            entered |= held[function]
+            pending += [callee for callee in callees[function] if callee not in seen]
+            seen.update(callees[function])
+        graph[entry] = tuple(sorted(entered))
+    ordered, _ = _weak_topological_order(0, graph)
+    ends = {function.entry: function.end for function in functions}
+    for position, entry in enumerate(ordered):
+        for slot in range(entry, ends[entry]):
+            order[slot] += position * len(order)
+
+
+def _entered_from(program: Program, function: Function) -> set[int]:
+    """First slots of the programs that the function's own tail calls may enter."""
+    insns = [insn for insn in program.insns[function.entry : function.end] if insn is not None]
+    if not any(isa.is_tail_call(insn) for insn in insns):
+        return set()
+    named = {insn.ref.map_name for insn in insns if isinstance(insn.ref, MapRef)} & program.tail_calls.keys()
+    return {slot for name in named or program.tail_calls for slot in program.tail_calls[name].values()}
+
+
+def _tail_calls_ahead(
+    program: Program, functions: Sequence[Function], successors: Sequence[tuple[int, ...]]
+) -> frozenset[int]:
+    """A backward walk from tail calls, and from calls of functions that may come to one."""
+    predecessors: dict[int, list[int]] = {}
+    calls: dict[int, list[int]] = {}
+    pending = []
+    for slot, insn in enumerate(program.insns):
+        if insn is None:
+            continue
+        for successor in successors[slot]:
+            predecessors.setdefault(successor, []).append(slot)
+        if isinstance(insn.ref, FunctionRef):
+            calls.setdefault(insn.ref.target, []).append(slot)
+        if isa.is_tail_call(insn):
+            pending.append(slot)
+    ahead: set[int] = set()
+    while pending:
+        slot = pending.pop()
+        if slot not in ahead:
+            ahead.add(slot)
+            pending += predecessors.get(slot, ())
+            pending += calls.get(slot, ())
+    return frozenset(ahead)
 
 
 def _successors(program: Program) -> Iterator[tuple[int, ...]]:

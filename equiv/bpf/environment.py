@@ -13,11 +13,15 @@ from equiv.term import Term
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`packet_fields` remembers packet loads by offset and size: one program looks at the same header often."""
+    """`packet_fields` remembers packet loads by offset and size: one program looks at the same header often.
+
+    `noted` collects sentences for the list of assumptions that only a run shows to be needed.
+    """
 
     program: Program
     interface: Interface
     packet_fields: dict[tuple[Term, int], Term] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)
 
     @property
     def little(self) -> bool:

@@ -101,6 +101,9 @@ LD_IMM64 = LD | IMM | DW
 PSEUDO_MAP_FD = 1
 PSEUDO_MAP_VALUE = 2
 PSEUDO_FUNC = 4
+
+TAIL_CALL = 12
+"""BPF_FUNC_tail_call, include/uapi/linux/bpf.h."""
 PSEUDO_CALL = 1
 PSEUDO_KFUNC_CALL = 2
 
@@ -207,6 +210,11 @@ def is_local_call(insn: Insn) -> bool:
 def is_helper_call(insn: Insn) -> bool:
     """Whether the instruction calls the helper whose number is in imm."""
     return insn.opcode == JMP | CALL and insn.src == 0
+
+
+def is_tail_call(insn: Insn) -> bool:
+    """Whether the instruction calls bpf_tail_call, which where it succeeds does not return."""
+    return is_helper_call(insn) and insn.imm == TAIL_CALL
 
 
 def is_jump_always(insn: Insn) -> bool:

@@ -1,5 +1,7 @@
 """One program from an object: its functions laid out one behind the other, references resolved, control flow checked.
 
+Programs that it can tail-call follow, each with the functions that only it calls.
+
 Invariants of what comes out: every jump goes to an instruction of its own function, every local call to a function's
 first slot, no function runs off its end, and no function calls itself, however indirectly.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from equiv.bpf import insn as isa
@@ -17,6 +19,9 @@ from equiv.bpf.elf import SHN_LORESERVE, SHN_UNDEF, Relocation
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, Line, MapRef, MapValueRef, Program, Reference
 from equiv.bpf.source import Function, Source
 from equiv.errors import InputError, Place
+
+Slots = Mapping[str, Mapping[int, str]]
+"""PROG_ARRAY and index to the name of the program that it holds."""
 
 MAX_SLOTS = 1_000_000
 """Slots of the longest program that a kernel takes (BPF_COMPLEXITY_LIMIT_INSNS)."""
@@ -33,6 +38,7 @@ class _Assembly:
     pending: deque[Function] = field(default_factory=deque)
     targets: dict[int, Function] = field(default_factory=dict)
     callees: dict[Function, list[Function]] = field(default_factory=dict)
+    names: dict[Function, str] = field(default_factory=dict)
 
     def place(self, function: Function, slot: int) -> Place:
         """Of slot `slot` of the function's section."""
@@ -40,20 +46,32 @@ class _Assembly:
         return Place(self.source.elf.path, program=self.program, insn=insn, function=function.name)
 
 
-def assemble(source: Source, name: str, entry: Function) -> Program:
-    """Lay out `entry` and what it can reach, in order of first mention; point calls at where their functions went."""
-    assembly = _Assembly(source, name, pending=deque([entry]))
-    while assembly.pending:
-        function = assembly.pending.popleft()
-        if function not in assembly.bases:
-            assembly.bases[function] = len(assembly.insns)
-            _append(assembly, function)
+def assemble(source: Source, name: str, entry: Function, slots: Slots | None = None) -> Program:
+    """Lay out `entry` and what it can reach, in order of first mention; point calls at where their functions went.
+
+    `slots` names, by PROG_ARRAY and index, the programs that it holds.
+    """
+    assembly = _Assembly(source, name, names={entry: name})
+    _lay_out(assembly, entry)
+    held = slots or {}
+    reached: dict[str, None] = {}
+    scanned = 0
+    while scanned < len(assembly.insns):
+        insn = assembly.insns[scanned]
+        scanned += 1
+        if insn is None or not isinstance(insn.ref, MapRef) or insn.ref.map_name not in held:
+            continue
+        reached[insn.ref.map_name] = None
+        for program in held[insn.ref.map_name].values():
+            function = source.entries[program]
+            assembly.names.setdefault(function, program)
+            _lay_out(assembly, function)
     _refuse_recursion(assembly)
     for index, target in assembly.targets.items():
         insn = assembly.insns[index]
         assert insn is not None
         base = assembly.bases[target]
-        reference = FunctionRef(base, name if target == entry else target.name)
+        reference = FunctionRef(base, assembly.names.get(target, target.name))
         distance = base - index - 1
         imm64 = distance & 0xFFFFFFFF if isa.is_wide(insn) else 0
         assembly.insns[index] = replace(insn, imm=distance, imm64=imm64, ref=reference)
@@ -65,7 +83,7 @@ def assemble(source: Source, name: str, entry: Function) -> Program:
         section=source.code[entry.section].section.name,
         byte_order=source.elf.byte_order,
         insns=tuple(assembly.insns),
-        functions={base: name if f == entry else f.name for f, base in assembly.bases.items()},
+        functions={base: assembly.names.get(f, f.name) for f, base in assembly.bases.items()},
         maps=source.maps.maps,
         lines=tuple(
             _line(source, base - f.start, record)
@@ -78,7 +96,21 @@ def assemble(source: Source, name: str, entry: Function) -> Program:
             for f, base in assembly.bases.items()
             for record in _within(source.core.get(records[f], ()), f)
         ),
+        tail_calls={
+            map_name: {index: assembly.bases[source.entries[held[map_name][index]]] for index in sorted(held[map_name])}
+            for map_name in reached
+        },
     )
+
+
+def _lay_out(assembly: _Assembly, entry: Function) -> None:
+    """Append `entry` and every function that it reaches by calls, unless they are there already."""
+    assembly.pending.append(entry)
+    while assembly.pending:
+        function = assembly.pending.popleft()
+        if function not in assembly.bases:
+            assembly.bases[function] = len(assembly.insns)
+            _append(assembly, function)
 
 
 def _within(items: Sequence[Record], function: Function) -> Sequence[Record]:
@@ -225,7 +257,6 @@ def _function_at(source: Source, section: int, slot: int, place: Place) -> Funct
 
 def _refuse_recursion(assembly: _Assembly) -> None:
     """Depth-first over calls; raises InputError that names the functions of a cycle (the kernel refuses recursion)."""
-    entry = next(iter(assembly.bases))
     done: set[Function] = set()
     for root in assembly.bases:
         path: dict[Function, Iterator[Function]] = {root: iter(assembly.callees[root])} if root not in done else {}
@@ -236,7 +267,7 @@ def _refuse_recursion(assembly: _Assembly) -> None:
                 done.add(function)
                 del path[function]
             elif callee in path:
-                names = [assembly.program if f == entry else f.name for f in path]
+                names = [assembly.names.get(f, f.name) for f in path]
                 cycle = names[list(path).index(callee) :]
                 raise InputError(f"recursion: {' -> '.join([*cycle, cycle[0]])}", _file(assembly))
             elif callee not in done:

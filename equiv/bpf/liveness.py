@@ -57,7 +57,7 @@ def liveness(program: Program, flow: ControlFlow | None = None) -> Liveness:
     uses: dict[int, FrameUse] = {}
     for function in callees_first(program, flow):
         own = blocks[function.entry]
-        use = frame_use(program, function, own, uses, function.entry == 0)
+        use = frame_use(program, function, own, uses, function.entry in program.entries)
         uses[function.entry] = use
         _function_liveness(program, flow, function, own, use, before)
     return Liveness(tuple(before), frozenset().union(*(use.lends for use in uses.values())))

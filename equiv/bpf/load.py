@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from equiv.bpf.link import assemble
 from equiv.bpf.program import Object, Program
 from equiv.bpf.source import read_source
+from equiv.bpf.tail_calls import TailCall, held_programs
 from equiv.errors import InputError, Place
 
 
-def load_object(path: str) -> Object:
+def load_object(path: str, tail_calls: Sequence[TailCall] = ()) -> Object:
     """Every entry program of the object at `path`, by name. Raises InputError."""
     source = read_source(path)
-    programs = {name: assemble(source, name, entry) for name, entry in source.entries.items()}
+    held = held_programs(source, tail_calls)
+    programs = {name: assemble(source, name, entry, held) for name, entry in source.entries.items()}
     return Object(path, source.elf.sha256, source.elf.byte_order, programs, source.maps.maps)
 
 
-def load_program(path: str, name: str | None = None) -> Program:
-    """The entry program called `name`, or without a name the only one. Raises InputError that lists what there is."""
+def load_program(path: str, name: str | None = None, tail_calls: Sequence[TailCall] = ()) -> Program:
+    """The entry program called `name`, or without a name the only one that no PROG_ARRAY holds.
+
+    `tail_calls` says what PROG_ARRAYs hold beside the object's own initial values. Raises InputError that lists what
+    there is.
+    """
     source = read_source(path)
+    held = held_programs(source, tail_calls)
     names = ", ".join(source.entries)
     if name is None:
-        if len(source.entries) > 1:
+        entered = {program for slots in held.values() for program in slots.values()}
+        first = [program for program in source.entries if program not in entered] or list(source.entries)
+        if len(first) > 1:
             raise InputError(f"holds {len(source.entries)} programs: {names}", Place(path), "name one of them")
-        name = next(iter(source.entries))
+        name = first[0]
     elif name not in source.entries:
         raise InputError(f"no program {name!r}", Place(path), f"it holds: {names}")
-    return assemble(source, name, source.entries[name])
+    return assemble(source, name, source.entries[name], held)

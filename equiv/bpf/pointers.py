@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from equiv.bpf import insn as op
+from equiv.bpf.environment import Environment
 from equiv.bpf.state import State, not_a_number, stuck
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, constant_offset
+from equiv.machine.inputs import context_field
 from equiv.term import FALSE, TRUE, Term, bvadd, bvand, bvsub, const, distinct, eq, negate, sle, slt, ule, ult
+
+PACKET_ABOVE_STACK = "packet_above_stack"
+"""Input of the context: 1 where packets are at higher addresses than the stack, 0 as on x86-64."""
+
+PLACED = (
+    "where the packet is compared with the stack, the one that is higher in memory is the same on both sides, and "
+    "higher by more than pointers stray: the result depends on that"
+)
 
 SMALL = 1 << 62
 """Offsets below this are never negative, and sums of two of them do not wrap."""
@@ -65,7 +75,7 @@ _NULL = {op.JEQ: FALSE, op.JNE: TRUE, op.JGT: TRUE, op.JLE: FALSE}
 """What a comparison of a valid pointer with 0 gives; such pointers are never NULL."""
 
 
-def compare(state: State, code: int, a: Value | None, b: Value | None) -> Term:
+def compare(env: Environment, state: State, code: int, a: Value | None, b: Value | None) -> Term:
     """The guard of a 64-bit comparison of which an operand is no number."""
     for value in (a, b):
         if value is None or isinstance(value, Unusable):
@@ -73,12 +83,24 @@ def compare(state: State, code: int, a: Value | None, b: Value | None) -> Term:
     if isinstance(a, Pointer) and isinstance(b, Pointer):
         if same_region(a.region, b.region):
             return _compare_offsets(state, code, a.offset, b.offset)
+        if code in _LESS and {a.region.kind, b.region.kind} == {"pkt", "stack"}:
+            return _compare_objects(env, code, a.region)
         raise stuck(f"compares a pointer to {a.region} with one to {b.region}: the result depends on kernel addresses")
     if b is ZERO and code in _NULL:
         return _NULL[code]
     if a is ZERO and code in (op.JEQ, op.JNE, op.JLT, op.JGE):
         return TRUE if code in (op.JNE, op.JLT) else FALSE
     raise stuck("compares a pointer with a number: the result depends on kernel addresses")
+
+
+def _compare_objects(env: Environment, code: int, left: Region) -> Term:
+    """A stack address against a packet address: an input that all such comparisons share (D51)."""
+    env.noted.add(PLACED)
+    swap, opposite = _LESS[code]
+    packet_above = context_field(PACKET_ABOVE_STACK, 1)
+    left_above = packet_above if left.kind == "pkt" else negate(packet_above)
+    less = left_above if swap else negate(left_above)
+    return negate(less) if opposite else less
 
 
 def _compare_offsets(state: State, code: int, a: Term, b: Term) -> Term:

@@ -108,11 +108,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One entry program with every function it can call behind it, relocations resolved to `Reference`s.
+    """One entry program with every function it can call and every program that it can tail-call behind it, relocations
+    resolved to `Reference`s.
 
     `insns` is indexed by 8-byte slot. `functions` maps the first slot of each function to its name; slot 0 is the
-    entry. `sha256` is the whole file's bytes' SHA-256 in hex. `core` holds the slots that a CO-RE relocation wants
-    adjusted to the running kernel's types: their immediates and offsets are those of the compiler's headers.
+    entry. `tail_calls` says, by PROG_ARRAY and index, at which slot the program begins that it holds; the contents of
+    arrays that are not there are not known (D50). `sha256` is the whole file's bytes' SHA-256 in hex. `core` holds the
+    slots that a CO-RE relocation wants adjusted to the running kernel's types: their immediates and offsets are those
+    of the compiler's headers.
     """
 
     path: str
@@ -126,6 +129,18 @@ class Program:
     lines: tuple[Line, ...] = ()
     license: str = ""
     core: frozenset[int] = frozenset()
+    tail_calls: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> dict[int, str]:
+        """First slots of the programs that run: the entry program, then those that a tail call may enter, by name."""
+        entered = sorted({slot for slots in self.tail_calls.values() for slot in slots.values()})
+        return {slot: self.functions[slot] for slot in (0, *(slot for slot in entered if slot))}
+
+    def place_at(self, insn: int) -> tuple[str, int]:
+        """The program that slot `insn` was laid out for, and the slot counted from that program's beginning."""
+        start = max((entry for entry in self.entries if entry <= insn), default=0)
+        return self.functions.get(start, self.name), insn - start
 
     def line_at(self, insn: int) -> Line | None:
         """The source line that slot `insn` was compiled from, where the object says so."""

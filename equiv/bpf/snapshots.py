@@ -66,7 +66,7 @@ class Snapshots:
         self._live = live
         self._steers = steering(env.program, flow)
         self._units = {f.entry: stack_units(env.program, flow, f) for f in flow.functions}
-        self._base = len(env.program.insns) + 2
+        self._base = len(env.program.insns) * len(env.program.entries) + 2
 
     # --- freezing -----------------------------------------------------------------------------------------------
 
@@ -93,12 +93,19 @@ class Snapshots:
             self._cells(found, shape, "keys.", normalised(state.keys, KEY_UNITS, self._env.little))
         self._cells(found, shape, "meta.", state.meta)
         self._cells(found, shape, "ctx.", state.ctx)
+        if self._tail_calls_ahead(state):
+            shape.append(_frozen(found, TAIL_CALLS, 0, 8, state.tail_calls))
         if state.linear is not None:
             shape.append(_frozen(found, "linear.", 0, 8, state.linear))
         self._map_values(found, shape, state)
         calls = tuple(caller.call for caller in state.callers)
         location = Location(state.pc, calls, state.answers, state.meta_size, state.spoiled, tuple(shape))
         return Snapshot(location, found, _packet_offsets(shape), self._steering_cells(state, found, shape))
+
+    def _tail_calls_ahead(self, state: State) -> bool:
+        """Whether the count of tail calls may still matter: here, or after a return."""
+        ahead = self._flow.tail_calls_ahead
+        return bool(ahead) and (state.pc in ahead or any(caller.call + 1 in ahead for caller in state.callers))
 
     def _steering_cells(self, state: State, found: dict[str, Term], shape: list[Shape]) -> frozenset[str]:
         """Names of the cells on which a jump, an address or a helper may still depend."""
@@ -188,6 +195,9 @@ class Snapshots:
             elif item.store == "linear.":
                 assert isinstance(value, Term)
                 state.linear = value
+            elif item.store == TAIL_CALLS:
+                assert isinstance(value, Term)
+                state.tail_calls = value
             elif item.store in registers:
                 registers[item.store][item.place - 6] = value
             else:
@@ -213,6 +223,9 @@ class Snapshots:
             number = number * self._base + self._flow.order[slot] + 1
         return int(number * self._base ** (MAX_FRAMES - 1 - len(location.calls)))
 
+
+TAIL_CALLS = "tail_calls."
+"""The cell `tail_calls.0` holds how many tail calls were made, where more may follow (D50)."""
 
 OVERLAY = 1 << 20
 """`Shape.place` that opens the cells of a map value."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from equiv.bpf.cells import Cells
-from equiv.bpf.values import Pointer, Unusable, Value, describe
+from equiv.bpf.values import ZERO, Pointer, Unusable, Value, describe
 from equiv.machine.protocol import Decide
 from equiv.term import Term
 
@@ -59,11 +59,12 @@ class State:
     bytes at their (negative) packet offsets, `meta_size` how many bytes of metadata there are. `keys` are the flow
     keys, `ctx` written context fields. `values` overlays map values by map name and key. `spoiled` are maps whose
     contents are no longer known. `linear` is where the linear part ends, 64 bits, once a helper has moved it.
+    `tail_calls` is how many tail calls the run has made, 64 bits.
     """
 
     __slots__ = (
         *("answers", "callers", "ctx", "decide", "keys", "linear", "meta", "meta_size"),
-        *("pc", "regs", "spoiled", "stacks", "values"),
+        *("pc", "regs", "spoiled", "stacks", "tail_calls", "values"),
     )
 
     def __init__(self) -> None:
@@ -73,6 +74,7 @@ class State:
         self.callers: tuple[Caller, ...] = ()
         self.stacks: list[Cells] = [{}]
         self.linear: Term | None = None
+        self.tail_calls: Term = ZERO
         self.meta: Cells = {}
         self.meta_size = 0
         self.keys: Cells = {}
@@ -90,6 +92,7 @@ class State:
         new.callers = self.callers
         new.stacks = [cells.copy() for cells in self.stacks]
         new.linear = self.linear
+        new.tail_calls = self.tail_calls
         new.meta = self.meta.copy() if self.meta else {}
         new.meta_size = self.meta_size
         new.keys = self.keys.copy() if self.keys else {}

@@ -26,7 +26,7 @@ def steering(program: Program, flow: ControlFlow) -> tuple[int, ...]:
     uses: dict[int, FrameUse] = {}
     for function in callees_first(program, flow):
         blocks = [b for b in flow.blocks if flow.function_at(b.start).entry == function.entry]
-        uses[function.entry] = frame_use(program, function, blocks, uses, function.entry == 0)
+        uses[function.entry] = frame_use(program, function, blocks, uses, function.entry in program.entries)
     for slot, insn in enumerate(program.insns):
         if insn is not None:
             for successor in flow.successors[slot]:

@@ -18,6 +18,7 @@ from equiv.bpf.outcome import outcome
 from equiv.bpf.pointers import SCALAR, compare
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef
 from equiv.bpf.state import Caller, Rejected, State, fault, stuck
+from equiv.bpf.tail_call_step import tail_call_step
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Value, describe, stack
 from equiv.machine.inputs import packet_length
 from equiv.machine.protocol import Branch, Done, Fork, Stop
@@ -84,7 +85,7 @@ def _step(env: Environment, insn: Insn, index: int, describe_slot: Callable[[int
             return _exit_step(env)
     target = op.jump_target(index, insn)
     assert target is not None
-    return _goto(target) if op.is_jump_always(insn) else _branch_step(insn, index, target, describe_slot)
+    return _goto(target) if op.is_jump_always(insn) else _branch_step(env, insn, index, target, describe_slot)
 
 
 def _rejecting(reason: str, is_fault: bool) -> Step:
@@ -105,7 +106,7 @@ def _goto(target: int) -> Step:
     return step
 
 
-def _branch_step(insn: Insn, index: int, target: int, describe_slot: Callable[[int], str]) -> Step:
+def _branch_step(env: Environment, insn: Insn, index: int, target: int, describe_slot: Callable[[int], str]) -> Step:
     code, dst, src, after = insn.opcode & op.CODE_MASK, insn.dst, insn.src, index + 1
     wide = insn.opcode & op.CLASS_MASK == op.JMP
     by_register = insn.opcode & op.SOURCE_MASK == op.X
@@ -119,7 +120,7 @@ def _branch_step(insn: Insn, index: int, target: int, describe_slot: Callable[[i
             return relation(low_word(state.scalar(dst)), low_word(state.scalar(src)) if by_register else constant)
         if type(a) is Term and type(b) is Term:
             return relation(a, b)
-        return compare(state, code, a, b)
+        return compare(env, state, code, a, b)
 
     def step(state: State) -> Stop | None:
         guard = condition(state)
@@ -292,6 +293,8 @@ def _call_step(env: Environment, insn: Insn, index: int) -> Step:
             return _rejecting("calls a function that the object does not define", True)
         return _local_call_step(insn.ref, index)
     number, after = insn.imm, index + 1
+    if number == op.TAIL_CALL:
+        return tail_call_step(env, after)
 
     def step(state: State) -> Stop | None:
         result = call_helper(env, state, number)

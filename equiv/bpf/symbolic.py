@@ -92,11 +92,10 @@ class BpfMachine:
         line = self.program.line_at(slot)
         function = max((start for start in self.program.functions if start <= slot), default=0)
         name = self.program.functions.get(function, "")
+        program, insn = self.program.place_at(slot)
         if line is None:
-            return Place(self.program.path, program=self.program.name, insn=slot, function=name)
-        return Place(
-            line.file, line.line, line.column, excerpt=line.text, program=self.program.name, insn=slot, function=name
-        )
+            return Place(self.program.path, program=program, insn=insn, function=name)
+        return Place(line.file, line.line, line.column, excerpt=line.text, program=program, insn=insn, function=name)
 
     def _describe(self, slot: int) -> str:
         line = self.program.line_at(slot)

@@ -53,10 +53,10 @@ class _Holders:
 
 
 def context_use(program: Program) -> ContextUse:
-    """What `program` may do with its context, given in r1 at slot 0."""
+    """What `program`, and those that it may tail-call, may do with the context, given in r1 at their first slots."""
     use = ContextUse()
     seen: dict[int, _Holders] = {}
-    pending: deque[tuple[int, _Holders]] = deque([(0, _Holders(1 << 1))])
+    pending = deque((entry, _Holders(1 << 1)) for entry in program.entries)
     while pending:
         slot, holders = pending.popleft()
         insn = program.insns[slot] if 0 <= slot < len(program.insns) else None

@@ -13,6 +13,7 @@ from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef,
 from equiv.errors import InputError
 from equiv.machine.concrete import NotRunnable
 from equiv.oracle import syscall
+from equiv.oracle.types import FUNC_INFO, function_starts, load_function_types
 
 LOG_SIZE = 1 << 20
 LOG_LINES = 12
@@ -29,16 +30,30 @@ def referenced_maps(program: Program) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def image(program: Program, descriptors: Mapping[str, int]) -> bytes:
-    """The program's instructions with every reference resolved. Raises NotRunnable for references to the kernel."""
+def image(program: Program, descriptors: Mapping[str, int], entry: int = 0) -> bytes:
+    """The instructions of the program that begins at slot `entry`, with every reference resolved: its own function,
+    then those that it can call. Raises NotRunnable for references to the kernel."""
+    starts = sorted(program.functions)
+    ends = dict(zip(starts, [*starts[1:], len(program.insns)], strict=True))
+    bases: dict[int, int] = {}
+    pending, size = [entry], 0
+    while pending:
+        start = pending.pop(0)
+        if start in bases:
+            continue
+        bases[start] = size
+        size += ends[start] - start
+        insns = program.insns[start : ends[start]]
+        pending += [insn.ref.target for insn in insns if insn is not None and isinstance(insn.ref, FunctionRef)]
     return b"".join(
-        op.encode(_resolved(index, insn, descriptors), program.byte_order)
-        for index, insn in enumerate(program.insns)
-        if insn is not None
+        op.encode(_resolved(base + index - start, insn, descriptors, bases), program.byte_order)
+        for start, base in bases.items()
+        for index in range(start, ends[start])
+        if (insn := program.insns[index]) is not None
     )
 
 
-def _resolved(index: int, insn: Insn, descriptors: Mapping[str, int]) -> Insn:
+def _resolved(index: int, insn: Insn, descriptors: Mapping[str, int], bases: Mapping[int, int]) -> Insn:
     match insn.ref:
         case None:
             return insn
@@ -48,9 +63,9 @@ def _resolved(index: int, insn: Insn, descriptors: Mapping[str, int]) -> Insn:
             imm64 = (offset & 0xFFFFFFFF) << 32 | descriptors[name]
             return dataclasses.replace(insn, src=op.PSEUDO_MAP_VALUE, imm64=imm64)
         case FunctionRef(target) if insn.opcode == op.LD_IMM64:
-            return dataclasses.replace(insn, src=op.PSEUDO_FUNC, imm64=(target - index - 1) & 0xFFFFFFFF)
+            return dataclasses.replace(insn, src=op.PSEUDO_FUNC, imm64=(bases[target] - index - 1) & 0xFFFFFFFF)
         case FunctionRef(target):
-            return dataclasses.replace(insn, src=op.PSEUDO_CALL, imm=target - index - 1)
+            return dataclasses.replace(insn, src=op.PSEUDO_CALL, imm=bases[target] - index - 1)
         case ExternRef(name):
             raise NotRunnable(f"uses {name}, which a loader would resolve")
 
@@ -66,13 +81,32 @@ def load(code: bytes, program_type: int, license_text: str) -> int:
         try:
             return _load(code, program_type, license_text, log)
         except OSError as error:
+            if b"in subprogs without BTF" in log.value:
+                return _load_with_types(code, program_type, license_text)
             lines = log.value.decode("utf-8", "replace").strip().splitlines()
             lines = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]
             tail = "\n".join(lines[-LOG_LINES:])
             raise VerifierRejected(f"the kernel rejects the program: {error.strerror}\n{tail}".strip()) from None
 
 
-def _load(code: bytes, program_type: int, license_text: str, log: ctypes.Array[ctypes.c_char] | None) -> int:
+def _load_with_types(code: bytes, program_type: int, license_text: str) -> int:
+    """Load code whose called functions do what the verifier wants types for."""
+    types, infos = load_function_types(function_starts(code))
+    held = ctypes.create_string_buffer(infos, len(infos))
+    more = struct.pack("=II16xIIIIQI", 0, 0, 0, 0, types, FUNC_INFO.size, syscall.address_of(held), len(infos) // 8)
+    log = ctypes.create_string_buffer(LOG_SIZE)
+    try:
+        return _load(code, program_type, license_text, log, more)
+    except OSError as error:
+        tail = "\n".join(log.value.decode("utf-8", "replace").strip().splitlines()[-LOG_LINES:])
+        raise VerifierRejected(f"the kernel rejects the program: {error.strerror}\n{tail}".strip()) from None
+    finally:
+        os.close(types)
+
+
+def _load(
+    code: bytes, program_type: int, license_text: str, log: ctypes.Array[ctypes.c_char] | None, more: bytes = b""
+) -> int:
     instructions = ctypes.create_string_buffer(code, len(code))
     terms = ctypes.create_string_buffer(license_text.encode() + b"\x00")
     attribute = struct.pack(
@@ -85,4 +119,4 @@ def _load(code: bytes, program_type: int, license_text: str, log: ctypes.Array[c
         LOG_SIZE if log is not None else 0,
         syscall.address_of(log),
     )
-    return syscall.bpf(syscall.PROG_LOAD, attribute)[0]
+    return syscall.bpf(syscall.PROG_LOAD, attribute + more)[0]

@@ -91,6 +91,10 @@ class KernelMap:
         elif given:
             raise NotRunnable(f"initial contents of map {self.spec.name} of type {self.spec.type}")
 
+    def set_program(self, index: int, descriptor: int) -> None:
+        """Put a loaded program into a PROG_ARRAY."""
+        self._set(index.to_bytes(4, self.order), descriptor.to_bytes(4, self.order))
+
     def value(self, key: bytes) -> bytes:
         """The value under `key`; raises KeyError where there is none."""
         buffer = ctypes.create_string_buffer(self._buffer_size())

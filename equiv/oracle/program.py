@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import errno
 import os
 import struct
@@ -13,6 +14,8 @@ from types import TracebackType
 from typing import Final
 
 from equiv.bpf import insn as op
+from equiv.bpf.interpret.execute import Executable
+from equiv.bpf.interpret.faults import Fault
 from equiv.bpf.program import Insn, Program
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface, Observable
@@ -55,6 +58,7 @@ class KernelProgram:
         self.program = program
         self.interface = interface
         self.cpu = min(os.sched_getaffinity(0))
+        self._interpreted = Executable(program, interface)
         self._use = context_use(program)
         self._refuse_helpers()
         self._resources = contextlib.ExitStack()
@@ -65,6 +69,7 @@ class KernelProgram:
                 self._maps[name] = self._create(name)
             self._code = image(program, {name: made.descriptor for name, made in self._maps.items()})
             self._descriptor = self._load(self._code)
+            self._fill_program_arrays()
         except BaseException:
             self.close()
             raise
@@ -109,17 +114,27 @@ class KernelProgram:
         self._resources.callback(os.close, descriptor)
         return descriptor
 
+    def _fill_program_arrays(self) -> None:
+        """Load every program that a tail call may enter, and put it where the arrays have it."""
+        loaded = {0: self._descriptor}
+        descriptors = {name: made.descriptor for name, made in self._maps.items()}
+        for name, held in self.program.tail_calls.items():
+            for index, entry in held.items():
+                if entry not in loaded:
+                    loaded[entry] = self._load(image(self.program, descriptors, entry))
+                self._maps[name].set_program(index, loaded[entry])
+
     def _refuse_helpers(self) -> None:
         use, kind = self._use, self.interface.context
         for number, name in NOT_OF_THE_INPUT.items():
             if number in use.helpers:
                 raise NotRunnable(f"calls bpf_{name}, whose result is not a function of the packet")
-        if kind == "flow_dissector" and SKB_LOAD_BYTES in use.helpers:
-            raise NotRunnable("a test run of a flow dissector has no skb: bpf_skb_load_bytes always fails there")
         if kind == "__sk_buff" and self.interface.program_type != TC and SKB_LOAD_BYTES_RELATIVE in use.helpers:
             raise NotRunnable("a test run of a socket filter has the packet's headers elsewhere than a packet socket")
 
     def _refuse_environment(self, given: Input) -> None:
+        if given.context.get("packet_above_stack"):
+            raise NotRunnable("the stack is above packets in this kernel's memory")
         wanted = given.context.get("helper.get_smp_processor_id")
         if GET_SMP_PROCESSOR_ID in self._use.helpers and wanted != self.cpu:
             raise NotRunnable(f"the run happens on CPU {self.cpu}, not {wanted}")
@@ -147,8 +162,20 @@ class KernelProgram:
     def _run_flow_dissector(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
         if given.linear is not None and given.linear < len(given.packet):
             raise NotRunnable("a test run of a flow dissector has linear packets only")
+        if SKB_LOAD_BYTES in self._use.helpers:
+            self._refuse_read_of_skb(given)
         code, keys, _ = test_run(self._descriptor, given.packet, contexts.FLOW_KEYS_SIZE, contexts.flow_context(given))
         return code, {"keys": keys}
+
+    def _refuse_read_of_skb(self, given: Input) -> None:
+        """Raises NotRunnable where it matters that bpf_skb_load_bytes always fails, as a test run has no skb."""
+        without = dataclasses.replace(given, context={**given.context, "no_skb": 1})
+        try:
+            runs = [self._interpreted.run(each, trace=False) for each in (given, without)]
+        except Fault as error:
+            raise NotRunnable(f"a test run of a flow dissector has no skb; interpreted: {error}") from error
+        if runs[0] != runs[1]:
+            raise NotRunnable("a test run of a flow dissector has no skb: bpf_skb_load_bytes fails there")
 
     def _run_skb(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
         ethernet = self.interface.program_type == TC

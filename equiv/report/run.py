@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from equiv import api
+from equiv.bpf.tail_calls import TailCall
 from equiv.errors import EquivError, InputError, InternalError, Place, Unsupported
+from equiv.loaded import require_known_maps
 from equiv.machine.concrete import NotRunnable, Observation
 from equiv.report.json_result import observation_object, path_object
 from equiv.report.observables import one_line, value_text, verdict_text
@@ -27,6 +29,7 @@ def print_runs(
     capture: str | None,
     interface: str | None,
     context: Mapping[str, int],
+    tail_calls: Sequence[TailCall],
     on: Literal["interpreter", "kernel"],
     as_json: bool,
     verbose: bool,
@@ -38,7 +41,8 @@ def print_runs(
     given = list(packets) if packets is not None else read_packets(capture or "")
     if not given:
         raise InputError("no packets", Place(capture or ""))
-    loaded = api.load(path, interface)
+    loaded = api.load(path, interface, tail_calls)
+    require_known_maps(tail_calls, (loaded,))
     style = style_for(sys.stdout)
     status = 0
     for number, packet in enumerate(given, 1):

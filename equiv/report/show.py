@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from equiv import api
+from equiv.bpf.tail_calls import TailCall
 from equiv.errors import InputError, Place
 from equiv.report.files import replacing
 from equiv.report.style import Style
@@ -13,13 +14,15 @@ from equiv.report.style import Style
 ELF_MAGIC = b"\x7fELF"
 
 
-def show(path: str, style: Style, verbose: bool = False, svg: str | None = None) -> Iterable[str]:
+def show(
+    path: str, style: Style, verbose: bool = False, svg: str | None = None, tail_calls: Sequence[TailCall] = ()
+) -> Iterable[str]:
     """Lines that say what `path` (`FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`) holds; draws it to the file `svg` as well.
 
     Raises InputError for a file that cannot be used, and where a drawing of one program is wanted from several.
     """
     if not _is_whole_object(path):
-        loaded = api.load(path)
+        loaded = api.load(path, tail_calls=tail_calls)
         if loaded.table is not None:
             from equiv.report.show_table import draw_table, show_table
 
@@ -33,7 +36,7 @@ def show(path: str, style: Style, verbose: bool = False, svg: str | None = None)
     from equiv.bpf.load import load_object
     from equiv.report.show_program import draw_program, show_object
 
-    found = load_object(file)
+    found = load_object(file, tail_calls)
     programs = [program for name, program in found.programs.items() if not names or name in names]
     if svg is not None and len(programs) > 1:
         one = f"{path}:{programs[0].name}"

@@ -62,6 +62,7 @@ def show_program(program: Program, style: Style, verbose: bool) -> Iterable[str]
         functions = (f"{clean(f.name)} (slots {f.entry} to {f.end - 1})" for f in flow.functions)
         yield from _list("functions", functions)
     yield from _list("helpers", sorted(_helpers(program)))
+    yield from _list("tail calls", _tail_calls(program))
     yield from _list("externs", sorted(_externs(program)))
     yield from _list("loops", (f"at slot {slot}{_at(program, slot)}" for slot in sorted(flow.loop_heads)))
     if verbose:
@@ -153,6 +154,14 @@ def _last(program: Program, block: Block) -> int:
 
 def _helpers(program: Program) -> set[str]:
     return {helper_name(insn.imm) for insn in program.insns if insn is not None and isa.is_helper_call(insn)}
+
+
+def _tail_calls(program: Program) -> Iterable[str]:
+    for name, held in program.tail_calls.items():
+        if not held:
+            yield f"{clean(name)}: no program"
+        for index, slot in held.items():
+            yield f"{clean(name)}[{index}]: {clean(program.functions[slot])}"
 
 
 def _externs(program: Program) -> set[str]:

@@ -27,6 +27,7 @@ def program(
     byte_order: ByteOrder = "little",
     lines: tuple[Line, ...] = (),
     core: frozenset[int] = frozenset(),
+    tail_calls: Mapping[str, Mapping[int, int]] | None = None,
 ) -> Program:
     """A program of these instructions; each 64-bit load is followed by its second slot."""
     slots: list[Insn | None] = []
@@ -43,6 +44,7 @@ def program(
         {spec.name: spec for spec in maps},
         lines,
         core=core,
+        tail_calls=tail_calls or {},
     )
 
 

@@ -279,7 +279,8 @@ def test_what_clang_writes_is_loaded(tmp_path: Path, clang: str, cpu: str, level
     options = ["-target", target, f"-mcpu={cpu}", level, "-g", "-w", "-c"]
     subprocess.run([clang, *options, "p.c", "-o", "p.o"], cwd=tmp_path, check=True)
     program = load_program(str(tmp_path / "p.o"), "prog")
-    assert set(program.functions.values()) == {"prog", "outer", "inner"}
+    assert set(program.functions.values()) == {"prog", "outer", "inner", "late"}
+    assert set(program.entries.values()) == {"prog", "late"}
     assert program.byte_order == ("little" if target == "bpf" else "big")
     assert program.maps["jumps"].slots == {5: "late"}
     assert program.maps["counts"] == MapSpec("counts", 2, 4, 8, 3)

@@ -138,7 +138,7 @@ def test_low_half_of_a_difference_of_pointers_is_a_number() -> None:
 @pytest.mark.parametrize(
     "middle",
     [
-        (jump(op.JGT, 2, 0, src=10),),
+        (jump(op.JEQ, 2, 0, src=10),),
         (jump(op.JGT, 2, 0, imm=5),),
         (alu(op.AND, 2, imm=7),),
         (alu(op.ADD, 2, imm=7, wide=False),),
@@ -232,7 +232,7 @@ def test_ninth_frame_is_a_fault() -> None:
 @pytest.mark.parametrize(
     ("insn", "named"),
     [
-        (call(12), "bpf_tail_call"),
+        (call(13), "bpf_clone_redirect"),
         (call(28), "bpf_csum_diff"),
         (call(9999), "helper 9999"),
         (Insn(op.JMP | op.CALL, 0, op.PSEUDO_KFUNC_CALL, 0, 7, ref=ExternRef("bpf_frob")), "bpf_frob"),

@@ -211,6 +211,8 @@ def _call(after: int, insn: Insn) -> Step:
     if insn.src == op.PSEUDO_KFUNC_CALL or isinstance(insn.ref, ExternRef):
         name = insn.ref.name if isinstance(insn.ref, ExternRef) else f"number {insn.imm}"
         return _failing(NotRunnable(f"calls kernel function {name}"))
+    if op.is_tail_call(insn):
+        return _tail_call(after)
     helper = HELPERS.get(insn.imm)
     if helper is None:
         return _failing(NotRunnable(f"calls {helper_name(insn.imm)}, which is not modelled"))
@@ -221,6 +223,19 @@ def _call(after: int, insn: Insn) -> Step:
         return after
 
     return call_helper
+
+
+def _tail_call(after: int) -> Step:
+    """Where it fails, r0 is not set either: bpf_tail_call returns nothing."""
+
+    def step(run: Run, r: list[int]) -> int:
+        target = run.tail_call(r[1], r[2], r[3])
+        if target is not None:
+            return target
+        r[0] = r[1] = r[2] = r[3] = r[4] = r[5] = UNSET
+        return after
+
+    return step
 
 
 def _ld(index: int, insn: Insn) -> Step:

@@ -17,7 +17,7 @@ from equiv.bpf.interpret.contexts import (
 )
 from equiv.bpf.interpret.decode import DONE, UNRELOCATED, Step, decode
 from equiv.bpf.interpret.faults import UNSET, Fault
-from equiv.bpf.interpret.maps import MapState
+from equiv.bpf.interpret.maps import PROG_ARRAY, MapState
 from equiv.bpf.interpret.memory import Memory, Region
 from equiv.bpf.interpret.trace import path_of
 from equiv.bpf.program import FunctionRef, MapRef, MapValueRef, Program
@@ -29,6 +29,8 @@ STACK_SIZE: Final = 512
 MAX_FRAMES: Final = 8
 STEP_BUDGET: Final = 1_000_000
 """Instructions after which a run counts as endless: as many as the kernel's verifier is ready to look at."""
+MAX_TAIL_CALLS: Final = 33
+"""MAX_TAIL_CALL_CNT (include/linux/bpf.h)."""
 TRACED: Final = 200_000
 """How many of the last instructions the path is made from."""
 
@@ -56,11 +58,13 @@ class Run:
     map_at: dict[int, MapState] = field(default_factory=dict)
     map_addresses: dict[str, int] = field(default_factory=dict)
     stacks: list[int] = field(default_factory=list)
+    tail_calls: int = 0
 
     def new_stack(self, depth: int) -> int:
         """The address just past a fresh stack frame for call depth `depth`."""
         if depth == len(self.stacks):
-            self.stacks.append(self.memory.reserve())
+            below = bool(self.given.context.get("packet_above_stack"))  # D51
+            self.stacks.append(self.memory.reserve(below=below))
         base = self.stacks[depth]
         self.memory.add(
             Region(
@@ -76,6 +80,26 @@ class Run:
             raise Fault(f"calls nest deeper than {MAX_FRAMES} frames")
         self.frames.append(Frame(r[6:11], back))
         r[0] = r[6] = r[7] = r[8] = r[9] = UNSET
+        r[10] = self.new_stack(len(self.frames))
+        return target
+
+    def tail_call(self, context: int, address: int, index: int) -> int | None:
+        """bpf_tail_call: the slot to go on at, or None where it falls through (D50)."""
+        if context != self.context_address:
+            raise Fault("makes a tail call without the context in r1")
+        array = self.map_at.get(address)
+        if array is None or array.spec.type != PROG_ARRAY:
+            raise Fault("makes a tail call through something that is no program array")
+        held = self.program.tail_calls.get(array.spec.name)
+        if held is None:
+            raise NotRunnable(f"makes a tail call through map {array.spec.name}, whose programs are not given")
+        target = held.get(index & M32)
+        if target is None or self.tail_calls >= MAX_TAIL_CALLS:
+            return None
+        self.tail_calls += 1
+        r = self.registers
+        for register in (0, 2, 3, 4, 5, 6, 7, 8, 9):
+            r[register] = UNSET
         r[10] = self.new_stack(len(self.frames))
         return target
 
@@ -189,9 +213,10 @@ class Executable:
     def place(self, pc: int) -> Place:
         """Where slot `pc` is, in the source where the object says so."""
         line = self.program.line_at(pc)
+        program, insn = self.program.place_at(pc)
         if line is None:
-            return Place(self.program.path, program=self.program.name, insn=pc)
-        return Place(line.file, line.line, line.column, excerpt=line.text, program=self.program.name, insn=pc)
+            return Place(self.program.path, program=program, insn=insn)
+        return Place(line.file, line.line, line.column, excerpt=line.text, program=program, insn=insn)
 
     def _observe(self, run: Run, started: Started, path: tuple[TraceStep, ...]) -> Observation:
         code = self.interface.normalise(run.registers[0], len(run.given.packet))

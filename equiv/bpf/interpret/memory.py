@@ -61,9 +61,13 @@ class Memory:
     order: ByteOrder
     regions: dict[int, Region] = field(default_factory=dict)
     next_slot: int = FIRST_SLOT
+    lowest_slot: int = FIRST_SLOT
 
-    def reserve(self) -> int:
-        """A fresh base address."""
+    def reserve(self, *, below: bool = False) -> int:
+        """A fresh base address: above all others, or `below` them."""
+        if below:
+            self.lowest_slot -= 1
+            return (self.lowest_slot << 32) + BASE_IN_SLOT
         self.next_slot += 1
         return (self.next_slot << 32) + BASE_IN_SLOT
 
