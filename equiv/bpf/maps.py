@@ -160,7 +160,7 @@ def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Pla
         elif member.name == "values":
             values_offset = member.offset // 8
             inner = _inner_map(btf, kind, name, where, place)
-    if inner and not numbers["value_size"]:
+    if values_offset is not None and not numbers["value_size"]:
         numbers["value_size"] = 4
     spec = MapSpec(
         name,
