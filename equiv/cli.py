@@ -168,6 +168,13 @@ def _show(options: argparse.Namespace) -> int:
     from equiv.report.show import show
     from equiv.report.style import style_for
 
+    if options.helpers:
+        from equiv.report.show_program import show_helpers
+
+        print("\n".join(show_helpers(style_for(sys.stdout))))
+        return 0
+    if options.file is None:
+        raise InputError("nothing to show", hint="give a FILE, or --helpers")
     for line in show(options.file, style_for(sys.stdout), options.verbose, options.svg, tuple(options.tail_call)):
         print(line)
     return 0
@@ -269,7 +276,10 @@ def _add_run(commands: Commands) -> None:
 
 def _add_show(commands: Commands) -> None:
     parser = _add(commands, "show", _show, "Print what was understood of an object file or a device table.")
-    parser.add_argument("file", metavar="FILE", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table"
+    )
+    parser.add_argument("--helpers", action="store_true", help="list the kernel's helper functions that are modelled")
     _add_tail_calls(parser)
     parser.add_argument("--svg", metavar="OUT", help="draw the parse graph, or a program's control flow, to this file")
 

@@ -218,6 +218,8 @@ class _Analysis:
         if isinstance(argument.size, int):
             known = values[argument.size]
             size = known if isinstance(known, int) and 0 <= known < 1 << 31 else None
+        elif isinstance(argument.size, tuple):
+            (size,) = argument.size
         elif isinstance(name := values[1], str):
             spec = self.program.maps[name]
             size = spec.key_size if argument.size == "key" else spec.value_size

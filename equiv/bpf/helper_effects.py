@@ -1,13 +1,16 @@
 """What helpers take: how many arguments, and which memory behind them they read or write.
 
-Numbers are those of `___BPF_FUNC_MAPPER` in include/uapi/linux/bpf.h, arities those of its prototypes (Linux 6.1).
-This is for liveness only: it may claim more reads than there are, never fewer.
+Modelled helpers are described in `equiv.bpf.helper_table`; of the others only the number of arguments is known, from
+the prototypes in include/uapi/linux/bpf.h (Linux 6.1). This is for liveness only: it may claim more reads than there
+are, never fewer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from equiv.bpf.helper_table import TABLE
 
 MAX_ARITY = 5
 
@@ -31,7 +34,9 @@ _BY_ARITY: dict[int, tuple[int, ...]] = {
     ),
 }
 
-HELPER_ARITY: dict[int, int] = {number: arity for arity, numbers in _BY_ARITY.items() for number in numbers}
+HELPER_ARITY: dict[int, int] = {number: arity for arity, numbers in _BY_ARITY.items() for number in numbers} | {
+    number: len(row.arguments) for number, row in TABLE.items()
+}
 """How many of r1 to r5 a helper takes; helpers that are not here take all five."""
 
 
@@ -39,33 +44,30 @@ HELPER_ARITY: dict[int, int] = {number: arity for arity, numbers in _BY_ARITY.it
 class MemoryArgument:
     """Memory that a helper is given: its address in `register`, its size in bytes in register `size`, or the key or
 
-    value size of the map in r1. `access` "write" means that all of it is overwritten whenever the helper returns,
-    "maybe" that it may be, "read" everything else.
+    value size of the map in r1, or `(n,)` bytes. `access` "write" means that all of it is overwritten whenever the
+    helper returns, "maybe" that it may be, "read" everything else.
     """
 
     register: int
-    size: int | Literal["key", "value"]
+    size: int | Literal["key", "value"] | tuple[int]
     access: Literal["read", "write", "maybe"]
 
 
-HELPER_MEMORY: dict[int, tuple[MemoryArgument, ...]] = {
-    1: (MemoryArgument(2, "key", "read"),),  # map_lookup_elem
-    2: (MemoryArgument(2, "key", "read"), MemoryArgument(3, "value", "read")),  # map_update_elem
-    3: (MemoryArgument(2, "key", "read"),),  # map_delete_elem
-    6: (MemoryArgument(1, 2, "read"),),  # trace_printk
-    9: (MemoryArgument(3, 4, "read"),),  # skb_store_bytes
-    25: (MemoryArgument(4, 5, "read"),),  # perf_event_output
-    26: (MemoryArgument(3, 4, "write"),),  # skb_load_bytes: zeroes it where it fails (net/core/filter.c)
-    28: (MemoryArgument(1, 2, "read"), MemoryArgument(3, 4, "read")),  # csum_diff
-    68: (MemoryArgument(3, 4, "write"),),  # skb_load_bytes_relative: likewise
-    69: (MemoryArgument(2, 3, "read"),),  # fib_lookup
-    84: (MemoryArgument(2, 3, "read"),),  # sk_lookup_tcp
-    85: (MemoryArgument(2, 3, "read"),),  # sk_lookup_udp
+_UNMODELLED_MEMORY: dict[int, tuple[MemoryArgument, ...]] = {
     87: (MemoryArgument(2, "value", "read"),),  # map_push_elem
     88: (MemoryArgument(2, "value", "maybe"),),  # map_pop_elem
     89: (MemoryArgument(2, "value", "maybe"),),  # map_peek_elem
-    99: (MemoryArgument(2, 3, "read"),),  # skc_lookup_tcp
-    130: (MemoryArgument(2, 3, "read"),),  # ringbuf_output
-    189: (MemoryArgument(3, 4, "maybe"),),  # xdp_load_bytes
-    190: (MemoryArgument(3, 4, "read"),),  # xdp_store_bytes
+}
+
+
+def _memory(number: int) -> tuple[MemoryArgument, ...]:
+    found = []
+    for register, argument in enumerate(TABLE[number].arguments, 1):
+        if argument.kind in ("read", "write", "maybe") and argument.size is not None:
+            found.append(MemoryArgument(register, argument.size, argument.kind))
+    return tuple(found)
+
+
+HELPER_MEMORY: dict[int, tuple[MemoryArgument, ...]] = _UNMODELLED_MEMORY | {
+    number: memory for number in TABLE if (memory := _memory(number))
 }

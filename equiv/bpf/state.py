@@ -59,16 +59,18 @@ class State:
     bytes at their (negative) packet offsets, `meta_size` how many bytes of metadata there are. `keys` are the flow
     keys, `ctx` written context fields. `values` overlays map values by map name and key. `spoiled` are maps whose
     contents are no longer known. `linear` is where the linear part ends, 64 bits, once a helper has moved it.
-    `tail_calls` is how many tail calls the run has made, 64 bits.
+    `tail_calls` is how many tail calls the run has made, 64 bits. `about` is put before the names of questions, to tell
+    those of one kind within an instruction apart.
     """
 
     __slots__ = (
-        *("answers", "callers", "ctx", "decide", "keys", "linear", "meta", "meta_size"),
+        *("about", "answers", "callers", "ctx", "decide", "keys", "linear", "meta", "meta_size"),
         *("pc", "regs", "spoiled", "stacks", "tail_calls", "values"),
     )
 
     def __init__(self) -> None:
         self.pc = 0
+        self.about = ""
         self.answers: Answers = ()
         self.regs: list[Value | None] = [None] * 11
         self.callers: tuple[Caller, ...] = ()
@@ -87,6 +89,7 @@ class State:
         """An independent copy."""
         new = object.__new__(State)
         new.pc = self.pc
+        new.about = ""
         new.answers = self.answers
         new.regs = self.regs.copy()
         new.callers = self.callers
@@ -107,6 +110,7 @@ class State:
 
         Must be called before the instruction changes anything. Raises Undecided where both are possible.
         """
+        question = self.about + question
         for asked, answer in self.answers:
             if asked == question:
                 return answer

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from equiv.bpf import insn as isa
 from equiv.bpf.cfg import Block, control_flow
 from equiv.bpf.helper_names import helper_name
+from equiv.bpf.helper_table import TABLE
 from equiv.bpf.program import ExternRef, MapSpec, Object, Program
 from equiv.machine.interface import interface_for_section, load_interface
 from equiv.report.disassembly import disassemble, insn_text
@@ -153,7 +154,28 @@ def _last(program: Program, block: Block) -> int:
 
 
 def _helpers(program: Program) -> set[str]:
-    return {helper_name(insn.imm) for insn in program.insns if insn is not None and isa.is_helper_call(insn)}
+    """Names of the helpers that are called, each with how far it is modelled."""
+    called = {insn.imm for insn in program.insns if insn is not None and isa.is_helper_call(insn)}
+    return {f"{helper_name(number)}{_modelled(number)}" for number in called}
+
+
+def _modelled(number: int) -> str:
+    row = TABLE.get(number)
+    if row is None:
+        return "  (not modelled)"
+    return {"exact": "", "control": "", "unobserved": "  (not observed)"}.get(row.model, f"  ({row.model})")
+
+
+def show_helpers(style: Style) -> Iterable[str]:
+    """Every helper that is modelled: number, name, program types, how far, what it gives and does, its source."""
+    types = {1: "socket_filter", 3: "tc", 6: "xdp", 22: "flow_dissector"}
+    yield style.bold(f"{len(TABLE)} helpers are modelled")
+    for number, row in TABLE.items():
+        kinds = ", ".join(name for kind, name in types.items() if kind in row.programs)
+        yield f"  {number:3}  bpf_{row.name}  [{row.model}]  {kinds}"
+        yield f"       gives {row.result}; effect: {row.effect}"
+        moves = "; packet pointers from before become invalid" if row.moves_packet else ""
+        yield f"       source: {row.source}{moves}"
 
 
 def _tail_calls(program: Program) -> Iterable[str]:

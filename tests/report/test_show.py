@@ -108,3 +108,10 @@ def test_maps_are_described_with_what_they_hold() -> None:
     jumps = MapSpec("jumps", 3, 4, 4, 2, slots={0: "parse_ip"})
     assert map_text(jumps) == "prog_array, key 4 bytes, value 4 bytes, 2 entries, initially [0] parse_ip"
     assert map_text(MapSpec("x", 99, 4, 4, 2)).startswith("type 99, ")
+
+
+def test_helpers_are_listed_with_how_far_each_is_modelled(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "--helpers"]) == 0
+    out = capsys.readouterr().out
+    assert "26  bpf_skb_load_bytes  [exact]" in out
+    assert "source: net/core/filter.c: bpf_csum_diff" in out
