@@ -36,6 +36,11 @@ def packet_byte(offset: Term) -> Term:
     return select(PACKET, offset, 8)
 
 
+def packet_element(offset: Term, width: int) -> Term:
+    """Element `offset` of a packet that is given in elements of `width` bits (D80); a byte where `width` is 8."""
+    return select(PACKET, offset, width)
+
+
 def packet_bytes(offset: Term, size: int) -> Term:
     """`size` bytes from `offset` as one big-endian term of width `8 * size`."""
     from equiv.term import bvadd

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from equiv.errors import InputError
+from equiv.machine.concrete import Observation
+from equiv.machine.protocol import Outcome
+from equiv.term import Term
 
 SPECS_IN_SOURCE_TREE = Path(__file__).resolve().parents[2] / "specs"
 
@@ -36,6 +39,21 @@ class Observable:
     when: frozenset[int] = frozenset()
     map_name: str = ""
     map_key: int = 0
+
+
+class Relation(Protocol):
+    """What two outcomes must have to do with each other, where that is not that they are the same (D83)."""
+
+    text: str
+    """In words, for people."""
+
+    def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:
+        """Conditions (width 1) under which the outcomes are not related, by a name for what is wrong."""
+        ...
+
+    def differing(self, left: Observation, right: Observation) -> tuple[str, ...]:
+        """Names of what is wrong between two concrete runs; none if they are related."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,14 @@ class Interface:
     """Codes count as the smaller of themselves and the packet's length (socket filters)."""
     else_label: str
     observables: tuple[Observable, ...]
+    element_width: int = 8
+    """Bits in one element of the packet; lengths and offsets count elements (D80)."""
+    exact_end: bool = False
+    """A parser's `accept` counts only where the whole packet has been consumed (D81)."""
+    errors: tuple[str, ...] = ()
+    """Names of parser errors by the number that the observable `error` gives them."""
+    relation: Relation | None = None
+    """What is asked of two outcomes in place of equality."""
 
     def label(self, code: int) -> str:
         """The verdict's name for a normalised return code."""

@@ -190,7 +190,10 @@ class Engine:
         facts = ending.arrival.facts
         found = {}
         counting = {o.name: o.when for o in self.interface.observables}
-        for name, condition in difference(ending.left.outcome, ending.right.outcome, counting.get).items():
+        left, right = ending.left.outcome, ending.right.outcome
+        relation = self.interface.relation
+        conditions = relation.violated(left, right) if relation else difference(left, right, counting.get)
+        for name, condition in conditions.items():
             if product.settle(facts, condition) is False:
                 continue
             relevant = [*facts.about(condition), condition]

@@ -60,6 +60,8 @@ def differing(interface: Interface, left: Observation, right: Observation) -> tu
     """Names of the observables that differ, `verdict` first; none where either side punts."""
     if "punt" in (left.verdict, right.verdict):
         return ()
+    if interface.relation is not None:
+        return interface.relation.differing(left, right)
     if left.code != right.code:
         return ("verdict",)
     names = []

@@ -1,0 +1,278 @@
+"""The machine that proofs run on: a parser's code over terms, stopping at every undecided decision.
+
+Outcomes: code 1 or what the interface calls `accept`, 0 or what it calls `drop`; the parser error; what the parser's
+code has as outputs. With `Interface.exact_end`, `accept` counts only at the packet's very end (D81).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from equiv.errors import InputError, Place
+from equiv.machine.inputs import ADDRESS_WIDTH, packet_length
+from equiv.machine.interface import Interface
+from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop, Stuck
+from equiv.p4.code import (
+    ACCEPT,
+    CELL_PREFIX,
+    CURSOR,
+    ERROR,
+    ERROR_WIDTH,
+    REJECT,
+    Block,
+    Choose,
+    Jump,
+    ParserCode,
+    Set,
+    Test,
+    cells_read,
+    cursor,
+    reads,
+    targets,
+)
+from equiv.p4.view import accept_code, observed_outputs, reject_code
+from equiv.table.order import weak_topological_order
+from equiv.term import TRUE, Term, conj, const, eq, extract, ite, leaves, negate, substitute, ult
+
+MAX_RUN = 200_000
+"""Operations between two decisions after which a run is given up."""
+
+NOT_AT_END = "accept, but not at the packet's end"
+_ENDED = "$ended "
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Before operation `pc` of block `block`. `cells` is never changed once the state is handed out."""
+
+    block: str
+    pc: int
+    cells: Mapping[str, Term]
+
+
+class ParserMachine:
+    """`equiv.machine.protocol.Machine` for a parser's code under an interface. Inert after construction."""
+
+    def __init__(self, name: str, code: ParserCode, interface: Interface) -> None:
+        if interface.element_width != code.element:
+            raise InputError(
+                f"{name} is built for packet elements of {code.element} bits, not {interface.element_width}"
+            )
+        self.name = name
+        self.code = code
+        self.interface = interface
+        nowhere = Place(name)
+        self._widths = {**code.widths, CURSOR: ADDRESS_WIDTH, ERROR: ERROR_WIDTH}
+        self._blocks: dict[str, Block] = dict(code.blocks)
+        self._blocks[_ENDED + ACCEPT] = self._blocks[_ENDED + REJECT] = self._blocks[REJECT] = (Jump("", nowhere),)
+        self._blocks[ACCEPT] = (Jump("", nowhere),)
+        if interface.exact_end:
+            at_end = eq(cursor(), packet_length())
+            self._blocks[ACCEPT] = (
+                Test(at_end, REJECT, nowhere, "at the packet's end", NOT_AT_END),
+                Jump("", nowhere),
+            )
+        self._outputs = {verdict: self._observed(verdict) for verdict in (ACCEPT, REJECT)}
+        successors = {
+            name: list(dict.fromkeys(t for op in ops for t in targets(op) if t)) for name, ops in self._blocks.items()
+        }
+        order = weak_topological_order(successors, code.start)
+        self._stride = 1 + max(len(ops) for ops in self._blocks.values())
+        self._position = {name: i for i, name in enumerate(order)}
+        self._live = _liveness(self._blocks, order, {v: cells_read(o.values()) for v, o in self._outputs.items()})
+        self._steering = _steering(self._blocks)
+
+    # Protocol
+
+    def start(self) -> State:
+        cells = {CURSOR: const(0, ADDRESS_WIDTH), **self.code.initial}
+        return State(self.code.start, 0, cells)
+
+    def run(self, state: State, decide: Decide) -> Stop:
+        for _ in range(MAX_RUN):
+            op = self._blocks[state.block][state.pc]
+            match op:
+                case Set():
+                    state = self._set(state, op)
+                case Jump(target=""):
+                    return Done(self._outcome(state))
+                case Jump(target=target):
+                    state = State(target, 0, state.cells)
+                case Test() | Choose():
+                    branches = self._test(state, op, decide) if isinstance(op, Test) else self._ways(state, op, decide)
+                    if len(branches) > 1:
+                        return Fork(state, tuple(branches), op.place)
+                    state = branches[0].state
+        return Stuck(f"{MAX_RUN} operations without a decision", self._blocks[state.block][state.pc].place)
+
+    def snapshot(self, state: State) -> Snapshot:
+        live = self._live[state.block][state.pc]
+        cells = {name: self._cell(state, name) for name in sorted(live)}
+        offsets = frozenset(name for name in cells if name == CURSOR)
+        return Snapshot((state.block, state.pc), cells, offsets, self._steering & cells.keys())
+
+    def resume(self, snapshot: Snapshot) -> State:
+        block, pc = _location(snapshot)
+        return State(block, pc, dict(snapshot.cells))
+
+    def order(self, snapshot: Snapshot) -> int:
+        block, pc = _location(snapshot)
+        return self._position[block] * self._stride + pc
+
+    def place(self, snapshot: Snapshot) -> Place | None:
+        block, pc = _location(snapshot)
+        return self._blocks[block][pc].place
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        return self.code.assumptions
+
+    # Operations
+
+    def _cell(self, state: State, name: str) -> Term:
+        found = state.cells.get(name)
+        return const(0, self._widths[name]) if found is None else found
+
+    def _reader(self, state: State) -> _Reader:
+        return _Reader(state.cells, {})
+
+    def _set(self, state: State, op: Set) -> State:
+        """Cells that nothing reads later are not worked out."""
+        cells = dict(state.cells)
+        live = self._live[state.block][state.pc + 1]
+        read = self._reader(state)
+        for name, value in op.values:
+            if name in live:
+                cells[name] = read(value)
+            else:
+                cells.pop(name, None)
+        return State(state.block, state.pc + 1, cells)
+
+    def _test(self, state: State, op: Test, decide: Decide) -> list[Branch]:
+        condition = self._reader(state)(op.condition)
+        known = _settled(condition, decide)
+        branches: list[Branch] = []
+        if known is not False:
+            branches.append(Branch(condition, State(state.block, state.pc + 1, state.cells), op.yes))
+        if known is not True:
+            branches.append(Branch(negate(condition), State(op.otherwise, 0, state.cells), op.no))
+        return branches
+
+    def _ways(self, state: State, op: Choose, decide: Decide) -> list[Branch]:
+        read = self._reader(state)
+        branches: dict[int, Branch] = {}
+        undecided: dict[int, Term] = {}
+        for i, way in enumerate(op.ways):
+            condition = read(way.condition)
+            known = _settled(condition, decide)
+            if known is False:
+                continue
+            guard = conj(condition, *(negate(undecided[j]) for j in way.overlaps if j in undecided))
+            if known:
+                # It excludes the earlier ways that do not overlap with it, whether or not `decide` saw that.
+                branches = {j: branch for j, branch in branches.items() if j in way.overlaps}
+            if guard is condition or _settled(guard, decide) is not False:
+                branches[i] = Branch(guard, State(way.target, 0, state.cells), way.label)
+            if known:
+                break
+            undecided[i] = condition
+        if not branches:  # only where the path itself is impossible
+            last = op.ways[-1]
+            return [Branch(TRUE, State(last.target, 0, state.cells), last.label)]
+        return list(branches.values())
+
+    # The end
+
+    def _observed(self, verdict: str) -> dict[str, Term]:
+        """Every observable that counts with this verdict, over cells."""
+        code = accept_code(self.interface) if verdict == ACCEPT else reject_code(self.interface)
+        return observed_outputs(self.code, self.interface, code)
+
+    def _outcome(self, state: State) -> Outcome:
+        verdict = ACCEPT if state.block.endswith(ACCEPT) else REJECT
+        read = self._reader(state)
+        code = const(accept_code(self.interface) if verdict == ACCEPT else reject_code(self.interface), 32)
+        if self.interface.clamp_to_length:
+            length = extract(31, 0, packet_length())
+            code = ite(ult(code, length), code, length)
+        return Outcome(code, {name: read(term) for name, term in self._outputs[verdict].items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Terms over cells as terms over inputs: what the cells of one state hold put in. A cell never set holds 0."""
+
+    cells: Mapping[str, Term]
+    memo: dict[Term, Term]
+
+    def __call__(self, term: Term) -> Term:
+        values = {}
+        for leaf in leaves(term):
+            if leaf.op == "var" and leaf.data[0].startswith(CELL_PREFIX):
+                held = self.cells.get(leaf.data[0][len(CELL_PREFIX) :])
+                values[leaf] = const(0, leaf.width) if held is None else held
+        return substitute(term, values, self.memo) if values else term
+
+
+def _location(snapshot: Snapshot) -> tuple[str, int]:
+    """Block and operation, as `ParserMachine.snapshot` put them there."""
+    return cast("tuple[str, int]", snapshot.location)
+
+
+def _settled(condition: Term, decide: Decide) -> bool | None:
+    return bool(condition.value) if condition.is_const else decide(condition)
+
+
+def _liveness(
+    blocks: Mapping[str, Block], order: list[str], at_end: Mapping[str, set[str]]
+) -> dict[str, list[frozenset[str]]]:
+    """By block and operation, the cells that some continuation still reads: the classical backward data flow."""
+    live: dict[str, list[frozenset[str]]] = {name: [frozenset()] * (len(ops) + 1) for name, ops in blocks.items()}
+    effects = {
+        name: [(frozenset(reads(op)), frozenset(n for n, _ in op.values) if isinstance(op, Set) else None) for op in ops]
+        for name, ops in blocks.items()
+    }
+    changed = True
+    while changed:
+        changed = False
+        for name in reversed(order):
+            row = live[name]
+            before = row[0]
+            for pc in range(len(blocks[name]) - 1, -1, -1):
+                op = blocks[name][pc]
+                match op:
+                    case Jump(target=""):
+                        row[pc] = frozenset(at_end[name])
+                    case Jump(target=target):
+                        row[pc] = live[target][0]
+                    case Test(otherwise=other):
+                        row[pc] = effects[name][pc][0] | row[pc + 1] | live[other][0]
+                    case Choose():
+                        row[pc] = effects[name][pc][0].union(*(live[target][0] for target in targets(op)))
+                    case Set(values=values):
+                        after = row[pc + 1]
+                        read = cells_read(term for cell_, term in values if cell_ in after)
+                        row[pc] = (after - (effects[name][pc][1] or frozenset())) | read
+            changed = changed or row[0] != before
+    return live
+
+
+def _steering(blocks: Mapping[str, Block]) -> frozenset[str]:
+    """Cells on which some decision depends, at once or through others. A hint for merging: too many is harmless."""
+    found: set[str] = set()
+    sets: list[tuple[str, frozenset[str]]] = []
+    for ops in blocks.values():
+        for op in ops:
+            if isinstance(op, Set):
+                sets += [(name, frozenset(cells_read([term]))) for name, term in op.values]
+            else:
+                found |= reads(op)
+    before = -1
+    while len(found) != before:
+        before = len(found)
+        for name, read in sets:
+            if name in found:
+                found |= read
+    return frozenset(found)

@@ -1,0 +1,76 @@
+"""How a parser shows itself under an interface: its two verdicts as return codes, and the observables (D81, D82).
+
+Symbolic only; `show` does the same to what an interpreter found, on integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from equiv.errors import InputError
+from equiv.machine.interface import Interface
+from equiv.p4.code import ERROR, ERROR_WIDTH, ParserCode, cell
+from equiv.term import Term, const, eq, ite
+
+PARSER_ERROR = "error"
+"""The observable for the parser error: its number in `Interface.errors`."""
+CONSUMED = "consumed"
+"""The observable for how many bits were consumed, width 64."""
+KEEP_ALL = 0xFFFFFFFF
+
+
+def accept_code(interface: Interface) -> int:
+    """The return code that a parser's `accept` stands for. Raises InputError where the interface has none."""
+    if "accept" in interface.verdicts:
+        return interface.verdicts["accept"]
+    if "ok" in interface.verdicts:
+        return interface.verdicts["ok"]
+    if interface.clamp_to_length:
+        return KEEP_ALL
+    raise InputError(f"interface `{interface.name}` has no verdict that a P4 parser's `accept` could be")
+
+
+def reject_code(interface: Interface) -> int:
+    """The return code that a parser's `reject` stands for. Raises InputError where the interface has none."""
+    for label in ("reject", "drop"):
+        if label in interface.verdicts:
+            return interface.verdicts[label]
+    raise InputError(f"interface `{interface.name}` has no verdict that a P4 parser's `reject` could be")
+
+
+def observed_outputs(code: ParserCode, interface: Interface, returned: int) -> dict[str, Term]:
+    """Every observable that counts when `returned` is returned, over cells; what the parser does not have is 0."""
+    shown: dict[str, Term] = {}
+    for observable in interface.observables:
+        if not interface.counts(observable, returned):
+            continue
+        if observable.name == PARSER_ERROR:
+            shown[observable.name] = _error(code, interface, observable.width)
+        else:
+            shown[observable.name] = code.outputs.get(observable.name, const(0, observable.width))
+    return shown
+
+
+def _error(code: ParserCode, interface: Interface, width: int) -> Term:
+    """The error in the numbering that both sides of the check share."""
+    number = {name: i for i, name in enumerate(interface.errors)}
+    held = cell(ERROR, ERROR_WIDTH)
+    result = const(0, width)
+    for own, name in enumerate(code.errors):
+        if own:
+            result = ite(eq(held, const(own, ERROR_WIDTH)), const(number[name], width), result)
+    return result
+
+
+def show(
+    interface: Interface, accepted: bool, error: str, at_end: bool, values: Mapping[str, int]
+) -> tuple[int, dict[str, int | bytes]]:
+    """Return code and observables of a concrete run that ended by accepting or not, with the parser error `error`."""
+    accepts = accepted and (at_end or not interface.exact_end)
+    code = accept_code(interface) if accepts else reject_code(interface)
+    found: dict[str, int | bytes] = {}
+    for observable in interface.observables:
+        if interface.counts(observable, code):
+            name = observable.name
+            found[name] = interface.errors.index(error) if name == PARSER_ERROR else values.get(name, 0)
+    return code, found
