@@ -32,6 +32,7 @@ from equiv.loaded import (
 )
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
+from equiv.p4.parser import ParserOptions
 from equiv.portfolio import race
 from equiv.proof.engine import Engine, Finding, Reached, Witness
 from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
@@ -69,10 +70,11 @@ def run(
 ) -> Observation:
     """Run one input on one packet. Raises InputError, NotRunnable, or the interpreter's Fault (an InputError)."""
     chosen = choose_interface(loaded, loaded, interface)
-    if len(packet) < chosen.min_length or len(packet) > chosen.max_length:
+    if len(packet) * 8 // chosen.element_width < chosen.min_length or len(packet) > chosen.max_length:
         raise InputError(
             f"a packet of {len(packet)} bytes; interface {chosen.name} has {chosen.min_length} to {chosen.max_length}"
         )
+    packet = in_elements(packet, chosen.element_width)
     given = Input(packet, context=dict(context or {}))
     if on == "interpreter":
         return loaded.execute(chosen, given)
@@ -84,6 +86,21 @@ def run(
         raise NotRunnable(reason)
     with KernelProgram(loaded.program, chosen) as kernel:
         return kernel.run(given)
+
+
+def _related(name: str, a: Loaded, b: Loaded) -> ParserOptions:
+    from equiv.p4.automata.index import relation_named
+    from equiv.p4.automata.parser import AutomatonParser
+
+    if not isinstance(a.parser, AutomatonParser) or not isinstance(b.parser, AutomatonParser):
+        raise InputError("a relation of an index is one of two automata")
+    return relation_named(name, a.parser.automaton, b.parser.automaton)
+
+
+def in_elements(packet: bytes, width: int) -> bytes:
+    """The packet's elements of `width` bits, earlier bits first, one in each byte of the result."""
+    shifts = range(8 - width, -1, -width)
+    return bytes(byte >> shift & (1 << width) - 1 for byte in packet for shift in shifts)
 
 
 def check(
@@ -99,20 +116,25 @@ def check(
     observe_maps: Sequence[str] = (),
     tail_calls: Sequence[TailCall] = (),
     kernel: bool | None = None,
+    parsers: ParserOptions | None = None,
+    relation: str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
 
     `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on the
-    running kernel too (None: where that is possible). `tail_calls` fills the PROG_ARRAYs of sides given as paths. With
-    `jobs` above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict
-    gives the result. Raises InputError for inputs that cannot be used, among them programs that the verifier would
-    reject, and InternalError where a predicted difference does not replay.
+    running kernel too (None: where that is possible). `tail_calls` fills the PROG_ARRAYs of sides given as paths.
+    `parsers` says what is compared of two parsers; `relation` (INDEX.json#ID) what an index of automata asks of them in
+    place of equality. With `jobs` above 1 as many processes try it in their own ways (solvers and seeds), and the first
+    to know the verdict gives the result. Raises InputError for inputs that cannot be used, among them programs that the
+    verifier would reject, and InternalError where a predicted difference does not replay.
     """
     a = left if isinstance(left, Loaded) else load(left, tail_calls=tail_calls)
     b = right if isinstance(right, Loaded) else load(right, tail_calls=tail_calls)
     require_known_maps(tail_calls, (a, b))
-    chosen = observing_maps(choose_interface(a, b, interface), observe_maps, (a, b))
+    if relation is not None:
+        parsers = _related(relation, a, b)
+    chosen = observing_maps(choose_interface(a, b, interface, parsers), observe_maps, (a, b))
     _require_same_maps(a, b)
     task = partial(_check, a, b, chosen, timeout, all_differences, kernel)
     if jobs == 1:
@@ -141,7 +163,7 @@ def _check(
     """One check in one process."""
     started = time.perf_counter()
     backend = make_backend(solver, seed)
-    engine = Engine(a.machine(chosen), b.machine(chosen), chosen, backend, timeout, all_differences)
+    engine = Engine(a.machine(chosen, "left"), b.machine(chosen, "right"), chosen, backend, timeout, all_differences)
     if progress is not None:
         tell = progress
 
@@ -192,6 +214,8 @@ def _check(
     if unknown:
         return replace(result, verdict="unknown", reason=unknown[0].reason)
     punts = " that the device does not hand to the host" if finding.punted else ""
+    if chosen.relation is not None:
+        return replace(result, reason="for every packet both sides end as the relation asks")
     return replace(result, reason=f"for every packet{punts} both sides give the same result")
 
 
@@ -207,10 +231,10 @@ class _Case:
     kernel: bool | None
 
     def run_left(self, given: Input) -> Observation:
-        return self.left.execute(self.interface, given)
+        return self.left.execute(self.interface, given, "left")
 
     def run_right(self, given: Input) -> Observation:
-        return self.right.execute(self.interface, given)
+        return self.right.execute(self.interface, given, "right")
 
     def differ(self, given: Input) -> bool:
         """Whether the two sides differ on `given`; an input that either cannot run does not count."""
@@ -259,10 +283,9 @@ def _require_same_maps(a: Loaded, b: Loaded) -> None:
 def _reject_faults(case: _Case) -> None:
     """A reachable fault means that the verifier rejects the program: unusable input."""
     for reached in case.finding.faults:
-        loaded = case.left if reached.side == "L" else case.right
         given = case.input_of(reached)
         try:
-            loaded.execute(case.interface, given)
+            (case.run_left if reached.side == "L" else case.run_right)(given)
         except InputError:
             raise InputError(
                 f"the kernel's verifier rejects this program: {reached.reason} (with packet {given.packet.hex()})",
@@ -356,9 +379,13 @@ def not_compared(maps: Mapping[str, MapSpec], observed: Set[str]) -> list[str]:
 
 def _assumptions(case: _Case) -> tuple[str, ...]:
     interface = case.interface
-    said = [f"packets are {interface.min_length} to {interface.max_length} bytes long ({interface.title})"]
+    said = [_packets_admitted(interface)]
     if interface.context == "__sk_buff" and interface.split == "linear" and interface.name.startswith("tc"):
         said.append("the whole packet is in the linear part of the skb")
+    if interface.relation is not None:
+        said.append(f"what is asked: {interface.relation.text}")
+    if interface.exact_end:
+        said.append("a packet is accepted only where the parser accepts at its very end")
     said += [*case.engine.left.assumptions, *case.engine.right.assumptions]
     observed = {o.map_name for o in interface.observables}
     plain = sorted(
@@ -370,6 +397,13 @@ def _assumptions(case: _Case) -> tuple[str, ...]:
     if quiet:
         said.append(f"writes to these maps are not compared: {', '.join(quiet)}")
     return tuple(dict.fromkeys(said))
+
+
+def _packets_admitted(interface: Interface) -> str:
+    shortest, longest, element = interface.min_length, interface.max_length, interface.element_width
+    if element == 8:
+        return f"packets are {shortest} to {longest} bytes long ({interface.title})"
+    return f"packets are {shortest} to {longest} times {element} bits long ({interface.title})"
 
 
 def _warnings(case: _Case) -> tuple[str, ...]:

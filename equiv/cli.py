@@ -17,6 +17,7 @@ from equiv.errors import EquivError, InputError, InternalError, Place
 
 if TYPE_CHECKING:
     from equiv.bpf.tail_calls import TailCall
+    from equiv.p4.parser import ParserOptions
 
 EXIT_STATUSES = """\
 exit status of check:
@@ -119,6 +120,8 @@ def _check(options: argparse.Namespace) -> int:
             observe_maps=tuple(options.observe_map),
             tail_calls=tuple(options.tail_call),
             kernel=False if options.no_kernel else None,
+            parsers=_parser_options(options),
+            relation=options.relation,
             progress=progress,
         )
     finally:
@@ -140,6 +143,14 @@ def _check(options: argparse.Namespace) -> int:
         if not result.counterexamples:
             print(f"{options.pcap} not written: there is no packet to show", file=sys.stderr)
     return result.exit_status
+
+
+def _parser_options(options: argparse.Namespace) -> ParserOptions | None:
+    if options.observe is None and not options.exact_end:
+        return None
+    from equiv.p4.parser import ParserOptions
+
+    return ParserOptions(options.observe, options.exact_end or None)
 
 
 def _expect_folder(path: str) -> None:
@@ -256,6 +267,19 @@ def _add_check(commands: Commands) -> None:
         help="compare what this array map holds at the end",
     )
     _add_tail_calls(parser)
+    parser.add_argument(
+        "--observe",
+        choices=("all", "accept"),
+        help="what is compared of two parsers: all that a later control could read (default), or acceptance only",
+    )
+    parser.add_argument(
+        "--exact-end", action="store_true", help="a parser's accept counts at the packet's very end only"
+    )
+    parser.add_argument(
+        "--relation",
+        metavar="INDEX#ID",
+        help="what an index of automata (JSON) asks of this pair, in place of equality",
+    )
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
 
 

@@ -13,6 +13,8 @@ from equiv.errors import InputError, Place, Unsupported
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, interface_for_section, load_interface
 from equiv.machine.protocol import Machine
+from equiv.p4.parser import P4, Parser, ParserOptions, parser_interface, verdict_only
+from equiv.p4.parser import Side as Which
 from equiv.result import Side
 from equiv.table.model import Table
 
@@ -22,17 +24,20 @@ ARRAY, PERCPU_ARRAY, PROG_ARRAY = 2, 6, 3
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One input, read and understood. Exactly one of `program` and `table` is set."""
+    """One input, read and understood. Exactly one of `program`, `table` and `parser` is set."""
 
     path: str
     sha256: str
-    kind: Literal["bpf", "dev"]
+    kind: Literal["bpf", "dev", "p4", "bmv2", "automaton"]
     program: Program | None = None
     table: Table | None = None
+    parser: Parser | None = None
 
     @property
     def program_name(self) -> str:
-        """The program inside the object; '' for a table."""
+        """The program inside the object, the parser inside a P4 file; '' for a table."""
+        if self.parser:
+            return self.parser.program
         return self.program.name if self.program else ""
 
     @property
@@ -40,6 +45,8 @@ class Loaded:
         """The interface that the input says it is for: a table's own, or the one of the program's ELF section."""
         if self.table:
             return self.table.interface
+        if self.parser:
+            return P4
         assert self.program is not None
         return interface_for_section(self.program.section)
 
@@ -47,8 +54,10 @@ class Loaded:
     def side(self) -> Side:
         return Side(self.path, self.sha256, self.program_name, self.kind)
 
-    def machine(self, interface: Interface) -> Machine:
-        """The symbolic machine of this input."""
+    def machine(self, interface: Interface, side: Which = "left") -> Machine:
+        """The symbolic machine of this input. `side` tells what is arbitrary on either side of a check apart."""
+        if self.parser:
+            return self.parser.machine(interface, side)
         if self.table:
             from equiv.table.symbolic import TableMachine
 
@@ -58,8 +67,10 @@ class Loaded:
         assert self.program is not None
         return BpfMachine(self.program, interface)
 
-    def execute(self, interface: Interface, given: Input) -> Observation:
+    def execute(self, interface: Interface, given: Input, side: Which = "left") -> Observation:
         """One concrete run on the interpreter. Raises `equiv.bpf.interpret.Fault` or NotRunnable."""
+        if self.parser:
+            return self.parser.execute(interface, given, side)
         if self.table:
             from equiv.table.interpret import run as run_table
 
@@ -71,7 +82,7 @@ class Loaded:
 
 
 def load(path: str, interface: str | None = None, tail_calls: Sequence[TailCall] = ()) -> Loaded:
-    """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`.
+    """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`; `FILE.json`, or `FILE.json:STATE` to start an automaton there.
 
     What a file is, is told by its content. `tail_calls` says what PROG_ARRAYs of an object hold, beside their initial
     values; what is said of maps that it does not have is ignored. Raises InputError where the file cannot be used.
@@ -89,12 +100,23 @@ def load(path: str, interface: str | None = None, tail_calls: Sequence[TailCall]
         from equiv.bpf.load import load_program
 
         load_program(file, name)  # says what is wrong with it
+    if file.endswith(".json"):
+        parser = _json_parser(file, name)
+        return Loaded(file, parser.sha256, parser.kind, parser=parser)
     if name is not None:
         raise InputError(f"{file} is a table and has no programs, but {name!r} was asked for")
     from equiv.table.parse import load_table
 
     table = load_table(file)
     return Loaded(file, table.sha256, "dev", table=table)
+
+
+def _json_parser(file: str, name: str | None) -> Parser:
+    """An automaton; `name` is the state to start in."""
+    from equiv.p4.automata.load import load_automaton
+    from equiv.p4.automata.parser import AutomatonParser
+
+    return AutomatonParser(load_automaton(file, name))
 
 
 def _split_program(path: str) -> tuple[str, str | None]:
@@ -113,8 +135,22 @@ def _looks_like_elf(path: str) -> bool:
         raise InputError(f"cannot be read: {error.strerror}", Place(path)) from error
 
 
-def choose_interface(left: Loaded, right: Loaded, name: str | None = None) -> Interface:
-    """The interface of a check: the one asked for, else the one both inputs say they are for."""
+def choose_interface(
+    left: Loaded, right: Loaded, name: str | None = None, options: ParserOptions | None = None
+) -> Interface:
+    """The interface of a check: the one asked for, else the one both inputs say they are for.
+
+    `options` is for pairs of parsers. A parser against something else is compared under the interface of the latter.
+    """
+    if left.parser and right.parser:
+        if name in (None, P4):
+            return parser_interface(left.parser, right.parser, options or ParserOptions())
+        return verdict_only(verdict_only(load_interface(str(name)), left.parser), right.parser)
+    if options is not None and (options.exact_end or options.observe == "all"):
+        raise InputError("--exact-end and --observe all are for two parsers")
+    for parser, other in ((left.parser, right), (right.parser, left)):
+        if parser:
+            return verdict_only(choose_interface(other, other, name), parser)
     if name is None:
         said = {side.default_interface: side for side in (left, right) if side.default_interface is not None}
         tables = {side.table.interface for side in (left, right) if side.table}

@@ -19,7 +19,7 @@ class Side:
     path: str
     sha256: str
     program: str
-    kind: Literal["bpf", "dev"]
+    kind: Literal["bpf", "dev", "p4", "bmv2", "automaton"]
 
     @property
     def title(self) -> str:

@@ -16,6 +16,7 @@ import equiv.api
 from equiv import cli
 from equiv.errors import InputError, InternalError, Place, ResourceLimit, Unsupported
 from equiv.machine.concrete import NotRunnable, Observation
+from equiv.p4.parser import ParserOptions
 from equiv.result import Result
 
 Check = Callable[..., Result]
@@ -138,7 +139,16 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "observe_maps": ("a", "b"),
         "tail_calls": (),
         "kernel": False,
+        "parsers": None,
+        "relation": None,
     }
+
+
+def test_options_for_parsers_reach_the_engine(check: Any, equivalent: Result) -> None:
+    called = check(equivalent)
+    cli.main(["check", "l", "r", "--observe", "accept", "--exact-end", "--relation", "index.json#pair"])
+    assert called["parsers"] == ParserOptions("accept", True)
+    assert called["relation"] == "index.json#pair"
 
 
 def test_kernel_is_asked_when_it_is_there_unless_told_otherwise(check: Any, equivalent: Result) -> None:

@@ -44,8 +44,10 @@ class Observable:
 class Relation(Protocol):
     """What two outcomes must have to do with each other, where that is not that they are the same (D83)."""
 
-    text: str
-    """In words, for people."""
+    @property
+    def text(self) -> str:
+        """In words, for people."""
+        ...
 
     def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:
         """Conditions (width 1) under which the outcomes are not related, by a name for what is wrong."""

@@ -40,7 +40,6 @@ MAX_RUN = 200_000
 """Operations between two decisions after which a run is given up."""
 
 NOT_AT_END = "accept, but not at the packet's end"
-_ENDED = "$ended "
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class ParserMachine:
         nowhere = Place(name)
         self._widths = {**code.widths, CURSOR: ADDRESS_WIDTH, ERROR: ERROR_WIDTH}
         self._blocks: dict[str, Block] = dict(code.blocks)
-        self._blocks[_ENDED + ACCEPT] = self._blocks[_ENDED + REJECT] = self._blocks[REJECT] = (Jump("", nowhere),)
+        self._blocks[REJECT] = (Jump("", nowhere),)
         self._blocks[ACCEPT] = (Jump("", nowhere),)
         if interface.exact_end:
             at_end = eq(cursor(), packet_length())
@@ -191,7 +190,7 @@ class ParserMachine:
         return observed_outputs(self.code, self.interface, code)
 
     def _outcome(self, state: State) -> Outcome:
-        verdict = ACCEPT if state.block.endswith(ACCEPT) else REJECT
+        verdict = state.block
         read = self._reader(state)
         code = const(accept_code(self.interface) if verdict == ACCEPT else reject_code(self.interface), 32)
         if self.interface.clamp_to_length:
@@ -231,7 +230,9 @@ def _liveness(
     """By block and operation, the cells that some continuation still reads: the classical backward data flow."""
     live: dict[str, list[frozenset[str]]] = {name: [frozenset()] * (len(ops) + 1) for name, ops in blocks.items()}
     effects = {
-        name: [(frozenset(reads(op)), frozenset(n for n, _ in op.values) if isinstance(op, Set) else None) for op in ops]
+        name: [
+            (frozenset(reads(op)), frozenset(n for n, _ in op.values) if isinstance(op, Set) else None) for op in ops
+        ]
         for name, ops in blocks.items()
     }
     changed = True

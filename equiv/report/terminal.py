@@ -18,6 +18,16 @@ MAX_STEPS = 24
 MAX_PUNTED = 8
 
 
+KINDS = {
+    "bpf": "program",
+    "dev": "device table",
+    "p4": "P4 parser",
+    "bmv2": "BMv2 parser",
+    "automaton": "P4 automaton",
+}
+"""What each kind of input is called."""
+
+
 def render_result(result: Result, style: Style = PLAIN, verbose: bool = False) -> str:
     """The whole report, ending in a newline. `verbose` adds statistics and leaves nothing out of paths."""
     lines = [_headline(result, style), *_wrap(clean(result.reason), style)]
@@ -41,8 +51,7 @@ def _headline(result: Result, style: Style) -> str:
 
 
 def _side(side: Side) -> str:
-    what = "program" if side.kind == "bpf" else "device table"
-    return f"{clean(side.title)}  ({what}, sha256 {side.sha256[:16]})"
+    return f"{clean(side.title)}  ({KINDS[side.kind]}, sha256 {side.sha256[:16]})"
 
 
 def _wrap(text: str, style: Style, first: str = "", rest: str = "") -> list[str]:
