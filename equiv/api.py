@@ -258,6 +258,11 @@ class _Case:
             name: MapLayout(spec.key_size, spec.value_size, spec.type in (ARRAY, PERCPU_ARRAY), order)
             for name, spec in self.maps.items()
         }
+        for name, spec in self.maps.items():
+            if spec.inner is not None:  # D53: the keys of both, as they lie in memory
+                size = spec.key_size + spec.inner.key_size
+                is_array = spec.inner.type in (ARRAY, PERCPU_ARRAY)
+                layouts[f"{name}[]"] = MapLayout(size, spec.inner.value_size, is_array, "big")
         for side in (self.left, self.right):
             for value in side.table.maps if side.table else ():
                 layouts.setdefault(value.map_name, MapLayout(4, value.size, True, order))
@@ -272,12 +277,18 @@ def _require_same_maps(a: Loaded, b: Loaded) -> None:
         other = b.program.maps.get(name)
         if other is None or spec.initial is not None or spec.type == PROG_ARRAY:
             continue
-        ours, theirs = ((m.type, m.key_size, m.value_size, m.max_entries) for m in (spec, other))
+        ours, theirs = (map_shape(m) for m in (spec, other))
         if ours != theirs:
             raise InputError(
                 f"map {name!r} is not the same on both sides: (type, key, value, entries) {ours} and {theirs}",
                 hint="maps of one name are taken to hold the same; rename one",
             )
+
+
+def map_shape(spec: MapSpec) -> tuple[object, ...]:
+    """Type, size of key and value, entries; of what a map of maps holds, too."""
+    shape = (spec.type, spec.key_size, spec.value_size, spec.max_entries)
+    return shape if spec.inner is None else (*shape, map_shape(spec.inner))
 
 
 def _reject_faults(case: _Case) -> None:

@@ -21,6 +21,11 @@ from equiv.table.model import Table
 ARRAY, PERCPU_ARRAY, PROG_ARRAY = 2, 6, 3
 """`enum bpf_map_type`: the maps whose values can be observed by index, and program arrays."""
 
+HASHES = (1, 5, 9, 10)
+"""HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH."""
+LISTED = 64
+"""Most entries of an array that are observed one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -173,16 +178,19 @@ def choose_interface(
 
 
 def observing_maps(interface: Interface, names: Sequence[str], sides: Sequence[Loaded]) -> Interface:
-    """Add every entry of the named array maps to what is compared."""
+    """Add every entry of the named maps to what is compared."""
     for name in names:
         spec = next((s.program.maps[name] for s in sides if s.program and name in s.program.maps), None)
         if spec is None:
             known = sorted({m for s in sides if s.program for m in s.program.maps})
             raise InputError(f"no map {name!r} to observe", hint=f"maps: {', '.join(known) or 'none'}")
-        if spec.type not in (ARRAY, PERCPU_ARRAY):
-            raise Unsupported(f"map {name!r} is no array; only arrays can be observed by index")
-        if spec.max_entries > 64:
-            raise Unsupported(f"map {name!r} has {spec.max_entries} entries; at most 64 can be observed")
+        if spec.type not in (ARRAY, PERCPU_ARRAY, *HASHES):
+            raise Unsupported(f"map {name!r} is no array and no hash; others cannot be observed")
+        if spec.type in HASHES or spec.max_entries > LISTED:
+            if any(side.table for side in sides):
+                raise Unsupported(f"map {name!r} can be observed only where both sides are programs")
+            interface = interface.observing_any_key(name, spec.value_size)
+            continue
         for key in range(spec.max_entries):
             interface = interface.observing_map(name, key, spec.value_size)
     return interface

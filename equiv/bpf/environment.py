@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from equiv.bpf.program import MapSpec, Program
 from equiv.bpf.state import State, fault
@@ -36,7 +36,9 @@ class Environment:
 
     def map_spec(self, name: str) -> MapSpec:
         """The map called `name`."""
-        found = self.program.maps.get(name)
+        found = self.program.maps.get(name.removesuffix("[]"))
+        if found is not None and name.endswith("[]"):  # the maps that it holds (D53)
+            found = replace(found.inner, name=name) if found.inner is not None else None
         if found is None:
             raise fault(f"refers to a map {name!r} that the object does not define")
         return found

@@ -1,4 +1,4 @@
-"""Maps of the symbolic machine: contents are inputs shared by both sides, writes lie over them (D31)."""
+"""Maps of the symbolic machine: contents are inputs shared by both sides, writes lie over them (D31, D52, D53)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from equiv.bpf import cells
 from equiv.bpf.environment import Environment
 from equiv.bpf.program import MapSpec
 from equiv.bpf.state import State, fault, not_a_number, stuck
-from equiv.bpf.values import WORD, Pointer, Region, Value, constant_offset
+from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset
 from equiv.machine.inputs import map_has_key, map_value_byte
-from equiv.term import FALSE, TRUE, Term, bvadd, const, eq, extract, ite, ule, ult
+from equiv.term import FALSE, TRUE, Term, bvadd, conj, const, eq, extract, ite, ule, ult
 
 # enum bpf_map_type, include/uapi/linux/bpf.h.
 HASH = 1
@@ -19,9 +19,25 @@ PERCPU_HASH = 5
 PERCPU_ARRAY = 6
 LRU_HASH = 9
 LRU_PERCPU_HASH = 10
+LPM_TRIE = 11
+ARRAY_OF_MAPS = 12
+HASH_OF_MAPS = 13
+DEVMAP = 14
+CPUMAP = 16
+XSKMAP = 17
+DEVMAP_HASH = 25
 
 ARRAYS = frozenset({ARRAY, PERCPU_ARRAY})
 HASHES = frozenset({HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH})
+LRU = frozenset({LRU_HASH, LRU_PERCPU_HASH})
+OF_MAPS = frozenset({ARRAY_OF_MAPS, HASH_OF_MAPS})
+SLOTTED = frozenset({ARRAY_OF_MAPS, DEVMAP, CPUMAP, XSKMAP})
+"""Maps by index whose entries may be empty."""
+DEVICES = frozenset({DEVMAP, DEVMAP_HASH})
+READ_ONLY = DEVICES | OF_MAPS
+"""Maps that programs can look up and not change."""
+
+F_RDONLY_PROG = 1 << 7
 
 KEY_WIDTH = 32
 """Width of array indices and of offsets into map values."""
@@ -43,13 +59,32 @@ def data_section(name: str) -> Region:
     return value_region(name, const(0, KEY_WIDTH))
 
 
-def present(spec: MapSpec, key: Term) -> Term:
-    """Width 1: whether the map has a value under `key`."""
+def is_inner(name: str) -> bool:
+    """Whether the name is that of the maps that a map of maps holds."""
+    return name.endswith("[]")
+
+
+def present(env: Environment, spec: MapSpec, key: Term) -> Term:
+    """Width 1: whether the map had a value under `key` when the run began.
+
+    Keys are numbers for arrays, else bytes with the lowest address most significant; those of maps that are held by
+    another are its key with theirs behind it, all of them bytes.
+    """
+    if not spec.max_entries:
+        return FALSE
     if spec.type in ARRAYS:
-        return ult(key, const(spec.max_entries, KEY_WIDTH)) if spec.max_entries < 1 << KEY_WIDTH else TRUE
-    if spec.type in HASHES:
-        return map_has_key(spec.name, key) if spec.max_entries else FALSE
+        number = cells.in_memory_order(extract(31, 0, key), env.little) if is_inner(spec.name) else key
+        return _below(number, spec.max_entries)
+    if spec.type in HASHES or spec.type in (HASH_OF_MAPS, DEVMAP_HASH, LPM_TRIE):
+        return map_has_key(spec.name, key)
+    if spec.type in SLOTTED:
+        number = cells.in_memory_order(key, env.little)
+        return conj(_below(number, spec.max_entries), map_has_key(spec.name, key))
     raise stuck(f"looks up map {spec.name} of type {spec.type}, which is not modelled")
+
+
+def _below(number: Term, count: int) -> Term:
+    return ult(number, const(count, KEY_WIDTH)) if count < 1 << KEY_WIDTH else TRUE
 
 
 def load_value(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
@@ -62,18 +97,18 @@ def current_value(env: Environment, state: State, pointer: Pointer, size: int) -
     """The same where `pointer` is known to be inside; the map need not be one of the program's."""
     region = pointer.region
     assert region.key is not None
-    _not_spoiled(state, region.name)
-    key = _current_key(state, region.name, region.key)
+    key = current_key(env, state, region.name, region.key)
+    _not_spoiled(state, region.name, key)
     written = state.values.get((region.name, key), {})
     at = constant_offset(pointer.offset)
     if at is None:
         if written:
             raise stuck(f"reads {region} at an offset that depends on the input after writing to it")
-        pieces = [_initial(region.name, key, bvadd(pointer.offset, const(i, WORD))) for i in range(size)]
+        pieces = [initial_byte(region.name, key, bvadd(pointer.offset, const(i, WORD))) for i in range(size)]
         return cells.join(pieces, env.little)
 
     def missing(position: int) -> Term:
-        return _initial(region.name, key, const(position, WORD))
+        return initial_byte(region.name, key, const(position, WORD))
 
     value = cells.load(written, at, size, env.little, missing)
     if isinstance(value, Term):
@@ -85,17 +120,24 @@ def store_value(env: Environment, state: State, pointer: Pointer, size: int, val
     """Write `size` bytes at `pointer` into a map value."""
     region = pointer.region
     assert region.key is not None
-    _not_spoiled(state, region.name)
+    if writable_by_user_space_only(env.map_spec(region.name)):
+        raise fault(f"writes to {region}, which is read-only")
     at = constant_offset(_inside(env, state, pointer, size))
     if at is None:
         raise stuck(f"writes to {region} at an offset that depends on the input")
-    key = _current_key(state, region.name, region.key)
-    cells.store(state.values.setdefault((region.name, key), {}), at, size, value, env.little)
+    key = current_key(env, state, region.name, region.key)
+    _not_spoiled(state, region.name, key)
+    cells.store(overlay(state, region.name, key), at, size, value, env.little)
 
 
-def _not_spoiled(state: State, name: str) -> None:
-    if name in state.spoiled:
-        raise stuck(f"accesses map {name} after an update whose success depends on the map's state")
+def writable_by_user_space_only(spec: MapSpec) -> bool:
+    """Whether the verifier lets no program write to the map."""
+    return spec.frozen or bool(spec.flags & F_RDONLY_PROG) or spec.type in READ_ONLY
+
+
+def _not_spoiled(state: State, name: str, key: Term) -> None:
+    if name in state.spoiled and (name, key) not in state.presence:
+        raise stuck(f"accesses map {name} after a change that depends on the map's state")
 
 
 def _inside(env: Environment, state: State, pointer: Pointer, size: int) -> Term:
@@ -106,17 +148,47 @@ def _inside(env: Environment, state: State, pointer: Pointer, size: int) -> Term
     return pointer.offset
 
 
-def _current_key(state: State, name: str, key: Term) -> Term:
-    """The term under which what was written to this very value is kept: keys that may be equal fork."""
+def current_key(env: Environment, state: State, name: str, key: Term) -> Term:
+    """The term under which what was done to this very entry is kept: keys that may be equal fork."""
     if (name, key) in state.values:
         return key
     for number, (other, written) in enumerate(state.values):
-        if other == name and state.ask(f"same key {number}", eq(key, written)):
+        if other != name:
+            continue
+        if is_inner(name) and not _same_outer(env, state, name, key, written):
+            raise stuck(f"accesses {name[:-2]} after a write to a map in it: two of its maps may be one")
+        if state.ask(f"same key {number}", eq(key, written)):
             return written
     return key
 
 
-def _initial(name: str, key: Term, offset: Term) -> Term:
+def _same_outer(env: Environment, state: State, name: str, a: Term, b: Term) -> bool:
+    """Whether two keys of maps that are held by another surely belong to one and the same of them."""
+    low = 8 * env.map_spec(name).key_size
+    return state.knows(eq(extract(a.width - 1, low, a), extract(a.width - 1, low, b))) is True
+
+
+def overlay(state: State, name: str, key: Term) -> cells.Cells:
+    """What was written to the entry under a current key; a place for it where nothing was.
+
+    Places are in the order of snapshots, so that what an instruction has asked of them keeps its meaning: by map,
+    constant keys by value, others as they came.
+    """
+    found = state.values.get((name, key))
+    if found is None:
+        found = state.values[name, key] = {}
+        if len(state.values) > 1:
+            state.values = dict(sorted(state.values.items(), key=lambda item: place_of(*item[0])))
+    return found
+
+
+def place_of(name: str, key: Term) -> tuple[str, int]:
+    """What places in `State.values` are sorted by."""
+    return name, key.value if key.is_const else 1 << key.width
+
+
+def initial_byte(name: str, key: Term, offset: Term) -> Term:
+    """A byte of the value that was there when the run began; `offset` has 64 bits."""
     return map_value_byte(name, key, extract(KEY_WIDTH - 1, 0, offset))
 
 
@@ -132,3 +204,21 @@ def chosen(index: Term, last: int, entry: Callable[[int], int], width: int) -> T
     for i in reversed(possible[:-1]):
         result = ite(eq(index, const(i, WORD)), const(entry(i), width), result)
     return result
+
+
+def retire(state: State, name: str, key: Term, *, others: bool = False) -> None:
+    """Make pointers to the value under `key` unusable: it was replaced or deleted. With `others` those to the others.
+
+    A pointer whose key may be the same is retired as well.
+    """
+    gone = Unusable(f"uses a value of map {name} that was replaced, deleted or dropped")
+
+    def changed(value: Value | None) -> Value | None:
+        if not isinstance(value, Pointer) or value.region.kind != "map value" or value.region.name != name:
+            return value
+        assert value.region.key is not None
+        same = TRUE if value.region.key is key else eq(value.region.key, key)
+        same_known = state.knows(same)
+        return gone if (same_known is not True if others else same_known is not False) else value
+
+    state.change_values(changed)

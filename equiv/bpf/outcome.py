@@ -6,11 +6,11 @@ from equiv.bpf import cells, map_access
 from equiv.bpf.context import NHOFF, THOFF, control_block, field_value
 from equiv.bpf.environment import Environment
 from equiv.bpf.state import State, stuck
-from equiv.bpf.values import ZERO, Pointer, Value
-from equiv.machine.inputs import packet_length
-from equiv.machine.interface import Observable
+from equiv.bpf.values import WORD, ZERO, Pointer, Value
+from equiv.machine.inputs import context_field, packet_length
+from equiv.machine.interface import Observable, observed_key
 from equiv.machine.protocol import Outcome
-from equiv.term import Term, const, disj, eq, extract, ite, ult
+from equiv.term import Term, concat, const, disj, eq, extract, ite, resize, ult
 
 
 def outcome(env: Environment, state: State) -> Outcome:
@@ -80,10 +80,39 @@ def _clamp(value: Term, low: Term, high: Term) -> Term:
 
 
 def _map_value(env: Environment, state: State, observable: Observable) -> Term:
+    if observable.map_key is None:
+        return _any_entry(env, state, observable.map_name)
     key = const(observable.map_key, map_access.KEY_WIDTH)
     region = map_access.value_region(observable.map_name, key)
     value = map_access.current_value(env, state, Pointer(region, ZERO), observable.width // 8)
     return cells.in_memory_order(_number(value), env.little) if observable.kind == "bytes" else _number(value)
+
+
+def _any_entry(env: Environment, state: State, name: str) -> Term:
+    """Whether there is an entry under the observed key, one byte, and the bytes of its value or zeros (D52)."""
+    if name not in env.program.maps:
+        raise stuck(f"observes map {name}, which the program does not have")
+    if name in state.spoiled:
+        raise stuck(f"observes map {name} after a change that depends on the map's state")
+    spec = env.map_spec(name)
+    key = context_field(observed_key(name), 8 * spec.key_size)
+    own = cells.in_memory_order(key, env.little) if spec.type in map_access.ARRAYS else key
+
+    def value_of(at: Term, written: cells.Cells) -> Term:
+        def missing(position: int) -> Term:
+            return map_access.initial_byte(name, at, const(position, WORD))
+
+        return cells.in_memory_order(_number(cells.load(written, 0, spec.value_size, env.little, missing)), env.little)
+
+    there, value = map_access.present(env, spec, own), value_of(own, {})
+    for (other, changed), written in state.values.items():
+        if other == name:
+            same = eq(own, changed)
+            was_changed = state.presence.get((name, changed))
+            if was_changed is not None:
+                there = ite(same, const(was_changed[1], 1), there)
+            value = ite(same, value_of(changed, written), value)
+    return concat(resize(there, 8), ite(there, value, const(0, value.width)))
 
 
 def _number(value: Value | None) -> Term:

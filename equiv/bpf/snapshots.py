@@ -15,6 +15,7 @@ from equiv.bpf.context import FLOW_KEY_FIELDS
 from equiv.bpf.environment import Environment
 from equiv.bpf.layout import Units, normalised, stack_units
 from equiv.bpf.liveness import Liveness
+from equiv.bpf.map_access import place_of
 from equiv.bpf.state import Answers, Caller, State
 from equiv.bpf.steering import steering
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, stack
@@ -152,15 +153,16 @@ class Snapshots:
     def _map_values(self, found: dict[str, Term], shape: list[Shape], state: State) -> None:
         """Overlays in order of map, then constant keys by value, then others in order of their first write."""
         symbolic = 0
-        ordered = sorted(state.values.items(), key=lambda item: (item[0][0], _constant_first(item[0][1])))
+        ordered = sorted(state.values.items(), key=lambda item: place_of(*item[0]))
         for (name, key), cells in ordered:
+            there = PRESENCE.index(state.presence.get((name, key)))
             if key.is_const:
                 store = f"map.{name}[{key.value}]."
-                held = PointerShape("map value", name, 0, key.value, key.width, 0)
+                held = PointerShape("map value", name, 0, key.value, key.width, there)
             else:
                 store = f"map.{name}#{symbolic}."
                 symbolic += 1
-                held = PointerShape("map value", name, 0, None, key.width, 0)
+                held = PointerShape("map value", name, 0, None, key.width, there)
                 found[f"{store}key"] = key
             shape.append(Shape(store, OVERLAY, 0, held))
             self._cells(found, shape, store, cells)
@@ -188,6 +190,9 @@ class Snapshots:
                 key = _key(snapshot.cells, item.store, item.held)
                 assert key is not None
                 stores[item.store] = state.values[item.held.name, key] = {}
+                there = PRESENCE[item.held.offset or 0]
+                if there is not None:
+                    state.presence[item.held.name, key] = there
                 continue
             value = _thawed(snapshot.cells, item)
             if item.store == "r":
@@ -228,7 +233,10 @@ TAIL_CALLS = "tail_calls."
 """The cell `tail_calls.0` holds how many tail calls were made, where more may follow (D50)."""
 
 OVERLAY = 1 << 20
-"""`Shape.place` that opens the cells of a map value."""
+"""`Shape.place` that opens the cells of a map value. The offset of its pointer is an index into `PRESENCE`."""
+
+PRESENCE = (None, (False, False), (False, True), (True, False), (True, True))
+"""What a state's `presence` may say of an entry."""
 
 KEY_UNITS: Units = {
     byte: (offset, offset + size) for offset, size in FLOW_KEY_FIELDS.items() for byte in range(offset, offset + size)
@@ -243,10 +251,6 @@ def _packet_offsets(shape: list[Shape]) -> frozenset[str]:
         for item in shape
         if isinstance(item.held, PointerShape) and item.held.kind == "pkt" and item.held.offset is None
     )
-
-
-def _constant_first(key: Term) -> int:
-    return key.value if key.is_const else 1 << key.width
 
 
 def _living(cells: Cells, live: int) -> Cells:

@@ -6,6 +6,8 @@ that is written in place.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from equiv.bpf.cells import Cells
@@ -57,15 +59,16 @@ class State:
 
     `stacks` are the frames' cells, by call depth; offsets count from r10, so all are negative. `meta` are XDP metadata
     bytes at their (negative) packet offsets, `meta_size` how many bytes of metadata there are. `keys` are the flow
-    keys, `ctx` written context fields. `values` overlays map values by map name and key. `spoiled` are maps whose
-    contents are no longer known. `linear` is where the linear part ends, 64 bits, once a helper has moved it.
-    `tail_calls` is how many tail calls the run has made, 64 bits. `about` is put before the names of questions, to tell
-    those of one kind within an instruction apart.
+    keys, `ctx` written context fields. `values` overlays map values by map name and key. `presence` says of hash
+    entries that were added, replaced or deleted whether they were there when the run began and whether they are now;
+    each has its place in `values`. `spoiled` are maps of which nothing else is known any more. `linear` is where the
+    linear part ends, 64 bits, once a helper has moved it. `tail_calls` is how many tail calls the run has made, 64
+    bits. `about` is put before the names of questions, to tell those of one kind within an instruction apart.
     """
 
     __slots__ = (
         *("about", "answers", "callers", "ctx", "decide", "keys", "linear", "meta", "meta_size"),
-        *("pc", "regs", "spoiled", "stacks", "tail_calls", "values"),
+        *("pc", "presence", "regs", "spoiled", "stacks", "tail_calls", "values"),
     )
 
     def __init__(self) -> None:
@@ -82,6 +85,7 @@ class State:
         self.keys: Cells = {}
         self.ctx: Cells = {}
         self.values: dict[tuple[str, Term], Cells] = {}
+        self.presence: dict[tuple[str, Term], tuple[bool, bool]] = {}
         self.spoiled: frozenset[str] = frozenset()
         self.decide: Decide = undecided
 
@@ -101,6 +105,7 @@ class State:
         new.keys = self.keys.copy() if self.keys else {}
         new.ctx = self.ctx.copy() if self.ctx else {}
         new.values = {key: cells.copy() for key, cells in self.values.items()} if self.values else {}
+        new.presence = self.presence.copy() if self.presence else {}
         new.spoiled = self.spoiled
         new.decide = self.decide
         return new
@@ -118,6 +123,16 @@ class State:
         if known is None:
             raise Undecided(question, guard)
         return known
+
+    @contextlib.contextmanager
+    def within(self, what: str) -> Iterator[None]:
+        """Questions that are asked inside are told from others of this instruction by `what`."""
+        before = self.about
+        self.about = f"{before}{what}: "
+        try:
+            yield
+        finally:
+            self.about = before
 
     def knows(self, guard: Term) -> bool | None:
         """Whether `guard` is known to hold or not to hold; never forks."""
@@ -144,11 +159,16 @@ class State:
         def moved(value: Value | None) -> Value | None:
             return new if isinstance(value, Pointer) and value.region.kind == old else value
 
-        self.regs = [moved(value) for value in self.regs]
-        self.callers = tuple(Caller(c.call, tuple(moved(value) for value in c.saved)) for c in self.callers)
+        self.change_values(moved)
+
+    def change_values(self, changed: Callable[[Value | None], Value | None]) -> None:
+        """Put `changed(value)` for every value that a register or the stack holds."""
+        self.regs = [changed(value) for value in self.regs]
+        self.callers = tuple(Caller(c.call, tuple(changed(value) for value in c.saved)) for c in self.callers)
         for cells in self.stacks:
             for offset, (size, value) in cells.items():
-                if isinstance(value, Pointer) and value.region.kind == old:
+                new = changed(value)
+                if new is not value and new is not None:
                     cells[offset] = (size, new)
 
 

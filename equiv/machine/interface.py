@@ -38,7 +38,8 @@ class Observable:
     offset: int = 0
     when: frozenset[int] = frozenset()
     map_name: str = ""
-    map_key: int = 0
+    map_key: int | None = 0
+    """Index of an array's entry. None: the key is an input (`observed_key`), a byte in front says if it is there."""
 
 
 class Relation(Protocol):
@@ -116,9 +117,22 @@ class Interface:
         extra = Observable(name, "bytes", 8 * size, map_name=map_name, map_key=key)
         return dataclasses.replace(self, observables=(*self.observables, extra))
 
+    def observing_any_key(self, map_name: str, size: int) -> Interface:
+        """The same interface with the entry of `map_name` under a key that is an input observed as well (D52)."""
+        name = f"map.{map_name}[*]"
+        if any(o.name == name for o in self.observables):
+            return self
+        extra = Observable(name, "bytes", 8 * (1 + size), map_name=map_name, map_key=None)
+        return dataclasses.replace(self, observables=(*self.observables, extra))
+
     def accepts_section(self, section: str) -> bool:
         """Whether an ELF section of this name holds programs of this kind."""
         return any(fnmatch.fnmatchcase(section, pattern) for pattern in self.sections)
+
+
+def observed_key(map_name: str) -> str:
+    """Name of the context input that says under which key a map is observed: its bytes, the first most significant."""
+    return f"observed_key.{map_name}"
 
 
 def map_observable(map_name: str, key: int) -> str:

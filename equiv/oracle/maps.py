@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +16,38 @@ from equiv.bpf.program import ByteOrder, MapSpec
 from equiv.machine.concrete import NotRunnable
 from equiv.oracle import syscall
 
+# enum bpf_map_type, include/uapi/linux/bpf.h.
 HASH: Final = 1
 ARRAY: Final = 2
 PROG_ARRAY: Final = 3
 PERF_EVENT_ARRAY: Final = 4
+PERCPU_HASH: Final = 5
 PERCPU_ARRAY: Final = 6
+LRU_HASH: Final = 9
+LRU_PERCPU_HASH: Final = 10
+LPM_TRIE: Final = 11
+ARRAY_OF_MAPS: Final = 12
+HASH_OF_MAPS: Final = 13
+DEVMAP: Final = 14
+CPUMAP: Final = 16
+XSKMAP: Final = 17
+DEVMAP_HASH: Final = 25
+
+ARRAYS: Final = (ARRAY, PERCPU_ARRAY)
+PER_CPU: Final = (PERCPU_ARRAY, PERCPU_HASH, LRU_PERCPU_HASH)
+KEYED: Final = (HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH, LPM_TRIE, DEVMAP_HASH)
+"""Maps whose entries come and go by key."""
+SLOTS: Final = (DEVMAP, CPUMAP, XSKMAP)
+"""Maps whose entries come and go by index."""
+OUTER: Final = (ARRAY_OF_MAPS, HASH_OF_MAPS)
+KNOWN: Final = (*ARRAYS, *KEYED, *SLOTS, *OUTER, PROG_ARRAY, PERF_EVENT_ARRAY)
 
 BPF_F_RDONLY_PROG: Final = 1 << 7
 BPF_ANY: Final = 0
 MAX_REFILLED: Final = 1 << 17
-"""Largest array, in entries, that is worth filling anew before every run."""
+"""Largest array, in entries, that is filled anew before every run, and most entries of a hash that are made up."""
+SMALLEST_MADE_UP_KEY: Final = 4
+"""Bytes of a key that made-up entries need, so that they are none that a run asks for."""
 
 
 def possible_cpus() -> list[int]:
@@ -38,25 +61,39 @@ def possible_cpus() -> list[int]:
 
 @dataclass(slots=True, eq=False)
 class KernelMap:
-    """One map of the kernel. `cpu` is the CPU that runs happen on: whose slot of per-CPU values counts."""
+    """One map of the kernel. `cpu` is the CPU that runs happen on: whose slot of per-CPU values counts.
+
+    `held` are the maps that a map of maps holds now, by key.
+    """
 
     spec: MapSpec
     descriptor: int
     order: ByteOrder
     cpu: int
     filled: bool = False
+    held: dict[bytes, KernelMap] = field(default_factory=dict)
 
     @classmethod
     def create(cls, spec: MapSpec, order: ByteOrder, cpu: int) -> KernelMap:
         """Create the map; a frozen one is filled and frozen at once. Raises NotRunnable for types not modelled."""
-        if spec.type not in (HASH, ARRAY, PROG_ARRAY, PERF_EVENT_ARRAY, PERCPU_ARRAY):
+        if spec.type not in KNOWN:
             raise NotRunnable(f"map {spec.name} of type {spec.type}")
         flags = spec.flags | (BPF_F_RDONLY_PROG if spec.frozen else 0)
-        attribute = struct.pack("=IIIII", spec.type, spec.key_size, spec.value_size, spec.max_entries, flags)
+        pattern: KernelMap | None = None
+        if spec.type in OUTER:
+            if spec.inner is None:
+                raise NotRunnable(f"map {spec.name}: the object does not say what maps it holds")
+            pattern = cls.create(spec.inner, order, cpu)
+        inner = pattern.descriptor if pattern is not None else 0
+        size = 4 if pattern is not None else spec.value_size
+        attribute = struct.pack("=IIIIII", spec.type, spec.key_size, size, spec.max_entries, flags, inner)
         try:
             descriptor, _ = syscall.bpf(syscall.MAP_CREATE, attribute)
         except OSError as error:
             raise NotRunnable(f"the kernel does not make map {spec.name}: {error.strerror}") from error
+        finally:
+            if pattern is not None:
+                pattern.close()
         created = cls(spec, descriptor, order, cpu)
         if spec.frozen:
             created._set(bytes(4), created._initial({}, bytes(4)))
@@ -64,23 +101,32 @@ class KernelMap:
         return created
 
     def close(self) -> None:
+        self._drop_held()
         os.close(self.descriptor)
 
-    def fill(self, given: Mapping[bytes, bytes]) -> None:
-        """Give the map the contents that a run begins with."""
+    def fill(self, given: Mapping[bytes, bytes], inner: Mapping[bytes, bytes] | None = None, count: int = 0) -> None:
+        """Give the map the contents that a run begins with.
+
+        `inner` is what the maps hold that a map of maps holds, by its key with theirs behind it. A hash gets `count`
+        entries at least, the others under keys of no meaning.
+        """
         for key, value in given.items():
             if len(key) != self.spec.key_size or len(value) != self.spec.value_size:
                 raise NotRunnable(f"map {self.spec.name}: contents of the wrong size")
         if self.spec.frozen:
             if any(value != self._initial({}, key) for key, value in given.items()):
                 raise NotRunnable(f"map {self.spec.name} is frozen: it cannot be given other contents")
-            return
-        if self.spec.type == HASH:
+        elif self.spec.type in KEYED:
             for key in list(self._keys()):
                 self._call(syscall.MAP_DELETE_ELEM, key)
-            for key, value in given.items():
-                self._set(key, value)
-        elif self.spec.type in (ARRAY, PERCPU_ARRAY):
+            self._fill(given)
+            self._fill({key: bytes(self.spec.value_size) for key in self._made_up(given, count)})
+        elif self.spec.type in SLOTS:
+            for index in range(self.spec.max_entries):
+                with contextlib.suppress(OSError):
+                    self._call(syscall.MAP_DELETE_ELEM, index.to_bytes(4, self.order))
+            self._fill(given)
+        elif self.spec.type in ARRAYS:
             if self.spec.max_entries > MAX_REFILLED:
                 raise NotRunnable(f"map {self.spec.name} has {self.spec.max_entries} entries")
             for index in range(self.spec.max_entries):
@@ -88,11 +134,56 @@ class KernelMap:
                 if self.filled or key in given or self.spec.initial is not None:
                     self._set(key, self._initial(given, key))
             self.filled = True
+        elif self.spec.type in OUTER:
+            self._fill_outer(given, inner or {})
         elif given:
             raise NotRunnable(f"initial contents of map {self.spec.name} of type {self.spec.type}")
 
-    def set_program(self, index: int, descriptor: int) -> None:
-        """Put a loaded program into a PROG_ARRAY."""
+    def _fill(self, contents: Mapping[bytes, bytes]) -> None:
+        for key, value in contents.items():
+            try:
+                self._set(key, value)
+            except OSError as error:
+                raise NotRunnable(
+                    f"the kernel does not take an entry of map {self.spec.name}: {error.strerror}"
+                ) from error
+
+    def _made_up(self, given: Mapping[bytes, bytes], count: int) -> Iterable[bytes]:
+        """Keys for entries that nothing looks at, so that there are `count` in all."""
+        missing = count - len(given)
+        if missing <= 0:
+            return
+        if self.spec.key_size < SMALLEST_MADE_UP_KEY or count > MAX_REFILLED:
+            raise NotRunnable(f"map {self.spec.name} with {count} entries")
+        for number in range(missing):
+            key = (number ^ 0xA5C3_F00D).to_bytes(4, "big") + b"\xa5" * (self.spec.key_size - 4)
+            if key in given:
+                raise NotRunnable(f"map {self.spec.name} with {count} entries")
+            yield key
+
+    def _fill_outer(self, given: Mapping[bytes, bytes], inner: Mapping[bytes, bytes]) -> None:
+        """A new map under each key. Maps that the object itself puts there are set by `set_descriptor`."""
+        if self.spec.slots:
+            if given:
+                raise NotRunnable(f"map {self.spec.name} holds the object's own maps")
+            return
+        for key in self.held:
+            with contextlib.suppress(OSError):
+                self._call(syscall.MAP_DELETE_ELEM, key)
+        self._drop_held()
+        assert self.spec.inner is not None
+        for key in given:
+            made = self.held[key] = KernelMap.create(self.spec.inner, self.order, self.cpu)
+            made.fill({whole[len(key) :]: value for whole, value in inner.items() if whole[: len(key)] == key})
+            self._set(key, made.descriptor.to_bytes(4, self.order))
+
+    def _drop_held(self) -> None:
+        for made in self.held.values():
+            made.close()
+        self.held.clear()
+
+    def set_descriptor(self, index: int, descriptor: int) -> None:
+        """Put a loaded program into a PROG_ARRAY, or a map into an array of maps."""
         self._set(index.to_bytes(4, self.order), descriptor.to_bytes(4, self.order))
 
     def value(self, key: bytes) -> bytes:
@@ -104,7 +195,7 @@ class KernelMap:
             if error.errno == errno.ENOENT:
                 raise KeyError(key) from None
             raise
-        start = possible_cpus().index(self.cpu) * self._stride() if self.spec.type == PERCPU_ARRAY else 0
+        start = possible_cpus().index(self.cpu) * self._stride() if self.spec.type in PER_CPU else 0
         return buffer.raw[start : start + self.spec.value_size]
 
     def _initial(self, given: Mapping[bytes, bytes], key: bytes) -> bytes:
@@ -114,12 +205,12 @@ class KernelMap:
         return (self.spec.value_size + 7) // 8 * 8
 
     def _buffer_size(self) -> int:
-        if self.spec.type == PERCPU_ARRAY:
+        if self.spec.type in PER_CPU:
             return self._stride() * len(possible_cpus())
         return self.spec.value_size
 
     def _set(self, key: bytes, value: bytes) -> None:
-        if self.spec.type == PERCPU_ARRAY:
+        if self.spec.type in PER_CPU:
             value = value.ljust(self._stride(), b"\x00") * len(possible_cpus())
         self._call(syscall.MAP_UPDATE_ELEM, key, ctypes.create_string_buffer(value, len(value)))
 

@@ -16,13 +16,14 @@ from typing import Final
 from equiv.bpf import insn as op
 from equiv.bpf.interpret.execute import Executable
 from equiv.bpf.interpret.faults import Fault
+from equiv.bpf.interpret.maps import inner_name
 from equiv.bpf.program import Insn, Program
 from equiv.machine.concrete import Input, NotRunnable, Observation
-from equiv.machine.interface import Interface, Observable
+from equiv.machine.interface import Interface, Observable, observed_key
 from equiv.oracle import contexts, probe, syscall
 from equiv.oracle.context_use import context_use
 from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
-from equiv.oracle.maps import KernelMap
+from equiv.oracle.maps import OUTER, KernelMap
 
 __all__ = ["KernelProgram", "VerifierRejected"]
 
@@ -67,6 +68,7 @@ class KernelProgram:
         try:
             for name in referenced_maps(program):
                 self._maps[name] = self._create(name)
+            self._fill_map_arrays()
             self._code = image(program, {name: made.descriptor for name, made in self._maps.items()})
             self._descriptor = self._load(self._code)
             self._fill_program_arrays()
@@ -90,7 +92,7 @@ class KernelProgram:
         """What the kernel shows on `given`. Raises NotRunnable where a test run cannot stand for that input."""
         self._refuse_environment(given)
         for name, kernel_map in self._maps.items():
-            kernel_map.fill(given.maps.get(name, {}))
+            self._fill(name, kernel_map, given)
         with self._pinned():
             if self.interface.context == "xdp_md":
                 code, values = self._run_xdp(given)
@@ -114,6 +116,19 @@ class KernelProgram:
         self._resources.callback(os.close, descriptor)
         return descriptor
 
+    def _fill(self, name: str, kernel_map: KernelMap, given: Input) -> None:
+        """What a map holds when the run begins."""
+        contents, inner = given.maps.get(name, {}), given.maps.get(inner_name(name), {})
+        kernel_map.fill(contents, inner, given.context.get(f"map.{name}.count", 0))
+
+    def _fill_map_arrays(self) -> None:
+        """Put the object's own maps where its maps of maps have them."""
+        for outer in [made for made in self._maps.values() if made.spec.type in OUTER]:
+            for index, name in outer.spec.slots.items():
+                if name not in self._maps:
+                    self._maps[name] = self._create(name)
+                outer.set_descriptor(index, self._maps[name].descriptor)
+
     def _fill_program_arrays(self) -> None:
         """Load every program that a tail call may enter, and put it where the arrays have it."""
         loaded = {0: self._descriptor}
@@ -122,7 +137,7 @@ class KernelProgram:
             for index, entry in held.items():
                 if entry not in loaded:
                     loaded[entry] = self._load(image(self.program, descriptors, entry))
-                self._maps[name].set_program(index, loaded[entry])
+                self._maps[name].set_descriptor(index, loaded[entry])
 
     def _refuse_helpers(self) -> None:
         use, kind = self._use, self.interface.context
@@ -226,12 +241,19 @@ class KernelProgram:
         raise NotRunnable(f"a test run does not show {observable.name}")
 
     def _map_value(self, observable: Observable, given: Input) -> bytes:
-        name, key = observable.map_name, observable.map_key.to_bytes(4, self.program.byte_order)
+        name = observable.map_name
         if name not in self._maps:
             self._maps[name] = self._create(name)
-            self._maps[name].fill(given.maps.get(name, {}))
+            self._fill(name, self._maps[name], given)
+        if observable.map_key is None:  # D52
+            size = self._maps[name].spec.key_size
+            try:
+                key = given.context.get(observed_key(name), 0).to_bytes(size, "big")
+                return b"\x01" + self._maps[name].value(key)
+            except KeyError:
+                return bytes(1 + self._maps[name].spec.value_size)
         try:
-            return self._maps[name].value(key)
+            return self._maps[name].value(observable.map_key.to_bytes(4, self.program.byte_order))
         except KeyError:
             raise NotRunnable(f"map {name} has no entry {observable.map_key}") from None
 

@@ -25,6 +25,7 @@ def initial(observable: Observable, given: Input, metadata: int) -> int | bytear
         case "cb":
             return _control_block(given, size)
     if observable.map_name:
+        assert observable.map_key is not None  # hashes are not observed where a side is a table
         key = observable.map_key.to_bytes(4, "little")
         return bytearray(given.maps.get(observable.map_name, {}).get(key, b"")[:size].ljust(size, b"\0"))
     if observable.kind == "bytes":

@@ -129,6 +129,7 @@ class Outcomes:
         """`size` bytes from `start`, in memory order, as they are before the parser runs."""
         positions = range(start, start + size)
         if observable.map_name:
+            assert observable.map_key is not None  # hashes are not observed where a side is a table
             key = const(observable.map_key, 32)
             return [map_value_byte(observable.map_name, key, const(i, 32)) for i in positions]
         if observable.name == "keys.n_proto":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from equiv.bpf import insn as op
 from equiv.bpf.program import ByteOrder, Insn, Line, MapSpec, Program
@@ -116,20 +116,34 @@ def given_to_assignment(given: Input, machine: BpfMachine) -> Assignment:
         return given.packet[offset] if offset < length else 0xFF
 
     arrays = {"pkt": packet}
-    for name, spec in machine.program.maps.items():
+    maps = dict(machine.program.maps)
+    for outer in machine.program.maps.values():
+        if outer.inner is not None:
+            size = outer.key_size + outer.inner.key_size
+            maps[f"{outer.name}[]"] = replace(outer.inner, name=f"{outer.name}[]", key_size=size)
+    for name, spec in maps.items():
         contents = given.maps.get(name, {})
         key_width = 8 * spec.key_size
 
         def key_bytes(key: int, spec: MapSpec = spec) -> bytes:
-            is_array = spec.type in (2, 6)
+            is_array = spec.type in (2, 6) and not spec.name.endswith("[]")
             return key.to_bytes(spec.key_size, machine.program.byte_order if is_array else "big")
 
-        def byte(index: int, contents: Mapping[bytes, bytes] = contents, spec: MapSpec = spec) -> int:
+        def byte(
+            index: int,
+            contents: Mapping[bytes, bytes] = contents,
+            spec: MapSpec = spec,
+            key_bytes: Callable[[int], bytes] = key_bytes,
+        ) -> int:
             key, offset = key_bytes(index >> 32), index & 0xFFFFFFFF
             default = spec.initial or bytes(spec.value_size)
             return contents.get(key, default)[offset] if offset < spec.value_size else 0x5A
 
-        def has(index: int, contents: Mapping[bytes, bytes] = contents) -> int:
+        def has(
+            index: int,
+            contents: Mapping[bytes, bytes] = contents,
+            key_bytes: Callable[[int], bytes] = key_bytes,
+        ) -> int:
             return int(key_bytes(index) in contents)
 
         assert key_width

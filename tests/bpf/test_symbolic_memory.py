@@ -316,16 +316,6 @@ def test_value_access_out_of_bounds_is_a_fault() -> None:
     assert isinstance(first_stop(machine_for(*insns, maps=[ARRAY])), Fault)
 
 
-def test_result_of_a_hash_update_is_not_decided_and_neither_is_the_map_after_it() -> None:
-    update = [
-        *(st(op.DW, 10, -8, 0), from_map(1, HASH), copy(2, 10), add(2, -4), copy(3, 10), add(3, -8), mov(4, 0)),
-        call(2),
-    ]
-    assert isinstance(first_stop(machine_for(*update, mov(0, 2), EXIT, maps=[HASH])), Done)
-    assert isinstance(first_stop(machine_for(*update, EXIT, maps=[HASH])), Stuck)
-    assert isinstance(first_stop(machine_for(*update, *look_up(HASH), EXIT, maps=[HASH])), Stuck)
-
-
 def test_read_only_data_is_constant_even_at_an_index_from_the_packet() -> None:
     insns = [
         *(ldx(op.W, 2, 1, 8), alu(op.AND, 2, imm=7), from_section(3, TABLE, 0)),

@@ -13,7 +13,7 @@ ROWS = (
         (MAP, reads("key")),
         EVERY,
         "exact",
-        "pointer to the value, or NULL where the map has no such key",
+        "pointer to the value or the inner map, or NULL where the map has no such key",
         "none",
         f"{_HELPERS}: bpf_map_lookup_elem",
     ),
@@ -24,7 +24,7 @@ ROWS = (
         EVERY,
         "exact",
         "0 or a negative errno",
-        "stores the value; on a hash the result may not be used and the map not looked at again (D31)",
+        "stores the value; of an LPM_TRIE nothing is known after it (D52)",
         f"{_HELPERS}: bpf_map_update_elem",
     ),
     Helper(

@@ -17,13 +17,13 @@ from equiv.bpf.interpret.contexts import (
 )
 from equiv.bpf.interpret.decode import DONE, UNRELOCATED, Step, decode
 from equiv.bpf.interpret.faults import UNSET, Fault
-from equiv.bpf.interpret.maps import PROG_ARRAY, MapState
+from equiv.bpf.interpret.maps import PROG_ARRAY, MapState, OuterState, inner_name, start_map
 from equiv.bpf.interpret.memory import Memory, Region
 from equiv.bpf.interpret.trace import path_of
 from equiv.bpf.program import FunctionRef, MapRef, MapValueRef, Program
 from equiv.errors import Place
 from equiv.machine.concrete import Input, NotRunnable, Observation, TraceStep
-from equiv.machine.interface import Interface, Observable
+from equiv.machine.interface import Interface, Observable, observed_key
 
 STACK_SIZE: Final = 512
 MAX_FRAMES: Final = 8
@@ -117,7 +117,7 @@ class Run:
         """What LD_IMM64 puts into a register for a reference."""
         match ref:
             case MapRef(name):
-                return self._map_address(name)
+                return self.map_address(name)
             case MapValueRef(name, offset):
                 return (self._map(name).entry(0).base + offset) & M64
             case FunctionRef(_, name):
@@ -128,10 +128,14 @@ class Run:
             raise Fault(f"uses map {name}, which the object does not have")
         return self.maps[name]
 
-    def _map_address(self, name: str) -> int:
+    def map_address(self, name: str) -> int:
+        """The address of one of the object's maps."""
+        return self.address_of_map(name, self._map(name))
+
+    def address_of_map(self, name: str, state: MapState) -> int:
+        """The address of a map that is told from others by `name`."""
         address = self.map_addresses.get(name)
         if address is None:
-            state = self._map(name)
             region = self.memory.allocate("map", b"", name=name)
             address = self.map_addresses[name] = region.base
             self.map_at[address] = state
@@ -161,6 +165,23 @@ class Run:
         return int.from_bytes(packet.data[offset : offset + size], "big")
 
 
+def start_maps(program: Program, memory: Memory, given: Input) -> dict[str, MapState]:
+    """The program's maps as the input has them."""
+    outer = {inner_name(name): name for name, spec in program.maps.items() if spec.inner is not None}
+    unknown = set(given.maps) - set(program.maps) - set(outer)
+    if unknown:
+        raise NotRunnable(f"the input gives contents of map {min(unknown)}, which the program does not have")
+    counts = given.context
+    maps = {
+        name: start_map(spec, memory, given.maps.get(name, {}), counts.get(f"map.{name}.count", 0))
+        for name, spec in program.maps.items()
+    }
+    for state in maps.values():
+        if isinstance(state, OuterState):
+            state.contents = given.maps.get(inner_name(state.spec.name), {})
+    return maps
+
+
 class Executable:
     """A program decoded for one interface, to be run on many inputs."""
 
@@ -179,10 +200,7 @@ class Executable:
         """
         memory = Memory(self.program.byte_order)
         started = start_context(self.interface, given, memory)
-        unknown = set(given.maps) - set(self.program.maps)
-        if unknown:
-            raise NotRunnable(f"the input gives contents of map {min(unknown)}, which the program does not have")
-        maps = {name: MapState(spec, memory, given.maps.get(name, {})) for name, spec in self.program.maps.items()}
+        maps = start_maps(self.program, memory, given)
         run = Run(self.program, given, memory, started.context, started.address, maps, [UNSET] * 11)
         run.registers[1] = started.address
         run.registers[10] = run.new_stack(0)
@@ -233,8 +251,8 @@ def _observed(observable: Observable, run: Run, keys: bytes, counts: bool) -> in
         state = run.maps.get(observable.map_name)
         if state is None:
             raise NotRunnable(f"observes map {observable.map_name}, which the program does not have")
-        if not state.is_array:
-            raise NotRunnable(f"observes map {observable.map_name}, which is no array")
+        if observable.map_key is None:
+            return _any_entry(run, state)
         value = state.entry(observable.map_key)
         return run.memory.content(value) if counts else bytes(value.data)
     if name.startswith("keys."):
@@ -253,6 +271,13 @@ def _observed(observable: Observable, run: Run, keys: bytes, counts: bool) -> in
     else:
         raise NotRunnable(f"observes {name}")
     return content if observable.kind == "bytes" else int.from_bytes(content, run.memory.order)
+
+
+def _any_entry(run: Run, state: MapState) -> bytes:
+    """Whether the map has the observed key, one byte, and its value or zeros (D52)."""
+    key = run.given.context.get(observed_key(state.spec.name), 0).to_bytes(state.spec.key_size, "big")
+    found = state.lookup(key)
+    return bytes(1 + state.spec.value_size) if found is None else b"\x01" + run.memory.content(found)
 
 
 def _clamped_keys(run: Run, keys: Region) -> bytes:
