@@ -21,7 +21,7 @@ MANIFEST = "pair.toml"
 ITSELF = "itself"
 """What stands for the right side in the id of a file compared with itself."""
 CORPUS_KEYS = frozenset({"title", "interface", "pair"})
-PAIR_KEYS = frozenset({"left", "right", "expect", "interface", "bug"})
+PAIR_KEYS = frozenset({"left", "right", "expect", "interface", "bug", "observe", "tail_calls"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Pair:
 
     `id` is unique: `CORPUS/LEFT=RIGHT`, file names only. `left` and `right` are paths that `equiv check` takes.
     `interface` is None where the inputs say it themselves. `bug` is what is wrong with a broken twin, in words.
+    `observe` names maps that are compared, `tail_calls` fills program arrays (`MAP[INDEX]=PROGRAM`).
     """
 
     id: str
@@ -39,6 +40,8 @@ class Pair:
     expected: Expected
     interface: str | None = None
     bug: str = ""
+    observe: tuple[str, ...] = ()
+    tail_calls: tuple[str, ...] = ()
 
     @property
     def with_itself(self) -> bool:
@@ -127,6 +130,8 @@ def _pair(entry: object, number: int, interface: str | None, path: Path) -> Pair
         expected="equivalent" if expected == "equivalent" else "different",
         interface=_text(entry, "interface", "", path, where) or interface,
         bug=_text(entry, "bug", "", path, where),
+        observe=_texts(entry, "observe", path, where),
+        tail_calls=_texts(entry, "tail_calls", path, where),
     )
 
 
@@ -142,6 +147,13 @@ def _text(found: dict[str, Any], key: str, default: str, path: Path, where: str 
     if not isinstance(value, str):
         raise InputError(f"{where}`{key}` is not a string", Place(str(path)))
     return value
+
+
+def _texts(found: dict[str, Any], key: str, path: Path, where: str) -> tuple[str, ...]:
+    values = found.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"{where}`{key}` is not a list of strings", Place(str(path)))
+    return tuple(values)
 
 
 def _interfaces(pairs: Iterable[Pair]) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from equiv import api
 from equiv.bench.manifest import Pair, load_corpora
+from equiv.bpf.tail_calls import parse_tail_call
 from equiv.oracle import KernelProgram, available
 from equiv.report.json_result import result_object
 from equiv.result import Result
@@ -63,7 +64,8 @@ def _schema() -> Draft202012Validator:
 
 def _check(pair: Pair, left: str, right: str) -> Result:
     timeout = UNDECIDED_TIMEOUT if pair.id in UNDECIDED else TIMEOUT
-    return api.check(left, right, interface=pair.interface, timeout=timeout)
+    held = tuple(parse_tail_call(text) for text in pair.tail_calls)
+    return api.check(left, right, interface=pair.interface, timeout=timeout, observe_maps=pair.observe, tail_calls=held)
 
 
 def _assert_shown(pair: Pair, result: Result) -> None:
