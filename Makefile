@@ -1,4 +1,4 @@
-.PHONY: demo test format corpora
+.PHONY: demo test format grammars corpora
 
 demo:
 	./bootstrap demo
@@ -10,6 +10,9 @@ format:
 	./bootstrap install test
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+grammars:  ## work out the parser tables that are kept beside each grammar
+	.venv/bin/python -m equiv.grammar equiv.table dev
 
 corpora:  ## rebuild every program from its source and compare; needs the compilers named there
 	$(MAKE) -C corpora compare

@@ -33,7 +33,6 @@ from equiv.loaded import (
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
-from equiv.portfolio import race
 from equiv.proof.engine import Engine, Finding, Reached, Witness
 from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
 from equiv.result import Counterexample, OutputField, PuntClass, Result, Statistics, UnknownCause
@@ -139,6 +138,8 @@ def check(
     task = partial(_check, a, b, chosen, timeout, all_differences, kernel)
     if jobs == 1:
         return task(solver, seed, progress)
+    from equiv.portfolio import race
+
     tasks = [partial(task, *way) for way in _ways(solver, seed, jobs)]
     return race(tasks, lambda result: result.verdict != "unknown", progress)
 

@@ -27,6 +27,9 @@ exit status of check:
 UNUSABLE, LIMIT, NOT_SUPPORTED, DEFECT = 2, 3, 4, 5
 INTERRUPTED, NOBODY_READS = 128 + 2, 128 + 13  # as shells report SIGINT and SIGPIPE
 
+DEFAULT_TIMEOUT = 60.0
+"""Seconds that `check` takes at most unless told otherwise: most pairs need one, and a command should come back."""
+
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -112,7 +115,7 @@ def _check(options: argparse.Namespace) -> int:
             options.left,
             options.right,
             interface=options.interface,
-            timeout=options.timeout,
+            timeout=options.timeout or None,
             all_differences=options.all,
             solver=options.solver,
             seed=options.seed,
@@ -185,7 +188,7 @@ def _show(options: argparse.Namespace) -> int:
         print("\n".join(show_helpers(style_for(sys.stdout))))
         return 0
     if options.file is None:
-        raise InputError("nothing to show", hint="give a FILE, or --helpers")
+        options.refuse("give a FILE, or --helpers")
     for line in show(options.file, style_for(sys.stdout), options.verbose, options.svg, tuple(options.tail_call)):
         print(line)
     return 0
@@ -253,7 +256,13 @@ def _add_check(commands: Commands) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON (specs/result.schema.json)")
     parser.add_argument("--pcap", metavar="FILE", help="write packets that show a difference to a pcapng file")
     parser.add_argument("--all", action="store_true", help="look for differences with distinct causes, not just one")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up with `unknown` after this time")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help=f"give up with `unknown` after this time (default: {DEFAULT_TIMEOUT:.0f}; 0: never)",
+    )
     parser.add_argument("--solver", choices=("z3", "bitwuzla"), default="z3", help="SMT solver (default: z3)")
     parser.add_argument(
         "--jobs", type=_count, default=1, metavar="N", help="try N ways at once, each in a process of its own"
@@ -300,6 +309,7 @@ def _add_run(commands: Commands) -> None:
 
 def _add_show(commands: Commands) -> None:
     parser = _add(commands, "show", _show, "Print what was understood of an object file or a device table.")
+    parser.set_defaults(refuse=parser.error)
     parser.add_argument(
         "file", metavar="FILE", nargs="?", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table"
     )
@@ -339,7 +349,7 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 < value < float("inf"):
+    if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value
 

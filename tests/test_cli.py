@@ -20,6 +20,7 @@ from equiv.p4.parser import ParserOptions
 from equiv.result import Result
 
 Check = Callable[..., Result]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_defect_asks_for_a_report_and_debug_shows_the_traceback(check: Any, caps
         ["check", "a"],
         ["check", "a", "b", "c"],
         ["check", "a", "b", "--solver", "magic"],
-        ["check", "a", "b", "--timeout", "0"],
+        ["check", "a", "b", "--timeout", "-1"],
         ["check", "a", "b", "--timeout", "nan"],
         ["check", "a", "b", "--timeout", "inf"],
         ["check", "a", "b", "--jobs", "0"],
@@ -157,6 +158,15 @@ def test_kernel_is_asked_when_it_is_there_unless_told_otherwise(check: Any, equi
     assert called["kernel"] is None
 
 
+@pytest.mark.parametrize(("options", "seconds"), [([], cli.DEFAULT_TIMEOUT), (["--timeout", "0"], None)])
+def test_check_gives_up_some_time_unless_told_not_to(
+    check: Any, equivalent: Result, options: list[str], seconds: float | None
+) -> None:
+    called = check(equivalent)
+    cli.main(["check", "l", "r", *options])
+    assert called["timeout"] == seconds
+
+
 def test_json_is_all_there_is_on_stdout(check: Any, different: Result, capsys: pytest.CaptureFixture[str]) -> None:
     check(different)
     assert cli.main(["check", "a", "b", "--json"]) == 1
@@ -197,10 +207,21 @@ def test_version_and_help_need_no_solver_and_no_scapy() -> None:
     assert "equiv 0." in shown.stdout
 
 
+def test_check_imports_neither_scapy_nor_networkx_before_it_has_a_packet_to_show() -> None:
+    pair = [str(ROOT / "corpora" / "five-tuple" / f"five-tuple.{end}") for end in ("bpf.o", "dev")]
+    code = (
+        f"import sys; from equiv import cli; cli.main(['check', *{pair}]);"
+        "print([m for m in ('scapy', 'networkx', 'elftools', 'multiprocessing') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[0] == "equivalent"
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
 def test_reader_that_goes_away_is_no_defect() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    table = Path(__file__).resolve().parents[1] / "corpora" / "five-tuple" / "five-tuple.dev"
+    table = ROOT / "corpora" / "five-tuple" / "five-tuple.dev"
     command = [sys.executable, "-m", "equiv", "show", str(table)]
     shown = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)

@@ -6,15 +6,11 @@ Invariant: whatever bytes come in, either an `ElfObject` comes out whose every s
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from elftools.common.utils import struct_parse
-from elftools.elf.elffile import ELFFile
 
 from equiv.bpf.program import ByteOrder
 from equiv.errors import InputError, Place
@@ -38,19 +34,36 @@ STT_OBJECT = 1
 STT_FUNC = 2
 STT_SECTION = 3
 
-_MACHINES = ("EM_BPF", "EM_NONE")  # LLVM before 4 wrote EM_NONE
-_SECTION_HEADER_SIZE = 64
+SHT_NULL = 0
+SHT_SYMTAB = 2
+SHT_RELA = 4
+SHT_NOBITS = 8
+SHT_REL = 9
+
+ELFCLASS64 = 2
+ET_REL = 1
+EM_NONE, EM_BPF = 0, 247  # LLVM before 4 wrote EM_NONE
+
+_KINDS = {2: "an executable", 3: "a shared object", 4: "a core dump"}
+_MACHINES = {2: "SPARC", 3: "x86", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "S390", 40: "Arm", 62: "x86-64",
+             183: "AArch64", 243: "RISC-V", 258: "LoongArch"}  # fmt: skip
+_BYTE_ORDERS: dict[int, ByteOrder] = {1: "little", 2: "big"}
+# Behind the 16 bytes of e_ident: type, machine, version, entry, phoff, shoff, flags, ehsize, phentsize, phnum,
+# shentsize, shnum, shstrndx.
+_FILE_HEADER = {"little": struct.Struct("<16xHHIQQQIHHHHHH"), "big": struct.Struct(">16xHHIQQQIHHHHHH")}
+# name, type, flags, addr, offset, size, link, info, addralign, entsize
+_SECTION_HEADER = {"little": struct.Struct("<IIQQQQIIQQ"), "big": struct.Struct(">IIQQQQIIQQ")}
 _SYMBOL = {"little": struct.Struct("<IBBHQQ"), "big": struct.Struct(">IBBHQQ")}
 _RELOCATION = {"little": struct.Struct("<QQ"), "big": struct.Struct(">QQ")}
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section. `data` is all its bytes (zeros for SHT_NOBITS); `kind` pyelftools' name of its type; `flags` SHF_*."""
+    """A section. `data` is all its bytes (zeros for SHT_NOBITS); `kind` is SHT_*, `flags` SHF_*."""
 
     index: int
     name: str
-    kind: str
+    kind: int
     flags: int
     data: bytes
     link: int
@@ -123,7 +136,7 @@ def read_elf(path: str) -> ElfObject:
 @dataclass(frozen=True, slots=True)
 class _Header:
     name: str
-    kind: str
+    kind: int
     flags: int
     offset: int
     size: int
@@ -133,51 +146,42 @@ class _Header:
 
 
 def _section_headers(data: bytes, place: Place) -> tuple[ByteOrder, list[_Header]]:
-    # pyelftools raises whatever its parsing ran into (ELFError, KeyError, RecursionError, ...): all mean a bad file.
-    try:
-        elf = ELFFile(io.BytesIO(data))
-        if elf.elfclass != 64:
-            raise InputError("a 32-bit ELF file; BPF objects are 64-bit", place)
-        header = elf.header
-        machine, kind = header["e_machine"], header["e_type"]
-        if machine not in _MACHINES:
-            raise InputError(f"an object for {machine}, not for BPF", place)
-        if kind != "ET_REL":
-            raise InputError(f"not a relocatable object but {kind}", place)
-        start, count = header["e_shoff"], header["e_shnum"]
-        # 0 stands for "see section 0's size" in files of 65,280 sections and more, which no compiler writes here.
-        if not start or not count or header["e_shentsize"] != _SECTION_HEADER_SIZE:
-            raise InputError("no usable section table", place)
-        if start + count * _SECTION_HEADER_SIZE > len(data):
-            raise InputError(f"its {count} section headers lie beyond the file's end", place)
-        raw = [
-            struct_parse(elf.structs.Elf_Shdr, elf.stream, start + index * _SECTION_HEADER_SIZE)
-            for index in range(count)
-        ]
-    except InputError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"malformed ELF file: {reason}", place) from error
-    names_index = header["e_shstrndx"]
+    byte_order = _byte_order(data, place)
+    kind, machine, _, _, _, start, _, _, _, _, entry_size, count, names_index = _FILE_HEADER[byte_order].unpack_from(
+        data
+    )
+    if machine not in (EM_NONE, EM_BPF):
+        raise InputError(f"an object for {_MACHINES.get(machine, f'machine {machine}')}, not for BPF", place)
+    if kind != ET_REL:
+        raise InputError(f"not a relocatable object but {_KINDS.get(kind, f'of type {kind}')}", place)
+    layout = _SECTION_HEADER[byte_order]
+    # 0 stands for "see section 0's size" in files of 65,280 sections and more, which no compiler writes here.
+    if not start or not count or entry_size != layout.size:
+        raise InputError("no usable section table", place)
+    if start + count * layout.size > len(data):
+        raise InputError(f"its {count} section headers lie beyond the file's end", place)
     if not 0 < names_index < count:
         raise InputError("the section that holds section names does not exist", place)
-    names = raw[names_index]
-    strings = data[names["sh_offset"] : names["sh_offset"] + names["sh_size"]]
+    raw = list(layout.iter_unpack(data[start : start + count * layout.size]))
+    strings = data[raw[names_index][4] :][: raw[names_index][5]]
     headers = [
         _Header(
-            name=string_at(strings, item["sh_name"], f"name of section {index}", place),
-            kind=str(item["sh_type"]),
-            flags=item["sh_flags"],
-            offset=item["sh_offset"],
-            size=item["sh_size"],
-            link=item["sh_link"],
-            info=item["sh_info"],
-            entry_size=item["sh_entsize"],
+            string_at(strings, name, f"name of section {index}", place), kind, flags, offset, size, link, info, entry
         )
-        for index, item in enumerate(raw)
+        for index, (name, kind, flags, _, offset, size, link, info, _, entry) in enumerate(raw)
     ]
-    return ("little" if elf.little_endian else "big"), headers
+    return byte_order, headers
+
+
+def _byte_order(data: bytes, place: Place) -> ByteOrder:
+    """From e_ident, which says how all that follows is to be read."""
+    if len(data) < 64:
+        raise InputError(f"malformed ELF file: {len(data)} bytes cannot hold its header", place)
+    if data[4] != ELFCLASS64:
+        raise InputError("a 32-bit ELF file; BPF objects are 64-bit" if data[4] == 1 else "malformed ELF file", place)
+    if data[5] not in _BYTE_ORDERS:
+        raise InputError(f"malformed ELF file: unknown byte order {data[5]}", place)
+    return _BYTE_ORDERS[data[5]]
 
 
 def string_at(table: bytes, offset: int, what: str, place: Place) -> str:
@@ -198,12 +202,12 @@ def _sections(data: bytes, headers: list[_Header], place: Place) -> Iterator[Sec
     zeros = 0
     for index, header in enumerate(headers):
         content = b""
-        if header.kind == "SHT_NOBITS":
+        if header.kind == SHT_NOBITS:
             zeros += header.size
             if zeros > MAX_FILE_SIZE:
                 raise InputError(f"section {header.name} claims {header.size} bytes", place)
             content = bytes(header.size)
-        elif header.kind != "SHT_NULL" and header.size:
+        elif header.kind != SHT_NULL and header.size:
             end = header.offset + header.size
             if end > len(data):
                 raise InputError(f"section {header.name or index} ends at byte {end} of a {len(data)}-byte file", place)
@@ -227,7 +231,7 @@ def _records(section: Section, layout: struct.Struct, place: Place) -> Iterator[
 
 
 def _symbols(sections: tuple[Section, ...], byte_order: ByteOrder, place: Place) -> tuple[Symbol, ...]:
-    tables = [section for section in sections if section.kind == "SHT_SYMTAB"]
+    tables = [section for section in sections if section.kind == SHT_SYMTAB]
     if len(tables) != 1:
         raise InputError("no symbol table" if not tables else "several symbol tables", place)
     table = tables[0]
@@ -248,14 +252,14 @@ def _relocations(
 ) -> dict[int, dict[int, Relocation]]:
     found: dict[int, dict[int, Relocation]] = {}
     for section in sections:
-        if section.kind not in ("SHT_REL", "SHT_RELA"):
+        if section.kind not in (SHT_REL, SHT_RELA):
             continue
         if not 0 < section.info < len(sections):
             raise InputError(f"section {section.name} relocates section {section.info}, which does not exist", place)
         target = sections[section.info]
         if not target.flags & SHF_ALLOC:
             continue  # debugging information and BTF: their in-place values are right as they stand
-        if section.kind == "SHT_RELA":
+        if section.kind == SHT_RELA:
             raise InputError(f"section {section.name}: relocations with explicit addends are not BPF's", place)
         entries = found.setdefault(target.index, {})
         for offset, info in _records(section, _RELOCATION[byte_order], place):

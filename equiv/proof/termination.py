@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import networkx as nx
-
+from equiv.components import strongly_connected
 from equiv.proof.entry import Arrival, Entry
 from equiv.term import Term, integer_form
 
@@ -29,10 +28,12 @@ def endless(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _unranked(edges: list[Edge]) -> list[Entry]:
-    graph = nx.DiGraph()
-    graph.add_edges_from((a.id, b.id) for a, b, _ in edges)
+    graph: dict[int, list[int]] = {}
+    for source, target, _ in edges:
+        graph.setdefault(source.id, []).append(target.id)
     remaining: list[Entry] = []
-    for component in nx.strongly_connected_components(graph):
+    for members in strongly_connected(graph):
+        component = set(members)
         inner = [e for e in edges if e[0].id in component and e[1].id in component]
         if not inner:
             continue

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import networkx
-
+from equiv.components import strongly_connected
 from equiv.errors import InputError
 from equiv.table import ranges
 from equiv.table.coverage import refuse_covered
@@ -230,7 +229,7 @@ def _refuse_standstill(table: Table) -> None:
     if table.limit("steps"):
         return
     redirected = {limit.what: _redirect(table, limit.what) for limit in table.limits}
-    graph = networkx.DiGraph()
+    graph: dict[str, list[str]] = {}
     for name, state in table.states.items():
         for way in ways(table, state):
             if way.progresses:
@@ -239,10 +238,10 @@ def _refuse_standstill(table: Table) -> None:
             while target in redirected:
                 target = redirected[target]
             if target is not None and name not in redirected:
-                graph.add_edge(name, target)
-    for component in networkx.strongly_connected_components(graph):
+                graph.setdefault(name, []).append(target)
+    for component in strongly_connected(graph):
         some = min(component, key=list(table.states).index)
-        if len(component) > 1 or graph.has_edge(some, some):
+        if len(component) > 1 or some in graph.get(some, ()):
             raise InputError(
                 f"state `{some}` can be entered again and again while the cursor stays in place",
                 table.states[some].place,

@@ -9,13 +9,12 @@ import difflib
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import resources
-from typing import Any
 
 import lark
 from lark import Token, Tree
 
 from equiv.errors import InputError, Place
+from equiv.grammar import parser
 
 MAX_BYTES = 4 << 20
 MAX_TOKENS = 200_000
@@ -112,10 +111,8 @@ class _Watch:
 
 @lru_cache
 def _grammar() -> tuple[lark.Lark, _Watch]:
-    text = resources.files("equiv.table").joinpath("dev.lark").read_text("utf-8")
     watch = _Watch()
-    options: dict[str, Any] = {"parser": "lalr", "lexer": "contextual", "propagate_positions": True, "postlex": watch}
-    return lark.Lark(text, **options), watch
+    return parser("equiv.table", "dev", watch), watch
 
 
 @lru_cache

@@ -47,7 +47,7 @@ def test_object_of_an_old_compiler_without_machine_is_read(tmp_path: Path) -> No
 def test_object_for_another_machine_is_refused(tmp_path: Path) -> None:
     builder = ObjectBuilder(machine=62)
     builder.function("prog", "xdp", [exit_()])
-    with pytest.raises(InputError, match="EM_X86_64, not for BPF"):
+    with pytest.raises(InputError, match="x86-64, not for BPF"):
         read_elf(builder.write(tmp_path / "p.o"))
 
 

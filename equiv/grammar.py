@@ -1,0 +1,72 @@
+"""Parsers made from lark grammars, without working out their tables in every process.
+
+Working the tables out takes ten times as long as to read them. They are kept beside the grammar, as data that nothing
+runs and that comes with the package; `python -m equiv.grammar PACKAGE NAME` writes them. They are used only by
+the very version of lark that made them and only for the very grammar; everything else works them out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import lark
+
+
+def parser(package: str, name: str, postlex: Any = None) -> lark.Lark:
+    """The LALR parser of the grammar `name`.lark in `package`. `postlex` is lark's: it sees every token first."""
+    grammar, tables = _files(package, name)
+    text = grammar.read_text("utf-8")
+    if tables.is_file():
+        kept = json.loads(tables.read_text("utf-8"))
+        if kept["lark"] == lark.__version__ and kept["grammar"] == _digest(text):
+            return _from_tables(kept, postlex)
+    return _from_text(text, postlex)
+
+
+def tables_of(package: str, name: str) -> str:
+    """What is to be kept beside the grammar."""
+    from lark.grammar import Rule
+    from lark.lexer import TerminalDef
+
+    text = _files(package, name)[0].read_text("utf-8")
+    data, memo = _from_text(text, None).memo_serialize([TerminalDef, Rule])
+    kept = {"lark": lark.__version__, "grammar": _digest(text), "data": data, "memo": memo}
+    return json.dumps(kept, separators=(",", ":")) + "\n"
+
+
+def _files(package: str, name: str) -> tuple[Traversable, Traversable]:
+    folder = resources.files(package)
+    return folder / f"{name}.lark", folder / f"{name}.tables.json"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _from_text(text: str, postlex: Any) -> lark.Lark:
+    return lark.Lark(text, parser="lalr", lexer="contextual", propagate_positions=True, postlex=postlex)
+
+
+def _from_tables(kept: dict[str, Any], postlex: Any) -> lark.Lark:
+    """Lark's own way back from `memo_serialize`; JSON has turned numbers that were keys into texts."""
+    data, memo = kept["data"], _numbered(kept["memo"])
+    table = data["parser"]["parser"]
+    table["tokens"] = _numbered(table["tokens"])
+    table["states"] = {state: _numbered(actions) for state, actions in _numbered(table["states"]).items()}
+    loaded: lark.Lark = lark.Lark._load_from_dict(data, memo, postlex=postlex, propagate_positions=True)  # type: ignore[no-untyped-call]
+    return loaded
+
+
+def _numbered(mapping: dict[str, Any]) -> dict[int, Any]:
+    return {int(key): value for key, value in mapping.items()}
+
+
+if __name__ == "__main__":
+    _, target = _files(*sys.argv[1:])
+    Path(str(target)).write_text(tables_of(*sys.argv[1:]), "utf-8")
