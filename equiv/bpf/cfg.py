@@ -142,6 +142,7 @@ def _tail_calls_ahead(
     """A backward walk from tail calls, and from calls of functions that may come to one."""
     predecessors: dict[int, list[int]] = {}
     calls: dict[int, list[int]] = {}
+    loops = [slot for slot, insn in enumerate(program.insns) if insn is not None and isa.is_loop_call(insn)]
     pending = []
     for slot, insn in enumerate(program.insns):
         if insn is None:
@@ -149,7 +150,7 @@ def _tail_calls_ahead(
         for successor in successors[slot]:
             predecessors.setdefault(successor, []).append(slot)
         if isinstance(insn.ref, FunctionRef):
-            calls.setdefault(insn.ref.target, []).append(slot)
+            calls.setdefault(insn.ref.target, []).extend([slot, *loops])
         if isa.is_tail_call(insn):
             pending.append(slot)
     ahead: set[int] = set()

@@ -102,8 +102,8 @@ PSEUDO_MAP_FD = 1
 PSEUDO_MAP_VALUE = 2
 PSEUDO_FUNC = 4
 
-TAIL_CALL = 12
-"""BPF_FUNC_tail_call, include/uapi/linux/bpf.h."""
+TAIL_CALL, LOOP = 12, 181
+"""BPF_FUNC_tail_call and BPF_FUNC_loop, include/uapi/linux/bpf.h: the helpers that move control."""
 PSEUDO_CALL = 1
 PSEUDO_KFUNC_CALL = 2
 
@@ -215,6 +215,11 @@ def is_helper_call(insn: Insn) -> bool:
 def is_tail_call(insn: Insn) -> bool:
     """Whether the instruction calls bpf_tail_call, which where it succeeds does not return."""
     return is_helper_call(insn) and insn.imm == TAIL_CALL
+
+
+def is_loop_call(insn: Insn) -> bool:
+    """Whether the instruction calls bpf_loop, which calls a function of the program again and again."""
+    return is_helper_call(insn) and insn.imm == LOOP
 
 
 def is_jump_always(insn: Insn) -> bool:

@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from equiv.bpf import insn as isa
 from equiv.bpf.cells import Cells
 from equiv.bpf.cfg import ControlFlow
 from equiv.bpf.context import FLOW_KEY_FIELDS
 from equiv.bpf.environment import Environment
 from equiv.bpf.layout import Units, normalised, stack_units
 from equiv.bpf.liveness import Liveness
+from equiv.bpf.loop_step import COUNT, FUNCTION, INDEX, KEPT, is_loop
 from equiv.bpf.map_access import place_of
-from equiv.bpf.state import Answers, Caller, State
+from equiv.bpf.state import MAX_FRAMES, Answers, Caller, State
 from equiv.bpf.steering import steering
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, stack
 from equiv.machine.protocol import Snapshot
 from equiv.term import Term, const
 
-MAX_FRAMES = 8
 STACK_SIZE = 512
 ALL_REGISTERS = 0x3FF
 
@@ -78,6 +79,8 @@ class Snapshots:
         depth = len(state.callers)
         for number, caller in enumerate(state.callers):
             registers = self._live.registers_during_call(caller.call) >> 6
+            if is_loop(caller):
+                registers |= KEPT
             self._registers(found, shape, f"f{number}.r", 6, registers, caller.saved)
         self._registers(found, shape, "r", 0, self._live.registers(state.pc) & ALL_REGISTERS, state.regs)
         for number, cells in enumerate(state.stacks):
@@ -120,6 +123,8 @@ class Snapshots:
             steers = self._steers[slot]
             if item.store[0] == "s":
                 bits = steers >> 16 >> (STACK_SIZE + item.place) & ((1 << item.size) - 1)
+            elif item.place in (INDEX, COUNT) and item.store[0] == "f":
+                bits = 1
             elif item.store == "r" or item.store[0] == "f":
                 bits = steers >> item.place & 1
             else:
@@ -180,7 +185,9 @@ class Snapshots:
         state.meta_size = location.meta_size
         state.spoiled = location.spoiled
         state.stacks = [{} for _ in range(depth + 1)]
-        saved: list[list[Value | None]] = [[None] * 4 for _ in range(depth)]
+        insns = self._env.program.insns
+        loops = [(insn := insns[call]) is not None and isa.is_loop_call(insn) for call in location.calls]
+        saved: list[list[Value | None]] = [[None] * (FUNCTION - 5 if loop else 4) for loop in loops]
         stores: dict[str, Cells] = {"keys.": state.keys, "meta.": state.meta, "ctx.": state.ctx}
         stores |= {f"s{number}.": cells for number, cells in enumerate(state.stacks)}
         registers = {f"f{number}.r": values for number, values in enumerate(saved)}

@@ -15,12 +15,15 @@ from equiv.bpf.values import ZERO, Pointer, Unusable, Value, describe
 from equiv.machine.protocol import Decide
 from equiv.term import Term
 
+MAX_FRAMES = 8
+"""MAX_CALL_FRAMES, include/linux/bpf_verifier.h."""
+
 Answers = tuple[tuple[str, bool], ...]
 """Decisions already made within the instruction at `pc`, by the name of the question."""
 
 
 class Caller(NamedTuple):
-    """One suspended function: the slot of its call and its r6 to r9."""
+    """One suspended function: the slot of its call and its r6 to r9; for bpf_loop more (`equiv.bpf.loop_step`)."""
 
     call: int
     saved: tuple[Value | None, ...]

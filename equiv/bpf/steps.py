@@ -14,10 +14,11 @@ from equiv.bpf.alu import Step, alu_step, low_word
 from equiv.bpf.cells import in_memory_order
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers import call_helper
+from equiv.bpf.loop_step import after_iteration, is_loop, loop_step
 from equiv.bpf.outcome import outcome
 from equiv.bpf.pointers import SCALAR, compare
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef
-from equiv.bpf.state import Caller, Rejected, State, fault, stuck
+from equiv.bpf.state import MAX_FRAMES, Caller, Rejected, State, fault, stuck
 from equiv.bpf.tail_call_step import tail_call_step
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Value, describe, stack
 from equiv.machine.inputs import packet_length
@@ -38,9 +39,6 @@ from equiv.term import (
     ule,
     zero_extend,
 )
-
-MAX_FRAMES = 8
-"""MAX_CALL_FRAMES, include/linux/bpf_verifier.h."""
 
 LARGEST_OFFSET = 0x7FFFFFFF
 
@@ -295,6 +293,8 @@ def _call_step(env: Environment, insn: Insn, index: int) -> Step:
     number, after = insn.imm, index + 1
     if number == op.TAIL_CALL:
         return tail_call_step(env, after)
+    if number == op.LOOP:
+        return loop_step(env, index)
 
     def step(state: State) -> Stop | None:
         result = call_helper(env, state, number)
@@ -328,6 +328,9 @@ def _exit_step(env: Environment) -> Step:
         depth = len(state.stacks) - 1
         if isinstance(result, Pointer) and result.region == stack(depth):
             raise fault("returns a pointer to its own stack frame")
+        if is_loop(state.callers[-1]):
+            after_iteration(env, state, result)
+            return None
         *outer, caller = state.callers
         state.callers = tuple(outer)
         state.stacks.pop()

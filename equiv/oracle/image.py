@@ -20,6 +20,10 @@ LOG_LINES = 12
 """How many of the verifier's last lines an error shows."""
 
 
+WANTS_TYPES = (b"in subprogs without BTF", b"missing btf func_info")
+"""What the verifier says of functions that it has no types for."""
+
+
 class VerifierRejected(InputError):
     """The kernel does not load the program; the message ends with the verifier's last lines."""
 
@@ -81,7 +85,7 @@ def load(code: bytes, program_type: int, license_text: str) -> int:
         try:
             return _load(code, program_type, license_text, log)
         except OSError as error:
-            if b"in subprogs without BTF" in log.value:
+            if any(complaint in log.value for complaint in WANTS_TYPES):
                 return _load_with_types(code, program_type, license_text)
             lines = log.value.decode("utf-8", "replace").strip().splitlines()
             lines = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]

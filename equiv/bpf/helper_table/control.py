@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table.spec import CTX, EVERY, MAP, NUM, Helper
+from equiv.bpf.helper_table.spec import CTX, EVERY, FUNCTION, MAP, NUM, POINTER, Helper
 
 ROWS = (
     Helper(
@@ -14,5 +14,15 @@ ROWS = (
         "nothing: it returns only where the call is not made",
         "goes on in the program that the map holds, at most 33 times a run",
         "kernel/bpf/core.c: ___bpf_prog_run, JMP_TAIL_CALL",
+    ),
+    Helper(
+        181,
+        "loop",
+        (NUM, FUNCTION, POINTER, NUM),
+        EVERY,
+        "control",
+        "how often the function was called; -EINVAL with flags, -E2BIG for more than 2^23",
+        "calls the function with 0, 1, … until it returns 1 or the number is reached (D54)",
+        "kernel/bpf/bpf_iter.c: bpf_loop",
     ),
 )

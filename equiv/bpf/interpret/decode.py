@@ -20,6 +20,7 @@ from equiv.bpf.interpret.alu import (
 )
 from equiv.bpf.interpret.faults import UNSET, Fault
 from equiv.bpf.interpret.helpers import HELPERS
+from equiv.bpf.interpret.loops import start_loop
 from equiv.bpf.program import ByteOrder, ExternRef, FunctionRef, Insn, MapRef, MapValueRef
 from equiv.machine.concrete import NotRunnable
 
@@ -213,6 +214,8 @@ def _call(after: int, insn: Insn) -> Step:
         return _failing(NotRunnable(f"calls kernel function {name}"))
     if op.is_tail_call(insn):
         return _tail_call(after)
+    if insn.imm == op.LOOP:
+        return lambda run, r: start_loop(run, r, after)
     helper = HELPERS.get(insn.imm)
     if helper is None:
         return _failing(NotRunnable(f"calls {helper_name(insn.imm)}, which is not modelled"))

@@ -17,6 +17,7 @@ from equiv.bpf.interpret.contexts import (
 )
 from equiv.bpf.interpret.decode import DONE, UNRELOCATED, Step, decode
 from equiv.bpf.interpret.faults import UNSET, Fault
+from equiv.bpf.interpret.loops import Loop, after_iteration
 from equiv.bpf.interpret.maps import PROG_ARRAY, MapState, OuterState, inner_name, start_map
 from equiv.bpf.interpret.memory import Memory, Region
 from equiv.bpf.interpret.trace import path_of
@@ -35,12 +36,13 @@ TRACED: Final = 200_000
 """How many of the last instructions the path is made from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
-    """What a call saves: r6 to r10 and where to go on."""
+    """What a call saves: r6 to r10 and where to go on. `loop` is the bpf_loop that made the call, if one did."""
 
     registers: list[int]
     back: int
+    loop: Loop | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +60,7 @@ class Run:
     map_at: dict[int, MapState] = field(default_factory=dict)
     map_addresses: dict[str, int] = field(default_factory=dict)
     stacks: list[int] = field(default_factory=list)
+    function_at: dict[int, int] = field(default_factory=dict)
     tail_calls: int = 0
 
     def new_stack(self, depth: int) -> int:
@@ -107,6 +110,9 @@ class Run:
         """Return from the current function: the slot to go on at."""
         if not self.frames:
             return DONE
+        loop = self.frames[-1].loop
+        if loop is not None and (again := after_iteration(self, loop)) is not None:
+            return again
         r = self.registers
         frame = self.frames.pop()
         r[6:11] = frame.registers
@@ -120,8 +126,16 @@ class Run:
                 return self.map_address(name)
             case MapValueRef(name, offset):
                 return (self._map(name).entry(0).base + offset) & M64
-            case FunctionRef(_, name):
-                raise NotRunnable(f"takes the address of function {name}")
+            case FunctionRef(target, name):
+                return self._function_address(target, name)
+
+    def _function_address(self, target: int, name: str) -> int:
+        for address, slot in self.function_at.items():
+            if slot == target:
+                return address
+        address = self.memory.allocate("function", b"", name=name).base
+        self.function_at[address] = target
+        return address
 
     def _map(self, name: str) -> MapState:
         if name not in self.maps:
