@@ -17,6 +17,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Literal
 
+from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.program import MapSpec
 from equiv.bpf.tail_calls import TailCall
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
@@ -114,6 +115,7 @@ def check(
     jobs: int = 1,
     observe_maps: Sequence[str] = (),
     tail_calls: Sequence[TailCall] = (),
+    snapshots: Sequence[Snapshot] = (),
     kernel: bool | None = None,
     parsers: ParserOptions | None = None,
     relation: str | None = None,
@@ -121,16 +123,17 @@ def check(
 ) -> Result:
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
 
-    `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on the
-    running kernel too (None: where that is possible). `tail_calls` fills the PROG_ARRAYs of sides given as paths.
-    `parsers` says what is compared of two parsers; `relation` (INDEX.json#ID) what an index of automata asks of them in
-    place of equality. With `jobs` above 1 as many processes try it in their own ways (solvers and seeds), and the first
-    to know the verdict gives the result. Raises InputError for inputs that cannot be used, among them programs that the
-    verifier would reject, and InternalError where a predicted difference does not replay.
+    `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on
+    the running kernel too (None: where that is possible). `tail_calls` and `snapshots` say what maps hold, of sides
+    given as paths. `parsers` says what is compared of two parsers; `relation` (INDEX.json#ID) what an index of
+    automata asks of them in place of equality. With `jobs` above 1 as many processes try it in their own ways
+    (solvers and seeds), and the first to know the verdict gives the result. Raises InputError for inputs that
+    cannot be used, among them programs that the verifier would reject, and InternalError where a predicted
+    difference does not replay.
     """
-    a = left if isinstance(left, Loaded) else load(left, tail_calls=tail_calls)
-    b = right if isinstance(right, Loaded) else load(right, tail_calls=tail_calls)
-    require_known_maps(tail_calls, (a, b))
+    a = left if isinstance(left, Loaded) else load(left, tail_calls=tail_calls, snapshots=snapshots)
+    b = right if isinstance(right, Loaded) else load(right, tail_calls=tail_calls, snapshots=snapshots)
+    require_known_maps(tail_calls, (a, b), snapshots)
     if relation is not None:
         parsers = _related(relation, a, b)
     chosen = observing_maps(choose_interface(a, b, interface, parsers), observe_maps, (a, b))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from equiv.errors import EquivError, InputError, InternalError, Place
 
 if TYPE_CHECKING:
+    from equiv.bpf.map_snapshot import Snapshot
     from equiv.bpf.tail_calls import TailCall
     from equiv.p4.parser import ParserOptions
 
@@ -122,6 +123,7 @@ def _check(options: argparse.Namespace) -> int:
             jobs=options.jobs,
             observe_maps=tuple(options.observe_map),
             tail_calls=tuple(options.tail_call),
+            snapshots=tuple(each for read in options.map_snapshot for each in read),
             kernel=False if options.no_kernel else None,
             parsers=_parser_options(options),
             relation=options.relation,
@@ -172,6 +174,7 @@ def _run(options: argparse.Namespace) -> int:
         interface=options.interface,
         context=dict(options.context),
         tail_calls=tuple(options.tail_call),
+        snapshots=tuple(each for read in options.map_snapshot for each in read),
         on=options.on,
         as_json=options.json,
         verbose=options.verbose,
@@ -276,6 +279,7 @@ def _add_check(commands: Commands) -> None:
         help="compare what this array map holds at the end",
     )
     _add_tail_calls(parser)
+    _add_snapshots(parser)
     parser.add_argument(
         "--observe",
         choices=("all", "accept"),
@@ -303,6 +307,7 @@ def _add_run(commands: Commands) -> None:
         "--context", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="a field of the context"
     )
     _add_tail_calls(parser)
+    _add_snapshots(parser)
     parser.add_argument("--on", choices=("interpreter", "kernel"), default="interpreter", help="where to run it")
     parser.add_argument("--json", action="store_true", help="print one JSON object a packet, each on a line")
 
@@ -333,6 +338,26 @@ def _add_tail_calls(parser: argparse.ArgumentParser) -> None:
         metavar="MAP[INDEX]=PROGRAM",
         help="a program array holds this program of the object; may be repeated (MAP[]: it holds nothing)",
     )
+
+
+def _add_snapshots(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--map-snapshot",
+        action="append",
+        default=[],
+        type=_map_snapshot,
+        metavar="[MAP=]FILE",
+        help="a map holds what this file says (bpftool map dump -j); without MAP the file's name is the map's",
+    )
+
+
+def _map_snapshot(text: str) -> list[Snapshot]:
+    from equiv.bpf.map_snapshot import read_snapshots
+
+    try:
+        return read_snapshots(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _tail_call(text: str) -> TailCall:

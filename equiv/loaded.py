@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from equiv.bpf.map_snapshot import Snapshot, with_contents
 from equiv.bpf.program import Program
 from equiv.bpf.tail_calls import TailCall
 from equiv.errors import InputError, Place, Unsupported
@@ -86,11 +87,17 @@ class Loaded:
         return run_program(self.program, interface, given)
 
 
-def load(path: str, interface: str | None = None, tail_calls: Sequence[TailCall] = ()) -> Loaded:
+def load(
+    path: str,
+    interface: str | None = None,
+    tail_calls: Sequence[TailCall] = (),
+    snapshots: Sequence[Snapshot] = (),
+) -> Loaded:
     """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`; `FILE.json`, or `FILE.json:STATE` to start an automaton there.
 
     What a file is, is told by its content. `tail_calls` says what PROG_ARRAYs of an object hold, beside their initial
-    values; what is said of maps that it does not have is ignored. Raises InputError where the file cannot be used.
+    values, `snapshots` what other maps do; what is said of maps that it does not have is ignored. Raises InputError
+    where the file cannot be used.
     """
     del interface  # the same input can be checked for several
     file, name = _split_program(path)
@@ -99,7 +106,7 @@ def load(path: str, interface: str | None = None, tail_calls: Sequence[TailCall]
     if _looks_like_elf(file):
         from equiv.bpf.load import load_program
 
-        program = load_program(file, name, tail_calls)
+        program = with_contents(load_program(file, name, tail_calls), snapshots)
         return Loaded(file, program.sha256, "bpf", program=program)
     if file.endswith((".o", ".elf")):
         from equiv.bpf.load import load_program
@@ -196,9 +203,11 @@ def observing_maps(interface: Interface, names: Sequence[str], sides: Sequence[L
     return interface
 
 
-def require_known_maps(tail_calls: Sequence[TailCall], sides: Sequence[Loaded]) -> None:
-    """Raises InputError where something is said of a program array that no side uses."""
-    if not tail_calls:
+def require_known_maps(
+    tail_calls: Sequence[TailCall], sides: Sequence[Loaded], snapshots: Sequence[Snapshot] = ()
+) -> None:
+    """Raises InputError where something is said of a program array, or a map, that no side has."""
+    if not tail_calls and not snapshots:
         return
     specs = [spec for side in sides if side.program for spec in side.program.maps.values()]
     known = {spec.name for spec in specs if spec.type == PROG_ARRAY}
@@ -206,3 +215,8 @@ def require_known_maps(tail_calls: Sequence[TailCall], sides: Sequence[Loaded]) 
     for item in tail_calls:
         if item.map_name not in known:
             raise InputError(f"no program array {item.map_name!r} to fill", hint=f"program arrays: {names}")
+    all_names = {spec.name for spec in specs}
+    for snapshot in snapshots:
+        if snapshot.map_name not in all_names:
+            known_names = ", ".join(sorted(all_names)) or "none"
+            raise InputError(f"no map {snapshot.map_name!r} to give contents", hint=f"maps: {known_names}")

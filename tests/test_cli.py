@@ -139,6 +139,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "jobs": 2,
         "observe_maps": ("a", "b"),
         "tail_calls": (),
+        "snapshots": (),
         "kernel": False,
         "parsers": None,
         "relation": None,
@@ -249,7 +250,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         called.update(options)
         return _observe(packet)
 
-    monkeypatch.setattr(equiv.api, "load", lambda path, interface, tail_calls: _Loaded())
+    monkeypatch.setattr(equiv.api, "load", lambda path, interface, tail_calls, snapshots: _Loaded())
     monkeypatch.setattr(equiv.api, "run", fake)
     return called
 

@@ -41,12 +41,20 @@ def _assumptions(env: Environment) -> Iterator[str]:
     for (where, helper), sentence in BY_HELPER.items():
         if where == context and helper in helpers:
             yield sentence
-    sections = sorted(name for name, spec in program.maps.items() if spec.initial is not None and not spec.frozen)
+    sections = sorted(
+        name
+        for name, spec in program.maps.items()
+        if spec.initial is not None and not spec.frozen and spec.contents is None
+    )
     if sections:
         yield f"global variables in {', '.join(sections)} may hold anything when the program starts"
     for name, held in program.tail_calls.items():
         content = ", ".join(f"{index} {program.functions[slot]}" for index, slot in held.items())
         yield f"program array {name} holds {content or 'nothing'}{' and nothing else' if content else ''}"
+    for name, spec in program.maps.items():
+        if spec.contents is not None:
+            count = f"{len(spec.contents)} {'entry' if len(spec.contents) == 1 else 'entries'}"
+            yield f"map {name} holds what {spec.contents_from} says when the run begins ({count})"
     yield from sorted(env.noted)
     if any(spec.initial is not None and spec.frozen for spec in program.maps.values()):
         yield "read-only data is loaded as it stands in the object file"

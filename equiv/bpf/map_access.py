@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from equiv.bpf import cells
 from equiv.bpf.environment import Environment
+from equiv.bpf.map_contents import byte_at, is_present
 from equiv.bpf.program import MapSpec
 from equiv.bpf.state import State, fault, not_a_number, stuck
 from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset
@@ -72,6 +73,13 @@ def present(env: Environment, spec: MapSpec, key: Term) -> Term:
     """
     if not spec.max_entries:
         return FALSE
+    if spec.contents is not None and spec.type not in ARRAYS:
+        known = is_present(spec, key, env.little)
+        return (
+            conj(_below(cells.in_memory_order(key, env.little), spec.max_entries), known)
+            if spec.type in SLOTTED
+            else known
+        )
     if spec.type in ARRAYS:
         number = cells.in_memory_order(extract(31, 0, key), env.little) if is_inner(spec.name) else key
         return _below(number, spec.max_entries)
@@ -104,11 +112,11 @@ def current_value(env: Environment, state: State, pointer: Pointer, size: int) -
     if at is None:
         if written:
             raise stuck(f"reads {region} at an offset that depends on the input after writing to it")
-        pieces = [initial_byte(region.name, key, bvadd(pointer.offset, const(i, WORD))) for i in range(size)]
+        pieces = [initial_byte(env, region.name, key, bvadd(pointer.offset, const(i, WORD))) for i in range(size)]
         return cells.join(pieces, env.little)
 
     def missing(position: int) -> Term:
-        return initial_byte(region.name, key, const(position, WORD))
+        return initial_byte(env, region.name, key, const(position, WORD))
 
     value = cells.load(written, at, size, env.little, missing)
     if isinstance(value, Term):
@@ -187,8 +195,14 @@ def place_of(name: str, key: Term) -> tuple[str, int]:
     return name, key.value if key.is_const else 1 << key.width
 
 
-def initial_byte(name: str, key: Term, offset: Term) -> Term:
+def initial_byte(env: Environment, name: str, key: Term, offset: Term) -> Term:
     """A byte of the value that was there when the run began; `offset` has 64 bits."""
+    spec = env.program.maps.get(name)
+    if spec is not None and spec.contents is not None:
+        at = constant_offset(offset)
+        if at is None:
+            raise stuck(f"reads map {name}, whose contents are known, at an offset that depends on the input")
+        return byte_at(spec, key, at, env.little)
     return map_value_byte(name, key, extract(KEY_WIDTH - 1, 0, offset))
 
 

@@ -100,7 +100,7 @@ def _any_entry(env: Environment, state: State, name: str) -> Term:
 
     def value_of(at: Term, written: cells.Cells) -> Term:
         def missing(position: int) -> Term:
-            return map_access.initial_byte(name, at, const(position, WORD))
+            return map_access.initial_byte(env, name, at, const(position, WORD))
 
         return cells.in_memory_order(_number(cells.load(written, 0, spec.value_size, env.little, missing)), env.little)
 

@@ -26,8 +26,9 @@ class MapSpec:
 
     `initial` is the initial contents of a data section's map (`.rodata`, `.data`, `.bss`), else None.
     `frozen` marks `.rodata`: a program may take its contents as constants.
-    `inner` is the inner map's shape for a map of maps; `slots` are initial values of a PROG_ARRAY or map of maps,
-    index to symbol name.
+    `contents` is what the map is known to hold when a run begins, key bytes to value bytes; None: an input of the run.
+    `contents_from` names the file that says so. `inner` is the inner map's shape for a map of maps; `slots` are initial
+    values of a PROG_ARRAY or map of maps, index to symbol name.
     """
 
     name: str
@@ -40,6 +41,8 @@ class MapSpec:
     frozen: bool = False
     slots: Mapping[int, str] = field(default_factory=dict)
     inner: MapSpec | None = None
+    contents: Mapping[bytes, bytes] | None = None
+    contents_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

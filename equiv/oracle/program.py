@@ -118,7 +118,8 @@ class KernelProgram:
 
     def _fill(self, name: str, kernel_map: KernelMap, given: Input) -> None:
         """What a map holds when the run begins."""
-        contents, inner = given.maps.get(name, {}), given.maps.get(inner_name(name), {})
+        contents = {**(kernel_map.spec.contents or {}), **given.maps.get(name, {})}
+        inner = given.maps.get(inner_name(name), {})
         kernel_map.fill(contents, inner, given.context.get(f"map.{name}.count", 0))
 
     def _fill_map_arrays(self) -> None:

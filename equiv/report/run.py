@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from equiv import api
+from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.tail_calls import TailCall
 from equiv.errors import EquivError, InputError, InternalError, Place, Unsupported
 from equiv.loaded import require_known_maps
@@ -30,6 +31,7 @@ def print_runs(
     interface: str | None,
     context: Mapping[str, int],
     tail_calls: Sequence[TailCall],
+    snapshots: Sequence[Snapshot] = (),
     on: Literal["interpreter", "kernel"],
     as_json: bool,
     verbose: bool,
@@ -41,8 +43,8 @@ def print_runs(
     given = list(packets) if packets is not None else read_packets(capture or "")
     if not given:
         raise InputError("no packets", Place(capture or ""))
-    loaded = api.load(path, interface, tail_calls)
-    require_known_maps(tail_calls, (loaded,))
+    loaded = api.load(path, interface, tail_calls, snapshots)
+    require_known_maps(tail_calls, (loaded,), snapshots)
     style = style_for(sys.stdout)
     status = 0
     for number, packet in enumerate(given, 1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -12,6 +14,7 @@ from equiv.machine.concrete import Input, NotRunnable
 from equiv.oracle import KernelProgram, available
 from tests.bpf.map_programs import KINDS, OBSERVING, RESULTS, keys_of, load_map, operations, performing
 from tests.bpf.programs import EXIT, TC, call, copy, jump, ldx, mov, program, st, stx
+from tests.bpf.test_map_snapshots import PREFIXES, holding, looked_up_by_packet
 from tests.oracle.test_kernel import both_agree
 
 pytestmark = [
@@ -119,3 +122,10 @@ def test_observed_entries_agree(kind: str, data: some.DataObject) -> None:
     contexts = [{"observed_key.m": int.from_bytes(key, "big")} for key in keys]
     checked = performing(data.draw(operations(kind)), KINDS[kind])
     both_agree(checked, interface, *(Input(bytes(64), context=context) for context in contexts))
+
+
+@pytest.mark.parametrize("length", [0, 7, 8, 16, 23, 24, 31, 32, 33])
+def test_known_contents_agree(length: int) -> None:
+    checked = holding(looked_up_by_packet(replace(KINDS["lpm_trie"], max_entries=8), 8), PREFIXES)
+    addresses = (b"\x0a\1\2\3", b"\x0a\1\2\4", b"\x0a\1\3\3", b"\x0b\1\2\3")
+    both_agree(checked, TC, *(Input(length.to_bytes(4, "little") + address + bytes(56)) for address in addresses))

@@ -45,7 +45,7 @@ def _key(env: Environment, state: State, given: Map) -> Term:
         raise fault(f"array map {spec.name} has keys of {spec.key_size} bytes")
     with state.within("key"):
         number = load_number(env, state, state.regs[2], 0, spec.key_size)
-    if spec.type == map_access.LPM_TRIE:
+    if spec.type == map_access.LPM_TRIE and spec.contents is None:
         _whole_prefix(env, spec, number)
     if spec.type in map_access.ARRAYS and given.outer is None:
         return number
@@ -172,12 +172,14 @@ def _has_room(env: Environment, state: State, spec: MapSpec) -> bool:
     """Whether a hash takes another entry: how many it held when the run began is an input (D52)."""
     if spec.type in map_access.LRU:
         return True
-    if map_access.is_inner(spec.name) or spec.max_entries < FEWEST_ENTRIES:
+    if map_access.is_inner(spec.name) or (spec.contents is None and spec.max_entries < FEWEST_ENTRIES):
         raise stuck(f"adds an entry to map {spec.name}: whether it fits depends on the map's state")
     env.noted.add(NO_ENOMEM)
     added = sum(now - was for (name, _), (was, now) in state.presence.items() if name == spec.name)
     most = min(spec.max_entries, 1 << min(8 * spec.key_size, WORD - 1))
     limit = spec.max_entries - added
+    if spec.contents is not None:
+        return len(spec.contents) < limit
     count = var(f"ctx.map.{spec.name}.count", WORD, 0, most)
     return state.ask("room", TRUE if limit > most else ult(count, const(limit, WORD)))
 

@@ -187,7 +187,9 @@ def start_maps(program: Program, memory: Memory, given: Input) -> dict[str, MapS
         raise NotRunnable(f"the input gives contents of map {min(unknown)}, which the program does not have")
     counts = given.context
     maps = {
-        name: start_map(spec, memory, given.maps.get(name, {}), counts.get(f"map.{name}.count", 0))
+        name: start_map(
+            spec, memory, {**(spec.contents or {}), **given.maps.get(name, {})}, counts.get(f"map.{name}.count", 0)
+        )
         for name, spec in program.maps.items()
     }
     for state in maps.values():
