@@ -11,6 +11,7 @@ import pytest
 
 from equiv.bpf.load import load_object
 from equiv.bpf.program import Insn, MapRef, MapValueRef
+from equiv.bpf.source import read_source
 from equiv.report.disassembly import disassemble, insn_text
 
 CORPORA = Path(__file__).resolve().parents[2] / "corpora"
@@ -23,19 +24,21 @@ def _numbers(text: str) -> str:
     return re.sub(r"\b0x[0-9a-f]+\b", lambda match: str(int(match.group(), 16)), text)
 
 
-def _reference(path: Path, section: str) -> dict[int, str]:
+def _reference(path: Path, section: str, start: int, end: int) -> dict[int, str]:
+    """The section's instructions from slot `start` up to `end`, by slot from there."""
     command = [OBJDUMP or "", "-d", "--no-show-raw-insn", "-j", section, str(path)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     lines = {}
     for line in shown.splitlines():
         if found := LINE.match(line):
-            slot, text = int(found[1]), _numbers(re.sub(r" <\S+>$", "", found[2]).strip())
+            slot, text = int(found[1]) - start, _numbers(re.sub(r" <\S+>$", "", found[2]).strip())
             jump = re.search(r"goto ([+-]\d+)$", text)
             if jump:
                 text = f"{text[: jump.start()]}goto {slot + 1 + int(jump[1])}"
             if text.startswith("*("):  # from version 17 on, narrow stores name the 32-bit register
                 text = re.sub(r"= w(\d+)$", r"= r\1", text)
-            lines[slot] = text
+            if 0 <= slot < end - start:
+                lines[slot] = text
     return lines
 
 
@@ -44,8 +47,9 @@ def _reference(path: Path, section: str) -> dict[int, str]:
 def test_instructions_read_as_in_llvm_objdump(path: Path) -> None:
     if "clang-19" in path.name and OBJDUMP and int(OBJDUMP.rpartition("-")[2]) < 18:
         pytest.skip("this llvm-objdump does not know -mcpu=v4")
-    for program in load_object(str(path)).programs.values():
-        reference = _reference(path, program.section)
+    entries = read_source(str(path)).entries
+    for name, program in load_object(str(path)).programs.items():
+        reference = _reference(path, program.section, entries[name].start, entries[name].end)
         compared = 0
         for line in disassemble(program):
             found = LINE.match(line)
