@@ -6,6 +6,7 @@ each form is that of libbpf 1.x; legacy definitions are read as libbpf 0.8 and i
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ F_RDONLY_PROG = 1 << 7
 F_MMAPABLE = 1 << 10
 
 _POINTER_SIZE = 8
+_BPF_ELF_MAP_SIZE = 36
+_NUMBER = "(0x[0-9a-fA-F]+|0|[1-9][0-9]*)"
+_TAIL_SECTION = re.compile(f"{_NUMBER}/{_NUMBER}")
 _DATA_SECTIONS = (".rodata", ".data", ".bss")
 
 
@@ -85,7 +89,11 @@ def _map_symbols(elf: ElfObject, section: Section) -> list[Symbol]:
 
 
 def _legacy_maps(elf: ElfObject, section: Section, table: MapTable, place: Place) -> None:
-    """`struct bpf_map_def`: type, key size, value size, entries, flags; 32 bits each, then what a loader cares for."""
+    """`struct bpf_map_def`: type, key size, value size, entries, flags; 32 bits each, then what a loader cares for.
+
+    iproute2's `struct bpf_elf_map` has nine such words. The sixth is an id, by which a section called `ID/INDEX` says
+    that its program belongs into that map (iproute2, lib/bpf_legacy.c).
+    """
     symbols = _map_symbols(elf, section)
     if not symbols:
         return
@@ -100,7 +108,25 @@ def _legacy_maps(elf: ElfObject, section: Section, table: MapTable, place: Place
             raise InputError(f"map {symbol.name} is not at the start of a definition in {section.name}", place)
         definition = section.data[symbol.value : symbol.value + min(entry_size, layout.size)].ljust(layout.size, b"\0")
         kind, key_size, value_size, entries, flags = layout.unpack(definition)
-        table.add(MapSpec(symbol.name, kind, key_size, value_size, entries, flags), section, symbol.value, place)
+        slots: dict[int, str] = {}
+        if kind == MAP_TYPE_PROG_ARRAY and entry_size == _BPF_ELF_MAP_SIZE:
+            at = symbol.value + layout.size
+            slots = _program_sections(elf, int.from_bytes(section.data[at : at + 4], elf.byte_order))
+            if any(index >= entries for index in slots):
+                raise InputError(f"map {symbol.name} has {entries} entries: there is no index {max(slots)}", place)
+        table.add(
+            MapSpec(symbol.name, kind, key_size, value_size, entries, flags, slots=slots), section, symbol.value, place
+        )
+
+
+def _program_sections(elf: ElfObject, wanted: int) -> dict[int, str]:
+    """Of the sections `ID/INDEX` those with this id, by index."""
+    found = {}
+    for section in elf.sections:
+        match = _TAIL_SECTION.fullmatch(section.name)
+        if match and section.executable and int(match[1], 0) == wanted:
+            found[int(match[2], 0)] = section.name
+    return found
 
 
 def _btf_maps(elf: ElfObject, section: Section, btf: Btf | None, table: MapTable, place: Place) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from equiv.bpf import insn as op
+from equiv.bpf.load import load_program
 from equiv.machine.concrete import Input
 from equiv.oracle import available
 from tests.bpf.programs import EXIT, TC, XDP, add, copy, jump, ldx, mov, program
+from tests.bpf.test_legacy_objects import SOURCE
 from tests.bpf.test_tail_calls import ARRAY, counting, counting_in_calls, in_a_called_function, load_map, tail_call
 from tests.oracle.test_kernel import both_agree
 
@@ -48,3 +54,10 @@ def test_tail_calls_to_empty_slots_do_not_count() -> None:
     loop += [*tail_call(mov(3, 5)), mov(0, 1), EXIT]
     checked = program(*loop, mov(0, 2), EXIT, maps=[ARRAY], functions={0: "t", 16: "u"}, tail_calls={"progs": {5: 16}})
     assert both_agree(checked, TC, Input(bytes(64))).code == 2
+
+
+@pytest.mark.skipif(shutil.which("clang-16") is None, reason="clang-16 is not installed")
+def test_a_compiled_object_without_types_agrees(tmp_path: Path) -> None:
+    (tmp_path / "p.c").write_text(SOURCE)
+    subprocess.run(["clang-16", "-target", "bpf", "-O2", "-w", "-c", "p.c", "-o", "p.o"], cwd=tmp_path, check=True)
+    assert both_agree(load_program(str(tmp_path / "p.o")), TC, Input(bytes(64))).code == 5
