@@ -6,6 +6,7 @@ Nothing heavy is imported before it is known to be needed, so `equiv --help` ans
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from equiv.errors import EquivError, InputError, InternalError, Place
+from equiv.errors import EquivError, InputError, InternalError
 
 if TYPE_CHECKING:
     from equiv.bpf.map_snapshot import Snapshot
@@ -26,6 +27,7 @@ exit status of check:
   4  the input uses something that is not supported              5  a defect in equiv"""
 
 UNUSABLE, LIMIT, NOT_SUPPORTED, DEFECT = 2, 3, 4, 5
+_WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 INTERRUPTED, NOBODY_READS = 128 + 2, 128 + 13  # as shells report SIGINT and SIGPIPE
 
 DEFAULT_TIMEOUT = 60.0
@@ -36,11 +38,16 @@ Handler = Callable[[argparse.Namespace], int]
 
 def entry() -> NoReturn:
     """Run the command line of this process and exit."""
+    if sys.stderr is None:  # closed by who started this; a file must not get its number
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if sys.stdout is None:
+        print("error: standard output is closed", file=sys.stderr)
+        sys.exit(UNUSABLE)
     status = main(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        status = _nobody_reads()
+    except OSError as error:
+        status = _system_error(error)
     sys.exit(status)
 
 
@@ -68,8 +75,8 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        return _nobody_reads()
+    except OSError as error:
+        return _system_error(error)
     except MemoryError:
         print("error: out of memory", file=sys.stderr)
         return LIMIT
@@ -98,10 +105,20 @@ def _defect(error: Exception, debug: bool) -> int:
     return DEFECT
 
 
-def _nobody_reads() -> int:
-    """The reader of stdout has gone; keep the interpreter from complaining when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return NOBODY_READS
+def _system_error(error: OSError) -> int:
+    """What the system refused: most often to take the output, since the reader has gone or the disk is full."""
+    from equiv.report.style import clean
+
+    try:
+        sys.stdout.flush()
+    except OSError:  # keep the interpreter from complaining when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return NOBODY_READS
+    where = f"{clean(str(error.filename))}: " if error.filename else ""
+    what = "cannot write the output: " if not where and error.errno in _WRITE_ERRORS else ""
+    print(f"{where}error: {what}{error.strerror or clean(str(error))}", file=sys.stderr)
+    return UNUSABLE
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -109,7 +126,9 @@ def _check(options: argparse.Namespace) -> int:
     from equiv.report.progress import ProgressLine
 
     if options.pcap:
-        _expect_folder(options.pcap)
+        from equiv.report.files import expect_writable
+
+        expect_writable(options.pcap)
     progress = ProgressLine(sys.stderr)
     try:
         result = api.check(
@@ -156,12 +175,6 @@ def _parser_options(options: argparse.Namespace) -> ParserOptions | None:
     from equiv.p4.parser import ParserOptions
 
     return ParserOptions(options.observe, options.exact_end or None)
-
-
-def _expect_folder(path: str) -> None:
-    """Find out before a long proof, not after it, that its packet cannot be written."""
-    if not Path(path).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(path))
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from equiv.bpf.map_snapshot import Snapshot, with_contents
 from equiv.bpf.program import Program
 from equiv.bpf.tail_calls import TailCall
-from equiv.errors import InputError, Place, Unsupported
+from equiv.errors import InputError, Unsupported
+from equiv.inputs import begins_with
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, interface_for_section, load_interface
 from equiv.machine.protocol import Machine
@@ -101,9 +102,7 @@ def load(
     """
     del interface  # the same input can be checked for several
     file, name = _split_program(path)
-    if not Path(file).exists():
-        raise InputError("no such file", Place(file))
-    if _looks_like_elf(file):
+    if begins_with(file, b"\x7fELF"):
         from equiv.bpf.load import load_program
 
         program = with_contents(load_program(file, name, tail_calls), snapshots)
@@ -132,19 +131,11 @@ def _json_parser(file: str, name: str | None) -> Parser:
 
 
 def _split_program(path: str) -> tuple[str, str | None]:
-    if ":" in path and not Path(path).exists():
+    if ":" in path and not os.path.lexists(path):
         file, name = path.rsplit(":", 1)
-        if Path(file).exists() and name:
+        if file and os.path.lexists(file) and name:
             return file, name
     return path, None
-
-
-def _looks_like_elf(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(4) == b"\x7fELF"
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", Place(path)) from error
 
 
 def choose_interface(

@@ -10,10 +10,10 @@ import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from equiv.bpf.program import ByteOrder
 from equiv.errors import InputError, Place
+from equiv.inputs import read_input
 
 MAX_FILE_SIZE = 64 << 20
 """Largest object read, in bytes; also the largest `.bss`."""
@@ -116,14 +116,7 @@ class ElfObject:
 def read_elf(path: str) -> ElfObject:
     """Read the BPF object at `path`. Raises InputError, with the file, for everything that is none."""
     place = Place(path)
-    try:
-        with Path(path).open("rb") as stream:
-            data = stream.read(MAX_FILE_SIZE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"cannot read: {reason}", place) from error
-    if len(data) > MAX_FILE_SIZE:
-        raise InputError(f"larger than {MAX_FILE_SIZE >> 20} MiB", place)
+    data = read_input(path, MAX_FILE_SIZE)
     if not data.startswith(b"\x7fELF"):
         raise InputError("not an ELF object" if data else "empty file", place)
     byte_order, headers = _section_headers(data, place)

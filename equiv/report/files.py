@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,25 +16,60 @@ from equiv.errors import InputError, Place
 
 @contextmanager
 def replacing(path: str) -> Iterator[str]:
-    """Gives the name of a temporary file beside `path`; when the block ends well it becomes `path`, else it goes.
+    """Gives the name of a temporary file; when the block ends well its content becomes that of `path`.
 
-    Raises InputError if the file cannot be written.
+    A regular file is replaced at once, behind symbolic links where there are any. A device or a FIFO stays what it is
+    and is written to. Raises InputError if that cannot be done.
     """
-    target = Path(path)
     temporary = ""
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        kept = _is_special(path)
+        target = Path(os.path.realpath(path))
+        folder = tempfile.gettempdir() if kept else target.parent
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{target.name[:64]}.", suffix=".tmp")
         os.close(descriptor)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-        temporary = ""
-    except OSError as error:
-        raise InputError(f"cannot write: {error.strerror or error}", Place(path)) from error
+        if kept:
+            _copy(temporary, path)
+        else:
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+            temporary = ""
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"cannot write: {reason or error}", Place(path)) from error
     finally:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def expect_writable(path: str) -> None:
+    """Find out before long work, not after it, that its result could not be written. Raises InputError."""
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise InputError("cannot write: no such folder", Place(path))
+    if Path(path).is_dir():
+        raise InputError("cannot write: it is a directory", Place(path))
+    if not os.access(path if _is_special(path) else folder, os.W_OK):
+        raise InputError("cannot write: permission denied", Place(path))
+
+
+def _is_special(path: str) -> bool:
+    """Whether `path` is there and must stay what it is: a device, a FIFO, or a name of an open file (`/dev/stdout`)."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.startswith(("/dev/", "/proc/"))
+
+
+def _copy(source: str, target: str) -> None:
+    # O_NONBLOCK: opening a FIFO that nobody reads would wait; it fails instead.
+    descriptor = os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as stream, open(source, "rb") as content:
+        shutil.copyfileobj(content, stream)
 
 
 def _umask() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from equiv.errors import InputError, Place
+from equiv.inputs import open_input
 from equiv.report.files import replacing
 from equiv.report.observables import compare
 from equiv.report.packet import quiet_scapy
@@ -74,7 +75,9 @@ def read_packets(path: str) -> list[bytes]:
 
         packets = []
         try:
-            reader: Any = RawPcapReader(path)  # by what the file begins with, this is a reader of pcap or pcapng
+            # By what the file begins with, this is a reader of pcap or pcapng.
+            source: Any = open_input(path)
+            reader: Any = RawPcapReader(source)
             try:
                 for data, meta in reader:
                     # pcapng names a link type for each packet, pcap one for the file.

@@ -8,6 +8,7 @@ from pathlib import Path
 from equiv import api
 from equiv.bpf.tail_calls import TailCall
 from equiv.errors import InputError, Place
+from equiv.inputs import begins_with
 from equiv.report.files import replacing
 from equiv.report.style import Style
 
@@ -49,9 +50,8 @@ def show(
 def _is_whole_object(path: str) -> bool:
     """Whether `path` is an object file with no program named behind it."""
     try:
-        with Path(path).open("rb") as file:
-            return file.read(len(ELF_MAGIC)) == ELF_MAGIC
-    except OSError:  # loading says what is wrong, or that a program's name follows the path
+        return begins_with(path, ELF_MAGIC)
+    except InputError:  # loading says what is wrong, or that a program's name follows the path
         return False
 
 

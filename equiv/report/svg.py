@@ -12,8 +12,8 @@ from equiv.report.style import clean, shorten
 
 FONT = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 FONT_SIZE = 12.0
-ADVANCE = 7.3
-"""Width of a character at that size, a little more than the fonts named need."""
+ADVANCE = 7.7
+"""Width of a character at that size: a little more than the fonts named need (7.2), as some viewers round upwards."""
 LINE = 16.0
 PAD = 9.0
 MARGIN = 20.0

@@ -145,7 +145,7 @@ def _declare_constant(scope: Scope, item: Syntax) -> None:
     width = expressions.size(scope, width_node, expressions.MAX_FIELD_WIDTH)
     value = expressions.constant(scope, value_node, 0, what="constant")
     if value.value.bit_length() > width:
-        raise InputError(f"{value.value} does not fit in {width} bits", value.place)
+        raise InputError(f"{expressions.shown(value.value)} does not fit in {width} bits", value.place)
     scope.constants[str(name)] = Constant(str(name), width, value.value, place)
 
 
@@ -187,7 +187,7 @@ def _declare_register(scope: Scope, item: Syntax) -> None:
         value = expressions.constant(scope, _tree(item, 4), 0, what="initial value")
         initial = value.value
         if initial.bit_length() > width:
-            raise InputError(f"{initial} does not fit in {width} bits", value.place)
+            raise InputError(f"{expressions.shown(initial)} does not fit in {width} bits", value.place)
     scope.registers[str(name)] = Register(str(name), width, initial, place)
 
 

@@ -57,7 +57,7 @@ def constant(scope: Scope, node: Syntax, lo: int | None = None, hi: int | None =
         raise InputError(f"the {what} must be a constant", expr.place)
     if (lo is not None and expr.value < lo) or (hi is not None and expr.value > hi):
         bounds = f"from {lo} to {hi}" if lo is not None and hi is not None else f"{lo} or more"
-        raise InputError(f"the {what} is {_show(expr.value)} but must be {bounds}", expr.place)
+        raise InputError(f"the {what} is {shown(expr.value)} but must be {bounds}", expr.place)
     return expr
 
 
@@ -72,9 +72,9 @@ def literal(text: str, place: Place) -> Number:
         raise InputError(f"`{text}` is not a number", place) from None
     width = int(width_text) if width_text else None
     if width is not None and not 1 <= width <= MAX_FIELD_WIDTH:
-        raise InputError(f"a width of {_show(width)} bits; it must be from 1 to {MAX_FIELD_WIDTH}", place)
+        raise InputError(f"a width of {shown(width)} bits; it must be from 1 to {MAX_FIELD_WIDTH}", place)
     if value.bit_length() > (width or MAX_FIELD_WIDTH):
-        raise InputError(f"{_show(value)} does not fit in {width or MAX_FIELD_WIDTH} bits", place)
+        raise InputError(f"{shown(value)} does not fit in {width or MAX_FIELD_WIDTH} bits", place)
     return Number(value, width, place=place)
 
 
@@ -90,7 +90,7 @@ def size(scope: Scope, node: Syntax, most: int, what: str = "width") -> int:
     else:
         raise scope.unknown("constant", token, place, scope.constants)
     if not 1 <= value <= most:
-        raise InputError(f"the {what} is {_show(value)} bits but must be from 1 to {most}", place)
+        raise InputError(f"the {what} is {shown(value)} bits but must be from 1 to {most}", place)
     return value
 
 
@@ -120,11 +120,11 @@ def _fitting(value: Number, operand: Expr, bits: bool = False) -> int:
     hi = (1 << operand.hi.bit_length()) - 1 if bits else operand.hi
     if operand.lo <= value.value <= hi or (bits and 0 <= value.value <= hi):
         return value.value
-    what = f"{operand.width} bits" if operand.width else f"{_show(operand.lo)} to {_show(operand.hi)}"
-    raise InputError(f"{_show(value.value)} does not fit what it is compared with: {what}", value.place)
+    what = f"{operand.width} bits" if operand.width else f"{shown(operand.lo)} to {shown(operand.hi)}"
+    raise InputError(f"{shown(value.value)} does not fit what it is compared with: {what}", value.place)
 
 
-def _show(value: int) -> str:
+def shown(value: int) -> str:
     """A number for messages; very long ones are cut."""
     return str(value) if value.bit_length() <= 128 else f"a number of {value.bit_length()} bits"
 
@@ -240,7 +240,7 @@ def _binary(scope: Scope, op: Token, left: Syntax, right: Syntax, place: Place) 
     if op in ("/", "%") and b.lo <= 0:
         raise InputError(f"the right operand of `{op}` must be more than 0", b.place)
     if op in ("<<", ">>") and not 0 <= b.lo <= ranges.MAX_BITS:
-        raise InputError(f"a shift by {_show(b.lo)}; it must be from 0 to {ranges.MAX_BITS}", b.place)
+        raise InputError(f"a shift by {shown(b.lo)}; it must be from 0 to {ranges.MAX_BITS}", b.place)
     try:
         lo, hi = ranges.binary(op, (a.lo, a.hi), (b.lo, b.hi))
     except ranges.TooWide:

@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 
 from equiv.errors import InputError, Place
+from equiv.inputs import read_input
 from equiv.table import syntax
 from equiv.table.build import build
 from equiv.table.check import check
@@ -15,11 +16,7 @@ from equiv.table.model import Table
 
 def load_table(path: str | Path) -> Table:
     """Read the `.dev` file at `path`. Raises InputError, also where it cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(syntax.MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", Place(str(path))) from None
+    data = read_input(path, syntax.MAX_BYTES, "a parser table is not")
     table = parse_table(syntax.decode(data, str(path)), str(path))
     return dataclasses.replace(table, sha256=hashlib.sha256(data).hexdigest())
 

@@ -419,8 +419,8 @@ def test_bytes_that_are_not_utf8_are_shown_with_their_line(tmp_path: Path) -> No
 
 
 def test_missing_file_and_directory_are_input_errors(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.dev", tmp_path):
-        with pytest.raises(InputError, match="cannot be read"):
+    for path, words in ((tmp_path / "none.dev", "cannot read"), (tmp_path, "not a regular file")):
+        with pytest.raises(InputError, match=words):
             load_table(path)
 
 

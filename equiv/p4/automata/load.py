@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 from equiv.errors import InputError, Place, Unsupported
+from equiv.inputs import read_input
 from equiv.p4.automata.model import ENDS, Assign, Automaton, Case, Concat, Expr, Extract, Literal, Slice, State, width
+
+MAX_BYTES = 16 << 20
 
 WIDEST_HEADER = 1 << 16
 
@@ -24,10 +26,8 @@ def load_automaton(path: str, start: str | None = None) -> Automaton:
     Raises InputError with the path and the state concerned.
     """
     try:
-        raw = Path(path).read_bytes()
+        raw = read_input(path, MAX_BYTES)
         document = json.loads(raw)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", Place(path)) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", Place(path)) from error
     return parse_automaton(document, path, start, hashlib.sha256(raw).hexdigest())
