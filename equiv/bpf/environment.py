@@ -15,13 +15,15 @@ from equiv.term import Term
 class Environment:
     """`packet_fields` remembers packet loads by offset and size: one program looks at the same header often.
 
-    `noted` collects sentences for the list of assumptions that only a run shows to be needed.
+    `noted` collects sentences for the list of assumptions that only a run shows to be needed. `unread` are maps on
+    whose contents nothing depends that the program does or the interface observes.
     """
 
     program: Program
     interface: Interface
     packet_fields: dict[tuple[Term, int], Term] = field(default_factory=dict)
     noted: set[str] = field(default_factory=set)
+    unread: frozenset[str] = frozenset()
 
     @property
     def little(self) -> bool:

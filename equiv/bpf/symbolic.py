@@ -12,6 +12,7 @@ from equiv.bpf.cfg import control_flow
 from equiv.bpf.context import initial_state
 from equiv.bpf.environment import Environment
 from equiv.bpf.liveness import liveness
+from equiv.bpf.map_use import unread_maps
 from equiv.bpf.program import Program
 from equiv.bpf.snapshots import Snapshots
 from equiv.bpf.state import Rejected, State, Undecided
@@ -32,10 +33,12 @@ class BpfMachine:
         self.program = program
         self.interface = interface
         self.name = f"{program.path}:{program.name}"
-        self._env = Environment(program, interface)
-        self._steps = build_steps(self._env, self._describe)
         flow = control_flow(program)
-        self._snapshots = Snapshots(self._env, flow, liveness(program, flow))
+        live = liveness(program, flow)
+        unread = unread_maps(program, flow, live) - {observable.map_name for observable in interface.observables}
+        self._env = Environment(program, interface, unread=unread)
+        self._steps = build_steps(self._env, self._describe)
+        self._snapshots = Snapshots(self._env, flow, live)
 
     def start(self) -> State:
         """The state before the first instruction."""

@@ -224,3 +224,33 @@ def test_an_observed_entry_is_that_of_the_interpreter(kind: str, data: some.Data
     for key in (*keys, b"\x09\0\0\0"):
         context = {"observed_key.m": int.from_bytes(key, "big")}
         shown_alike(machine, Input(FRAME, maps={"m": held}, context=context))
+
+
+def test_a_map_that_is_only_changed_is_not_followed() -> None:
+    spec = KINDS["roomy_hash"]
+    dropped = keyed_by_packet(*put(-4, 7, spec), *put(-8, 8, spec), mov(0, 3), EXIT, spec=spec)
+    checked = program(*dropped, maps=[spec])
+    given_input = Input(b"abcdabce" + FRAME)
+    ended = follow(BpfMachine(checked, TC), given_input)
+    assert ended.code == run(checked, TC, given_input).code == 3
+    asked = {answer for fork in ended.forks for answer, _ in fork.location.answers}
+    assert not any("room" in question or "key" in question for question in asked)
+    observed = BpfMachine(checked, TC.observing_any_key("m", 8))
+    assert len(follow(observed, given_input).forks) > len(ended.forks)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [EXIT],  # the result is returned
+        [*get(-4, KINDS["roomy_hash"]), mov(0, 0), EXIT],
+        [copy(8, 0), mov(0, 0), jump(op.JNE, 8, 1, imm=0), mov(0, 1), EXIT],
+    ],
+)
+def test_a_map_is_followed_where_a_result_or_what_it_holds_is_used(after: list[Insn]) -> None:
+    spec = KINDS["roomy_hash"]
+    checked = program(*keyed_by_packet(*put(-4, 7, spec), *after, spec=spec), maps=[spec])
+    for context in ({}, {"map.m.count": 64}):
+        given_input = Input(b"abcdabcd" + FRAME, context=context)
+        ended = follow(BpfMachine(checked, TC), given_input, through_snapshots=True)
+        assert ended.code == run(checked, TC, given_input).code

@@ -23,6 +23,10 @@ LRU_FINDS_ROOM = "an update of a map of the LRU kind always finds an entry to pu
 INNER_APART = "maps held by a map are none of the object's own, unless the object puts them there"
 
 
+UNREAD = Unusable("uses a result that was thought to be dropped")
+"""What changing a map gives on whose contents nothing depends: the change is left out (D52)."""
+
+
 class Map(NamedTuple):
     """The map that a helper is given; `outer` is the key under which another map holds it (bytes), if one does."""
 
@@ -129,6 +133,8 @@ def _map_update_elem(env: Environment, state: State) -> Value:
     key = _key(env, state, given)
     with state.within("value"):
         value = cells.in_memory_order(load_number(env, state, state.regs[3], 0, spec.value_size), env.little)
+    if spec.name in env.unread:
+        return UNREAD
     if flags > EXIST:
         return error(EINVAL)
     if spec.type == map_access.LPM_TRIE:
@@ -209,6 +215,8 @@ def _map_delete_elem(env: Environment, state: State) -> Value:
     spec = given.spec
     _changeable(spec)
     key = _key(env, state, given)
+    if spec.name in env.unread:
+        return UNREAD
     if spec.type in map_access.ARRAYS:
         return error(EINVAL)
     if spec.type == map_access.LPM_TRIE:
