@@ -131,8 +131,8 @@ def check(
     cannot be used, among them programs that the verifier would reject, and InternalError where a predicted
     difference does not replay.
     """
-    a = left if isinstance(left, Loaded) else load(left, tail_calls=tail_calls, snapshots=snapshots)
-    b = right if isinstance(right, Loaded) else load(right, tail_calls=tail_calls, snapshots=snapshots)
+    a = left if isinstance(left, Loaded) else load(left, interface, tail_calls=tail_calls, snapshots=snapshots)
+    b = right if isinstance(right, Loaded) else load(right, interface, tail_calls=tail_calls, snapshots=snapshots)
     require_known_maps(tail_calls, (a, b), snapshots)
     if relation is not None:
         parsers = _related(relation, a, b)

@@ -55,6 +55,8 @@ class Loaded:
         if self.parser:
             return P4
         assert self.program is not None
+        if not self.program.section:  # raw instructions
+            return "buffer"
         return interface_for_section(self.program.section)
 
     @property
@@ -94,13 +96,14 @@ def load(
     tail_calls: Sequence[TailCall] = (),
     snapshots: Sequence[Snapshot] = (),
 ) -> Loaded:
-    """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`; `FILE.json`, or `FILE.json:STATE` to start an automaton there.
+    """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`; raw instructions, `FILE.bin`; `FILE.json`, or
+    `FILE.json:STATE` to start an automaton there.
 
-    What a file is, is told by its content. `tail_calls` says what PROG_ARRAYs of an object hold, beside their initial
+    What a file is, is told by its content; raw instructions have none that tells, so it is their name, or `interface`
+    being `buffer`. `tail_calls` says what PROG_ARRAYs of an object hold, beside their initial
     values, `snapshots` what other maps do; what is said of maps that it does not have is ignored. Raises InputError
     where the file cannot be used.
     """
-    del interface  # the same input can be checked for several
     file, name = _split_program(path)
     if begins_with(file, b"\x7fELF"):
         from equiv.bpf.load import load_program
@@ -114,6 +117,13 @@ def load(
     if file.endswith(".json"):
         parser = _json_parser(file, name)
         return Loaded(file, parser.sha256, parser.kind, parser=parser)
+    if file.endswith(".bin") or (interface == "buffer" and not file.endswith(".dev")):
+        from equiv.bpf.load import load_raw
+
+        if name is not None:
+            raise InputError(f"{file} is one program, but {name!r} was asked for")
+        program = load_raw(file)
+        return Loaded(file, program.sha256, "bpf", program=program)
     if name is not None:
         raise InputError(f"{file} is a table and has no programs, but {name!r} was asked for")
     from equiv.table.parse import load_table

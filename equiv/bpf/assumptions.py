@@ -16,6 +16,7 @@ BY_CONTEXT = {
         "skb->protocol is what eth_type_trans makes of the packet's first bytes",
         "the packet carries no metadata from XDP",
     ),
+    "buffer": ("what the program leaves in the buffer is not compared",),
 }
 
 BY_HELPER = {
@@ -41,6 +42,8 @@ def _assumptions(env: Environment) -> Iterator[str]:
     for (where, helper), sentence in BY_HELPER.items():
         if where == context and helper in helpers:
             yield sentence
+    if any(insn is not None and op.is_packet_load(insn) and insn.imm < 0 for insn in program.insns):
+        yield BY_HELPER["__sk_buff", 68]
     sections = sorted(
         name
         for name, spec in program.maps.items()

@@ -189,6 +189,8 @@ def initial_state(env: Environment) -> State:
     """The state before the first instruction."""
     state = State()
     state.regs[1] = Pointer(CONTEXT, ZERO)
+    if env.interface.context == "buffer":
+        state.regs[1], state.regs[2] = Pointer(PACKET, ZERO), packet_length()
     state.regs[10] = Pointer(stack(0), ZERO)
     if env.interface.context == "flow_dissector":
         state.keys = {offset: (size, const(0, 8 * size)) for offset, size in FLOW_KEY_FIELDS.items()}

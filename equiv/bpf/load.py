@@ -6,17 +6,39 @@ from collections.abc import Sequence
 
 from equiv.bpf.link import assemble
 from equiv.bpf.program import Object, Program
-from equiv.bpf.source import read_source
+from equiv.bpf.raw import SUFFIX, read_raw
+from equiv.bpf.source import Source, read_source
 from equiv.bpf.tail_calls import TailCall, held_programs
 from equiv.errors import InputError, Place
 
 
 def load_object(path: str, tail_calls: Sequence[TailCall] = ()) -> Object:
     """Every entry program of the object at `path`, by name. Raises InputError."""
-    source = read_source(path)
+    source = _read(path)
     held = held_programs(source, tail_calls)
     programs = {name: assemble(source, name, entry, held) for name, entry in source.entries.items()}
     return Object(path, source.elf.sha256, source.elf.byte_order, programs, source.maps.maps)
+
+
+def _read(path: str) -> Source:
+    if path.endswith(SUFFIX) and not _is_elf(path):
+        return read_raw(path)
+    return read_source(path)
+
+
+def _is_elf(path: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(4) == b"\x7fELF"
+    except OSError:  # reading it says what is wrong
+        return False
+
+
+def load_raw(path: str) -> Program:
+    """The program in a file of raw instructions. Raises InputError."""
+    source = read_raw(path)
+    ((name, entry),) = source.entries.items()
+    return assemble(source, name, entry)
 
 
 def load_program(path: str, name: str | None = None, tail_calls: Sequence[TailCall] = ()) -> Program:
@@ -25,7 +47,7 @@ def load_program(path: str, name: str | None = None, tail_calls: Sequence[TailCa
     `tail_calls` says what PROG_ARRAYs hold beside the object's own initial values. Raises InputError that lists what
     there is.
     """
-    source = read_source(path)
+    source = _read(path)
     held = held_programs(source, tail_calls)
     names = ", ".join(source.entries)
     if name is None:

@@ -15,7 +15,7 @@ from equiv.term import Term, concat, const, disj, eq, extract, ite, resize, ult
 
 def outcome(env: Environment, state: State) -> Outcome:
     """What `state`, whose entry function is about to return r0, shows."""
-    code = _code(env, extract(31, 0, state.scalar(0)))
+    code = _code(env, extract(env.interface.code_width - 1, 0, state.scalar(0)))
     values: dict[str, Term] = {}
     for observable in env.interface.observables:
         value = _observed(env, state, observable, code)
@@ -41,6 +41,8 @@ def _observed(env: Environment, state: State, observable: Observable, code: Term
             return const(state.meta_size, observable.width)
         case "meta":
             return _metadata(env, state, observable, code)
+        case "r0":
+            return state.scalar(0)
         case "cb":
             return control_block(env, state)
         case "keys.nhoff":

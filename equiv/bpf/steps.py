@@ -193,11 +193,12 @@ def _atomic_step(env: Environment, insn: Insn, index: int) -> Step:
     """Read, modify, write (RFC 9669, section 5.3). Programs run alone: nothing comes between."""
     dst, src, offset, size, after = insn.dst, insn.src, insn.off, op.access_size(insn), index + 1
     top = 8 * size - 1
+    allowed = ("stack", "map value", "pkt") if env.interface.context == "buffer" else ("stack", "map value")
 
     def step(state: State) -> Stop | None:
         base, operand = state.regs[dst], extract(top, 0, state.scalar(src))
         expected = extract(top, 0, state.scalar(0)) if insn.imm == op.CMPXCHG else None
-        if isinstance(base, Pointer) and base.region.kind not in ("stack", "map value"):
+        if isinstance(base, Pointer) and base.region.kind not in allowed:
             raise fault(f"atomic operation on {base.region}")
         old = load_number(env, state, base, offset, size)
         if expected is not None:
@@ -243,10 +244,11 @@ def _load_immediate_step(env: Environment, insn: Insn, index: int) -> Step:
 def _packet_load_step(env: Environment, insn: Insn, index: int) -> Step:
     """LD_ABS and LD_IND (RFC 9669, section 5.5; bpf_gen_ld_abs, net/core/filter.c): r0 = network-order packet field.
 
-    A load past the packet's end ends the function with r0 = 0.
+    A load past the packet's end returns 0 from the function that it is in. Negative offsets count from headers (D41).
     """
     size, after = op.access_size(insn), index + 1
     indirect = insn.opcode & op.MODE_MASK == op.IND
+    leave = _exit_step(env)
 
     def step(state: State) -> Stop | None:
         if env.interface.context != "__sk_buff":
@@ -256,27 +258,48 @@ def _packet_load_step(env: Environment, insn: Insn, index: int) -> Step:
                 pass
             case value:
                 raise fault(f"uses a legacy packet load with {describe(value)} in r6")
-        if state.callers:
-            raise stuck("uses a legacy packet load in a function that is called")
         offset = const(insn.imm, 32)
         if indirect:
             offset = bvadd(offset, extract(31, 0, state.scalar(insn.src)))
-        place = resize(offset, WORD)
-        # Negative offsets address the headers in other ways (SKF_NET_OFF, SKF_LL_OFF).
-        if not state.ask("offset fits", ule(place, const(LARGEST_OFFSET, WORD))):
-            raise stuck("uses a legacy packet load at a negative offset")
-        inside = state.ask("in packet", ule(bvadd(place, const(size, WORD)), packet_length()))
+        place, in_header = _packet_place(env, state, offset, insn.imm)
+        inside = False
+        if place is not None:
+            end = bvadd(place, const(size, WORD))
+            inside = state.ask("in packet", ule(end, packet_length()))
+            if inside and in_header and not state.ask("linear", ule(end, env.packet_end(state))):
+                raise stuck("reads a header that is not linear: what that gives depends on the kernel's version")
         for register in range(1, 6):
             state.regs[register] = None
-        if not inside:
+        if place is None or not inside:
             state.regs[0] = ZERO
-            return Done(outcome(env, state))
+            return leave(state)
         value = packet_field(env, place, size)
         state.regs[0] = resize(in_memory_order(value, env.little), WORD)
         state.pc = after
         return None
 
     return step
+
+
+NETWORK_HEADER, LINK_HEADER = 0xFFF00000, 0xFFE00000
+"""SKF_NET_OFF and SKF_LL_OFF (include/uapi/linux/filter.h) as unsigned 32-bit numbers."""
+ETHERNET_HEADER = 14
+
+
+def _packet_place(env: Environment, state: State, offset: Term, constant: int) -> tuple[Term | None, bool]:
+    """Where in the packet the offset of a legacy packet load is, 64 bits, and whether it counts from a header.
+
+    None where no packet has anything (D41).
+    """
+    if state.ask("offset fits", ule(offset, const(LARGEST_OFFSET, 32))):
+        return resize(offset, WORD), False
+    if constant >= 0 and env.interface.program_type == 1:
+        raise stuck("uses a legacy packet load in a socket filter at a negative offset that is not constant")
+    if state.ask("network header", ule(const(NETWORK_HEADER, 32), offset)):
+        return resize(bvadd(offset, const(ETHERNET_HEADER - NETWORK_HEADER, 32)), WORD), True
+    if state.ask("link header", ule(const(LINK_HEADER, 32), offset)):
+        return resize(bvadd(offset, const(-LINK_HEADER, 32)), WORD), True
+    return None, False
 
 
 # --- calls ------------------------------------------------------------------------------------------------------

@@ -34,8 +34,8 @@ class TraceStep:
 class Observation:
     """What one concrete run showed.
 
-    `code` is the normalised return code (unsigned 32 bits), `verdict` its label in the interface ('accept', 'drop',
-    'punt', …). `values` maps observable names (`meta`, `meta.size`, `mark`, `keys.nhoff`, `map.NAME[0]`, …) to
+    `code` is the normalised return code (unsigned, `code_width` bits), `verdict` its label in the interface ('accept',
+    'drop', 'punt', …). `values` maps observable names (`meta`, `meta.size`, `mark`, `keys.nhoff`, `map.NAME[0]`, …) to
     bytes in memory order or to integers. `read` lists packet offsets the run looked at.
     """
 

@@ -66,7 +66,7 @@ class Interface:
     name: str
     title: str
     context: str
-    """Layout of the context: `xdp_md`, `__sk_buff` or `flow_dissector`."""
+    """Layout of the context: `xdp_md`, `__sk_buff`, `flow_dissector`, or `buffer` for plain bytes."""
     program_type: int
     """`enum bpf_prog_type` of the running kernel's program."""
     sections: tuple[str, ...]
@@ -89,6 +89,8 @@ class Interface:
     """Names of parser errors by the number that the observable `error` gives them."""
     relation: Relation | None = None
     """What is asked of two outcomes in place of equality."""
+    code_width: int = 32
+    """How many low bits of r0 are the return code."""
 
     def label(self, code: int) -> str:
         """The verdict's name for a normalised return code."""
@@ -98,7 +100,7 @@ class Interface:
         return self.else_label or f"code {code}"
 
     def normalise(self, code: int, length: int) -> int:
-        """What a raw return code (unsigned 32 bits) of a run over `length` bytes counts as."""
+        """What a raw return code (unsigned, `code_width` bits) of a run over `length` bytes counts as."""
         if self.clamp_to_length:
             return min(code, length)
         if self.other_code is not None and code not in self.verdicts.values():
@@ -187,6 +189,7 @@ def load_interface(name: str) -> Interface:
             )
             for item in data.get("observable", ())
         ),
+        code_width=codes.get("width", 32),
     )
 
 

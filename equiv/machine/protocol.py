@@ -46,8 +46,8 @@ class Snapshot:
 class Outcome:
     """What one run showed to the outside, symbolically.
 
-    `code` is the return code in the interface's numbering, width 32. `values` maps an observable's name to its term
-    (any width; the most significant bits are the byte at the lowest address for byte-array observables).
+    `code` is the return code in the interface's numbering (`code_width` bits). `values` maps an observable's name to
+    its term (any width; the most significant bits are the byte at the lowest address for byte-array observables).
     Both sides must name an observable alike for it to be compared; one that only one side has is a difference
     unless the interface says otherwise. `punt` is true where a device hands the packet to the host.
     """

@@ -20,7 +20,8 @@ from equiv.bpf.interpret.maps import inner_name
 from equiv.bpf.program import Insn, Program
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface, Observable, observed_key
-from equiv.oracle import contexts, probe, syscall
+from equiv.oracle import buffer, contexts, probe, syscall
+from equiv.oracle.buffer import BufferRuns
 from equiv.oracle.context_use import context_use
 from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
 from equiv.oracle.maps import OUTER, KernelMap
@@ -70,8 +71,14 @@ class KernelProgram:
                 self._maps[name] = self._create(name)
             self._fill_map_arrays()
             self._code = image(program, {name: made.descriptor for name, made in self._maps.items()})
-            self._descriptor = self._load(self._code)
-            self._fill_program_arrays()
+            if interface.context == "buffer":
+                if program.tail_calls:
+                    raise NotRunnable("a plain function cannot be run with tail calls")
+                self._buffers = BufferRuns.make(self._code, program.byte_order, self.cpu, self._load_open)
+                self._resources.callback(self._buffers.close)
+            else:
+                self._descriptor = self._load(self._code)
+                self._fill_program_arrays()
         except BaseException:
             self.close()
             raise
@@ -98,6 +105,8 @@ class KernelProgram:
                 code, values = self._run_xdp(given)
             elif self.interface.context == "flow_dissector":
                 code, values = self._run_flow_dissector(given)
+            elif self.interface.context == "buffer":
+                code, values = self._run_buffer(given)
             else:
                 code, values = self._run_skb(given)
         code = self.interface.normalise(code, len(given.packet))
@@ -112,9 +121,12 @@ class KernelProgram:
         return created
 
     def _load(self, code: bytes) -> int:
-        descriptor = load(code, self.interface.program_type, self.program.license)
+        descriptor = self._load_open(code)
         self._resources.callback(os.close, descriptor)
         return descriptor
+
+    def _load_open(self, code: bytes) -> int:
+        return load(code, self.interface.program_type, self.program.license)
 
     def _fill(self, name: str, kernel_map: KernelMap, given: Input) -> None:
         """What a map holds when the run begins."""
@@ -146,6 +158,12 @@ class KernelProgram:
             if number in use.helpers:
                 raise NotRunnable(f"calls bpf_{name}, whose result is not a function of the packet")
         if kind == "__sk_buff" and self.interface.program_type != TC and SKB_LOAD_BYTES_RELATIVE in use.helpers:
+            raise NotRunnable("a test run of a socket filter has the packet's headers elsewhere than a packet socket")
+        if (
+            kind == "__sk_buff"
+            and self.interface.program_type != TC
+            and any(insn is not None and op.is_packet_load(insn) and insn.imm < 0 for insn in self.program.insns)
+        ):
             raise NotRunnable("a test run of a socket filter has the packet's headers elsewhere than a packet socket")
 
     def _refuse_environment(self, given: Input) -> None:
@@ -192,6 +210,11 @@ class KernelProgram:
             raise NotRunnable(f"a test run of a flow dissector has no skb; interpreted: {error}") from error
         if runs[0] != runs[1]:
             raise NotRunnable("a test run of a flow dissector has no skb: bpf_skb_load_bytes fails there")
+
+    def _run_buffer(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
+        test_run(self._buffers.prepare(given), buffer.FRAME, 0, None)
+        code = self._buffers.returned()
+        return code, {"r0": code}
 
     def _run_skb(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
         ethernet = self.interface.program_type == TC

@@ -33,6 +33,8 @@ class Row:
 
 def verdict_text(observation: Observation) -> str:
     """The verdict's label and the return code behind it."""
+    if observation.verdict == f"code {observation.code}":  # a code without a label
+        return f"{observation.verdict} ({observation.code:#x})" if observation.code > 9 else observation.verdict
     return (
         f"{clean(observation.verdict)} (code {observation.code:#x})"
         if observation.code > 9

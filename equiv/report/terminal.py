@@ -93,7 +93,8 @@ def _counterexample(title: str, found: Counterexample, result: Result, style: St
     lines += side_by_side(compare(found.left, found.right, found.differs, result.fields), style)
     size = len(found.input.packet)
     lines += ["", style.bold(f"packet, {size} byte{'s' if size != 1 else ''}, those that mattered in [brackets]")]
-    lines += [INDENT + line for line in render_layers(found.input.packet, style)]
+    if result.interface != "buffer":
+        lines += [INDENT + line for line in render_layers(found.input.packet, style)]
     lines += [INDENT + line for line in hex_dump(found.input.packet, found.relevant, style)]
     lines += _section("further inputs", input_lines(found.input), style)
     for name, side, observation in (("left", result.left, found.left), ("right", result.right, found.right)):

@@ -20,7 +20,7 @@ from equiv.table.layout import Segment
 from equiv.table.model import Table, Target
 from equiv.table.observe import NETWORK_OFFSET
 from equiv.table.verdicts import code_of
-from equiv.term import Term, concat, const, disj, eq, extract, ite, ult
+from equiv.term import Term, concat, const, disj, eq, extract, ite, resize, ult
 
 CellReader = Callable[[str, int], Term]
 """The term that a cell of that name and width holds."""
@@ -60,7 +60,7 @@ class Outcomes:
     def outcome(self, verdict: Target, cell: CellReader) -> Outcome:
         """What is seen when `verdict` is reached; observables that cannot count with its code are left out."""
         if verdict.name == "punt":
-            return Outcome(const(0, 32), {}, punt=True)
+            return Outcome(const(0, self.interface.code_width), {}, punt=True)
         code = self._code(verdict, cell)
         values: dict[str, Term] = {}
         for name in self._counting(verdict):
@@ -79,9 +79,10 @@ class Outcomes:
         return Outcome(code, values)
 
     def _code(self, verdict: Target, cell: CellReader) -> Term:
-        code = const(code_of(self.interface, verdict), 32)
+        width = self.interface.code_width
+        code = const(code_of(self.interface, verdict), width)
         if self._return is not None and verdict.name == "accept":
-            code = ite(cell(RETURNED, 1), cell(self._return.cell, 32), code)
+            code = ite(cell(RETURNED, 1), resize(cell(self._return.cell, 32), width), code)
         if self.interface.clamp_to_length:
             length = extract(31, 0, packet_length())
             return ite(ult(code, length), code, length)

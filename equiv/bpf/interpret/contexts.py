@@ -181,12 +181,23 @@ class SkbContext:
         self.fields[name] = value & 0xFFFF if name in _SIXTEEN_BITS else value
 
 
+@dataclass(slots=True, eq=False)
+class BufferContext:
+    """No context: r1 points to the bytes themselves (interface `buffer`)."""
+
+    packet: Region
+    length: int
+
+
+Context = XdpContext | SkbContext | BufferContext
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A context at entry: `address` goes to r1."""
+    """A context at entry: `arguments` go to r1 and following."""
 
-    address: int
-    context: XdpContext | SkbContext
+    arguments: tuple[int, ...]
+    context: Context
     keys: Region | None = None
 
 
@@ -195,6 +206,11 @@ def start_context(interface: Interface, given: Input, memory: Memory) -> Started
     length = len(given.packet)
     linear = length if given.linear is None else min(given.linear, length)
     reads: set[int] = set()
+    if interface.context == "buffer":
+        if linear < length:
+            raise NotRunnable("a plain function has one buffer")
+        packet = memory.add(Region("packet", memory.reserve(), bytearray(given.packet), 0, length, read=reads))
+        return Started((packet.base, length), BufferContext(packet, length))
     context: XdpContext | SkbContext
     keys = None
     if interface.context == "xdp_md":
@@ -227,7 +243,7 @@ def start_context(interface: Interface, given: Input, memory: Memory) -> Started
         )
     memory.add(packet)
     region = memory.add(Region("context", memory.reserve(), bytearray(), 0, 0, virtual=context))
-    return Started(region.base, context, keys)
+    return Started((region.base,), context, keys)
 
 
 def _initial_fields(given: Input, order: ByteOrder) -> dict[str, int]:

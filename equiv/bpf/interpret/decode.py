@@ -270,7 +270,7 @@ def _ld(index: int, insn: Insn) -> Step:
 
 
 def _packet_load(after: int, insn: Insn) -> Step:
-    """LD_ABS and LD_IND: a number in network order at a packet offset; past the packet the program ends with 0."""
+    """LD_ABS and LD_IND: a number in network order at a packet offset; past the packet the function returns 0 (D41)."""
     size, indirect, imm, src = (
         _SIZES[insn.opcode & op.SIZE_MASK],
         insn.opcode & op.MODE_MASK == op.IND,
@@ -280,11 +280,11 @@ def _packet_load(after: int, insn: Insn) -> Step:
 
     def load(run: Run, r: list[int]) -> int:
         offset = signed(imm + (r[src] if indirect else 0), 32)
-        value = run.packet_load(r[6], offset, size)
+        value = run.packet_load(r[6], offset, size, constant=imm < 0)
         r[1] = r[2] = r[3] = r[4] = r[5] = UNSET
         if value is None:
             r[0] = 0
-            return DONE
+            return run.leave()
         r[0] = value
         return after
 

@@ -10,6 +10,8 @@ from equiv.bpf.interpret.alu import M32, M64
 from equiv.bpf.interpret.contexts import (
     ETHERNET_SIZE,
     FLOW_KEYS_SIZE,
+    BufferContext,
+    Context,
     SkbContext,
     Started,
     XdpContext,
@@ -32,6 +34,9 @@ STEP_BUDGET: Final = 1_000_000
 """Instructions after which a run counts as endless: as many as the kernel's verifier is ready to look at."""
 MAX_TAIL_CALLS: Final = 33
 """MAX_TAIL_CALL_CNT (include/linux/bpf.h)."""
+NETWORK_HEADER: Final = -0x100000
+LINK_HEADER: Final = -0x200000
+"""SKF_NET_OFF and SKF_LL_OFF: where legacy packet loads address headers."""
 TRACED: Final = 200_000
 """How many of the last instructions the path is made from."""
 
@@ -52,7 +57,7 @@ class Run:
     program: Program
     given: Input
     memory: Memory
-    context: XdpContext | SkbContext
+    context: Context
     context_address: int
     maps: dict[str, MapState]
     registers: list[int]
@@ -159,21 +164,32 @@ class Run:
         """The address of an atomic access; the kernel allows none on packets and contexts, and none misaligned."""
         address &= M64
         region, _ = self.memory.find(address, size)
-        if region.kind in ("packet", "context") or address % size:
+        plain = region.kind == "packet" and isinstance(self.context, BufferContext)
+        if (region.kind in ("packet", "context") and not plain) or address % size:
             raise Fault(f"atomic access to the {region}" if not address % size else "misaligned atomic access")
         return address
 
-    def packet_load(self, context: int, offset: int, size: int) -> int | None:
-        """A legacy packet load: the number at `offset`, or None past the packet's end."""
+    def packet_load(self, context: int, offset: int, size: int, *, constant: bool) -> int | None:
+        """A legacy packet load: the number at `offset`, or None where the packet has none.
+
+        Negative offsets count from a header (D41); `constant` says that the instruction's own part is negative.
+        """
         if context != self.context_address or not isinstance(self.context, SkbContext):
             raise Fault("legacy packet load without an skb in r6")
+        packet = self.context.packet
         if offset < 0:
-            raise NotRunnable("legacy packet load at a negative offset")
-        if self.frames:
-            raise NotRunnable("legacy packet load in a called function")
+            if not constant and self.context.kind == "socket_filter":
+                raise NotRunnable("legacy packet load in a socket filter at a negative offset that is not constant")
+            if offset >= NETWORK_HEADER:
+                offset += ETHERNET_SIZE - NETWORK_HEADER
+            elif offset >= LINK_HEADER:
+                offset -= LINK_HEADER
+            else:
+                return None
+            if packet.end < offset + size <= self.context.length:
+                raise NotRunnable("reads a header that is not linear: what that gives depends on the kernel's version")
         if offset + size > self.context.length:
             return None
-        packet = self.context.packet
         if packet.read is not None:
             packet.read.update(range(offset, offset + size))
         return int.from_bytes(packet.data[offset : offset + size], "big")
@@ -204,6 +220,7 @@ class Executable:
     def __init__(self, program: Program, interface: Interface) -> None:
         self.program = program
         self.interface = interface
+        self._code_mask = (1 << interface.code_width) - 1
         self._steps: list[Step] = [
             UNRELOCATED if i in program.core else decode(i, insn, program.byte_order)
             for i, insn in enumerate(program.insns)
@@ -217,8 +234,8 @@ class Executable:
         memory = Memory(self.program.byte_order)
         started = start_context(self.interface, given, memory)
         maps = start_maps(self.program, memory, given)
-        run = Run(self.program, given, memory, started.context, started.address, maps, [UNSET] * 11)
-        run.registers[1] = started.address
+        run = Run(self.program, given, memory, started.context, started.arguments[0], maps, [UNSET] * 11)
+        run.registers[1 : 1 + len(started.arguments)] = started.arguments
         run.registers[10] = run.new_stack(0)
         visited: deque[int] | None = deque(maxlen=TRACED) if trace else None
         self._execute(run, visited)
@@ -238,7 +255,7 @@ class Executable:
                 raise Fault(f"did not end within {STEP_BUDGET} instructions")
             if pc != DONE:
                 raise Fault(f"jumps out of the program, to slot {pc}")
-            registers[0] &= M32
+            registers[0] &= self._code_mask
         except Fault as fault:
             raise Fault(fault.message, self.place(pc), fault.hint) from None
         except NotRunnable as stop:
@@ -254,6 +271,8 @@ class Executable:
 
     def _observe(self, run: Run, started: Started, path: tuple[TraceStep, ...]) -> Observation:
         code = self.interface.normalise(run.registers[0], len(run.given.packet))
+        if isinstance(run.context, BufferContext) and code >> 32 in run.memory.regions:
+            raise NotRunnable("returns an address")
         keys = _clamped_keys(run, started.keys) if started.keys else b""
         values = {o.name: _observed(o, run, keys, self.interface.counts(o, code)) for o in self.interface.observables}
         read = frozenset(i for i in run.context.packet.read or () if i >= 0)
@@ -271,6 +290,8 @@ def _observed(observable: Observable, run: Run, keys: bytes, counts: bool) -> in
             return _any_entry(run, state)
         value = state.entry(observable.map_key)
         return run.memory.content(value) if counts else bytes(value.data)
+    if name == "r0":
+        return run.registers[0]
     if name.startswith("keys."):
         content = keys[observable.offset : observable.offset + size]
     elif isinstance(run.context, XdpContext) and name in ("meta", "meta.size"):
