@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from equiv.bpf import buffer, cells, map_access
+from equiv.bpf import buffer, cells, map_access, packet
 from equiv.bpf.context import check_register, load_context, store_context
 from equiv.bpf.environment import Environment
 from equiv.bpf.pointers import SMALL
@@ -83,19 +83,25 @@ def fixed(pointer: Pointer, size: int, low: int, high: int) -> int:
 def _load_packet(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
     if env.interface.context == "buffer":
         return buffer.load(env, state, pointer, size)
-    offset = pointer.offset
-    if offset.is_const and offset.value >= SMALL:
+    if pointer.offset.is_const and pointer.offset.value >= SMALL:
         return _load_metadata(env, state, pointer, size)
+    _inside_packet(env, state, pointer.offset, size)
+    return packet_field(env, state, pointer.offset, size)
+
+
+def _inside_packet(env: Environment, state: State, offset: Term, size: int) -> None:
+    """Stop unless `size` bytes from `offset` can be accessed directly."""
     inside = negate(ult(env.packet_end(state), bvadd(offset, const(size, WORD))))
     if offset.hi >= SMALL:
         inside = conj(ult(offset, const(SMALL, WORD)), inside)
     if not state.ask("in bounds", inside):
         raise fault(f"packet access out of bounds: {size} bytes are not known to lie before data_end")
-    return packet_field(env, offset, size)
 
 
-def packet_field(env: Environment, offset: Term, size: int) -> Term:
+def packet_field(env: Environment, state: State, offset: Term, size: int) -> Term:
     """`size` packet bytes from `offset`, which must be inside, as a number in the machine's byte order."""
+    if state.packet:
+        return packet.load(state, offset, size, env.little)
     found = env.packet_fields.get((offset, size))
     if found is None:
         pieces = [packet_byte(bvadd(offset, const(i, WORD))) for i in range(size)]
@@ -116,7 +122,10 @@ def _store_packet(env: Environment, state: State, pointer: Pointer, size: int, v
         offset = fixed(pointer, size, -state.meta_size, 0)
         cells.store(state.meta, offset, size, value, env.little)
         return
-    raise stuck("writes to the packet")
+    if env.interface.context == "flow_dissector":
+        raise fault("writes to the packet, which is read-only for this program type")
+    _inside_packet(env, state, pointer.offset, size)
+    packet.store(state, pointer.offset, size, value, env.little)
 
 
 # --- stack, flow keys -------------------------------------------------------------------------------------------

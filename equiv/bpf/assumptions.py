@@ -22,7 +22,15 @@ BY_CONTEXT = {
 BY_HELPER = {
     ("xdp_md", 54): "the driver supports metadata and has XDP_PACKET_HEADROOM (256 bytes) in front of the packet",
     ("flow_dissector", 26): "the dissector is given an skb, which bpf_skb_load_bytes reads",
-    ("__sk_buff", 39): "bpf_skb_pull_data does not run out of memory",
+    ("xdp_md", 44): "the driver has XDP_PACKET_HEADROOM (256 bytes) in front of the packet",
+    ("xdp_md", 65): "both sides have the same room behind the packet",
+    **{("__sk_buff", number): "helpers that change the packet do not run out of memory" for number in (9, 39, 43)},
+    **{
+        ("__sk_buff", number): "the skb is no GSO packet, and helpers that change it do not run out of memory"
+        for number in (31, 38, 50)
+    },
+    **{("__sk_buff", number): "the skb's checksum is not left to the device to fill in" for number in (10, 11)},
+    **{("__sk_buff", number): "the network header follows the first 14 bytes, as in Linux 6.18" for number in (18, 19)},
     ("__sk_buff", 68): "the network header of the skb is right after the Ethernet header",
 }
 

@@ -45,3 +45,27 @@ def csum_diff(old: Sequence[Term], new: Sequence[Term], seed: Term) -> Term:
         return fold(bvnot(fold_words(wide_sum(bvnot(seed), *old))))
     added, removed = fold_words(wide_sum(seed, *new)), fold_words(wide_sum(*old))
     return fold(fold_words(wide_sum(added, bvnot(removed))))
+
+
+def _add16(a: Term, b: Term) -> Term:
+    """csum16_add: the carry is added back in."""
+    total = bvadd(resize(a, 17), resize(b, 17))
+    return bvadd(extract(15, 0, total), resize(extract(16, 16, total), 16))
+
+
+def _add32(a: Term, b: Term) -> Term:
+    """csum_add."""
+    total = bvadd(resize(a, 33), resize(b, 33))
+    return bvadd(extract(31, 0, total), resize(extract(32, 32, total), 32))
+
+
+def replaced(old: Term, removed: Term, added: Term) -> Term:
+    """A checksum of 16 bits after a field changed: csum_replace2 for one of 16 bits, csum_replace4 for one of 32."""
+    if removed.width == 16:
+        return bvnot(_add16(_add16(bvnot(old), bvnot(removed)), added))
+    return bvnot(fold(_add32(_add32(bvnot(resize(old, 32)), bvnot(removed)), added)))
+
+
+def replaced_by_difference(old: Term, difference: Term) -> Term:
+    """The same, where the sum's change is given in 32 bits: csum_replace_by_diff."""
+    return bvnot(fold(_add32(difference, bvnot(resize(old, 32)))))

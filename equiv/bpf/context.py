@@ -58,7 +58,7 @@ def _flow_keys(env: Environment, state: State) -> Value:
 
 
 def _length(env: Environment, state: State) -> Value:
-    return extract(31, 0, packet_length())
+    return extract(31, 0, env.length(state))
 
 
 def _protocol(env: Environment, state: State) -> Value:
@@ -247,6 +247,13 @@ def field_value(env: Environment, state: State, name: str) -> Term:
             if isinstance(value, Term):
                 return value
     raise stuck(f"observes {name}, which {env.interface.name} programs cannot access")
+
+
+def set_field(env: Environment, state: State, name: str, value: Term) -> None:
+    """Let a context field hold `value` (its full width) from now on, as helpers do; programs may not write it."""
+    field = next((field for field in fields_of(env) if field.name == name), None)
+    if field is not None:
+        state.ctx[field.offset] = (field.size, value)
 
 
 def control_block(env: Environment, state: State) -> Term:

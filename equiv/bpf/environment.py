@@ -34,7 +34,11 @@ class Environment:
         """Offset of `data_end`, 64 bits: how much of the packet the program can access directly."""
         if state.linear is not None:
             return state.linear
-        return packet_length() if self.interface.split == "linear" else linear_length()
+        return self.length(state) if self.interface.split == "linear" else linear_length()
+
+    def length(self, state: State) -> Term:
+        """The packet's present length, 64 bits."""
+        return packet_length() if state.length is None else state.length
 
     def map_spec(self, name: str) -> MapSpec:
         """The map called `name`."""

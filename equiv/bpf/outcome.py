@@ -5,9 +5,10 @@ from __future__ import annotations
 from equiv.bpf import cells, map_access
 from equiv.bpf.context import NHOFF, THOFF, control_block, field_value
 from equiv.bpf.environment import Environment
-from equiv.bpf.state import State, stuck
+from equiv.bpf.packet import content_at
+from equiv.bpf.state import Rejected, State, stuck
 from equiv.bpf.values import WORD, ZERO, Pointer, Value
-from equiv.machine.inputs import context_field, packet_length
+from equiv.machine.inputs import context_field, observed_packet, packet_length, packet_probe, unchanged_packet
 from equiv.machine.interface import Observable, observed_key
 from equiv.machine.protocol import Outcome
 from equiv.term import Term, concat, const, disj, eq, extract, ite, resize, ult
@@ -36,6 +37,13 @@ def _code(env: Environment, code: Term) -> Term:
 
 
 def _observed(env: Environment, state: State, observable: Observable, code: Term) -> Term | None:
+    if observable.kind == "packet":
+        try:
+            return _packet(env, state)
+        except Rejected:
+            if code.is_const and not env.interface.counts(observable, code.value):
+                return None
+            raise
     match observable.name:
         case "meta.size":
             return const(state.meta_size, observable.width)
@@ -55,6 +63,13 @@ def _observed(env: Environment, state: State, observable: Observable, code: Term
         value = _number(cells.load(state.keys, observable.offset, observable.width // 8, env.little, _no_byte))
         return cells.in_memory_order(value, env.little) if observable.kind == "bytes" else value
     return field_value(env, state, observable.name)
+
+
+def _packet(env: Environment, state: State) -> Term:
+    """The packet as it is handed on (D61)."""
+    if not state.packet and state.length is None:
+        return unchanged_packet()
+    return observed_packet(env.length(state), content_at(state, packet_probe(), env.little))
 
 
 def _metadata(env: Environment, state: State, observable: Observable, code: Term) -> Term | None:

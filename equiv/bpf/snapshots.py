@@ -18,7 +18,8 @@ from equiv.bpf.layout import Units, normalised, stack_units
 from equiv.bpf.liveness import Liveness
 from equiv.bpf.loop_step import COUNT, FUNCTION, INDEX, KEPT, is_loop
 from equiv.bpf.map_access import place_of
-from equiv.bpf.state import MAX_FRAMES, Answers, Caller, State
+from equiv.bpf.packet_snapshots import LayerShape, freeze, offsets, thaw
+from equiv.bpf.state import MAX_FRAMES, NOWHERE, Answers, Caller, State
 from equiv.bpf.steering import steering
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, stack
 from equiv.machine.protocol import Snapshot
@@ -37,6 +38,8 @@ class Location(NamedTuple):
     meta_size: int
     spoiled: frozenset[str]
     shape: tuple[Shape, ...]
+    packet: tuple[LayerShape, ...] = ()
+    network: int = 14
 
 
 class Shape(NamedTuple):
@@ -101,10 +104,18 @@ class Snapshots:
             shape.append(_frozen(found, TAIL_CALLS, 0, 8, state.tail_calls))
         if state.linear is not None:
             shape.append(_frozen(found, "linear.", 0, 8, state.linear))
+        if state.length is not None:
+            shape.append(_frozen(found, "length.", 0, 8, state.length))
+        if state.head is not NOWHERE:
+            shape.append(_frozen(found, "head.", 0, 8, state.head))
+        packet = freeze(state.packet, found)
         self._map_values(found, shape, state)
         calls = tuple(caller.call for caller in state.callers)
-        location = Location(state.pc, calls, state.answers, state.meta_size, state.spoiled, tuple(shape))
-        return Snapshot(location, found, _packet_offsets(shape), self._steering_cells(state, found, shape))
+        location = Location(
+            state.pc, calls, state.answers, state.meta_size, state.spoiled, tuple(shape), packet, state.network
+        )
+        cursors = _packet_offsets(shape).union(offsets(packet))
+        return Snapshot(location, found, cursors, self._steering_cells(state, found, shape))
 
     def _tail_calls_ahead(self, state: State) -> bool:
         """Whether the count of tail calls may still matter: here, or after a return."""
@@ -184,6 +195,8 @@ class Snapshots:
         state.answers = location.answers
         state.meta_size = location.meta_size
         state.spoiled = location.spoiled
+        state.network = location.network
+        state.packet = thaw(location.packet, snapshot.cells)
         state.stacks = [{} for _ in range(depth + 1)]
         insns = self._env.program.insns
         loops = [(insn := insns[call]) is not None and isa.is_loop_call(insn) for call in location.calls]
@@ -207,6 +220,12 @@ class Snapshots:
             elif item.store == "linear.":
                 assert isinstance(value, Term)
                 state.linear = value
+            elif item.store == "length.":
+                assert isinstance(value, Term)
+                state.length = value
+            elif item.store == "head.":
+                assert isinstance(value, Term)
+                state.head = value
             elif item.store == TAIL_CALLS:
                 assert isinstance(value, Term)
                 state.tail_calls = value

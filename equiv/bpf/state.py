@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from equiv.bpf.cells import Cells
 from equiv.bpf.values import ZERO, Pointer, Unusable, Value, describe
 from equiv.machine.protocol import Decide
-from equiv.term import Term
+from equiv.term import Term, const
 
 MAX_FRAMES = 8
 """MAX_CALL_FRAMES, include/linux/bpf_verifier.h."""
 
 Answers = tuple[tuple[str, bool], ...]
 """Decisions already made within the instruction at `pc`, by the name of the question."""
+
+
+NOWHERE = const(0, 64)
 
 
 class Caller(NamedTuple):
@@ -65,13 +68,15 @@ class State:
     keys, `ctx` written context fields. `values` overlays map values by map name and key. `presence` says of hash
     entries that were added, replaced or deleted whether they were there when the run began and whether they are now;
     each has its place in `values`. `spoiled` are maps of which nothing else is known any more. `linear` is where the
-    linear part ends, 64 bits, once a helper has moved it. `tail_calls` is how many tail calls the run has made, 64
-    bits. `about` is put before the names of questions, to tell those of one kind within an instruction apart.
+    linear part ends, 64 bits, once a helper has moved it. `length` is the packet's, once changed, `packet` what was
+    done to its bytes (`equiv.bpf.packet`), `head` how far its start has moved (64 bits), `network` the offset of an
+    skb's network header. `tail_calls` is how many tail calls the run has made, 64 bits. `about` is put before the
+    names of questions, to tell those of one kind within an instruction apart.
     """
 
     __slots__ = (
-        *("about", "answers", "callers", "ctx", "decide", "keys", "linear", "meta", "meta_size"),
-        *("pc", "presence", "regs", "spoiled", "stacks", "tail_calls", "values"),
+        *("about", "answers", "callers", "ctx", "decide", "head", "keys", "length", "linear", "meta", "meta_size"),
+        *("network", "packet", "pc", "presence", "regs", "spoiled", "stacks", "tail_calls", "values"),
     )
 
     def __init__(self) -> None:
@@ -82,6 +87,10 @@ class State:
         self.callers: tuple[Caller, ...] = ()
         self.stacks: list[Cells] = [{}]
         self.linear: Term | None = None
+        self.length: Term | None = None
+        self.head = NOWHERE
+        self.network = 14
+        self.packet: tuple[Any, ...] = ()
         self.tail_calls: Term = ZERO
         self.meta: Cells = {}
         self.meta_size = 0
@@ -102,6 +111,10 @@ class State:
         new.callers = self.callers
         new.stacks = [cells.copy() for cells in self.stacks]
         new.linear = self.linear
+        new.length = self.length
+        new.head = self.head
+        new.network = self.network
+        new.packet = self.packet
         new.tail_calls = self.tail_calls
         new.meta = self.meta.copy() if self.meta else {}
         new.meta_size = self.meta_size

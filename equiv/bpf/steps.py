@@ -21,7 +21,6 @@ from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef
 from equiv.bpf.state import MAX_FRAMES, Caller, Rejected, State, fault, stuck
 from equiv.bpf.tail_call_step import tail_call_step
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Value, describe, stack
-from equiv.machine.inputs import packet_length
 from equiv.machine.protocol import Branch, Done, Fork, Stop
 from equiv.term import (
     Term,
@@ -265,7 +264,7 @@ def _packet_load_step(env: Environment, insn: Insn, index: int) -> Step:
         inside = False
         if place is not None:
             end = bvadd(place, const(size, WORD))
-            inside = state.ask("in packet", ule(end, packet_length()))
+            inside = state.ask("in packet", ule(end, env.length(state)))
             if inside and in_header and not state.ask("linear", ule(end, env.packet_end(state))):
                 raise stuck("reads a header that is not linear: what that gives depends on the kernel's version")
         for register in range(1, 6):
@@ -273,7 +272,7 @@ def _packet_load_step(env: Environment, insn: Insn, index: int) -> Step:
         if place is None or not inside:
             state.regs[0] = ZERO
             return leave(state)
-        value = packet_field(env, place, size)
+        value = packet_field(env, state, place, size)
         state.regs[0] = resize(in_memory_order(value, env.little), WORD)
         state.pc = after
         return None
@@ -296,7 +295,7 @@ def _packet_place(env: Environment, state: State, offset: Term, constant: int) -
     if constant >= 0 and env.interface.program_type == 1:
         raise stuck("uses a legacy packet load in a socket filter at a negative offset that is not constant")
     if state.ask("network header", ule(const(NETWORK_HEADER, 32), offset)):
-        return resize(bvadd(offset, const(ETHERNET_HEADER - NETWORK_HEADER, 32)), WORD), True
+        return resize(bvadd(offset, const(state.network - NETWORK_HEADER, 32)), WORD), True
     if state.ask("link header", ule(const(LINK_HEADER, 32), offset)):
         return resize(bvadd(offset, const(-LINK_HEADER, 32)), WORD), True
     return None, False

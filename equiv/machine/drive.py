@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from equiv.machine.concrete import Input
-from equiv.machine.inputs import PACKET
+from equiv.machine.inputs import PACKET, packet_probe, unchanged_packet
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Fork, Machine, Outcome, Stuck
 from equiv.term import Assignment, Term, evaluate
@@ -82,6 +82,22 @@ def show(outcome: Outcome, interface: Interface, assignment: Assignment) -> Show
     kinds = {observable.name: observable.kind for observable in interface.observables}
     values: dict[str, int | bytes] = {}
     for name, term in outcome.values.items():
+        if kinds.get(name) == "packet":
+            values[name] = probed_packet(term, assignment)
+            continue
         value = evaluate(term, assignment, memo)
         values[name] = value.to_bytes(term.width // 8, "big") if kinds.get(name, "bytes") == "bytes" else value
     return Shown(evaluate(outcome.code, assignment, memo), values, outcome.punt)
+
+
+def probed_packet(term: Term, assignment: Assignment) -> bytes:
+    """A packet's bytes, one probed after the other (D61)."""
+    probe = packet_probe().data[0]
+    length = evaluate(term, assignment) >> 8
+    if term is unchanged_packet():
+        return bytes(assignment.arrays[PACKET](offset) for offset in range(length))
+    found = bytearray()
+    for offset in range(length):
+        here = Assignment({**assignment.variables, probe: offset}, assignment.arrays)
+        found.append(evaluate(term, here) & 0xFF)
+    return bytes(found)

@@ -9,13 +9,16 @@ are `concat` of bytes with the byte at the lowest address most significant (netw
 
 from __future__ import annotations
 
-from equiv.term import Term, concat, const, select, ult, var
+from equiv.term import Term, concat, const, extract, ite, select, ult, var
 
 ADDRESS_WIDTH = 64
 """Width of packet offsets, lengths and BPF registers."""
 
 LONGEST_PACKET = 65535
 """No interface admits longer packets, in bytes."""
+
+LONGEST_PROBED = (1 << 17) - 1
+"""Packets that grow stay shorter, in bytes."""
 
 PACKET = "pkt"
 """Array of packet bytes."""
@@ -24,6 +27,22 @@ PACKET = "pkt"
 def packet_length() -> Term:
     """The packet's length in bytes, width 64."""
     return var("len", ADDRESS_WIDTH, 0, LONGEST_PACKET)
+
+
+def packet_probe() -> Term:
+    """An offset that no program knows, width 64: what holds for the byte there holds for every byte (D61)."""
+    return var("packet.at", ADDRESS_WIDTH, 0, LONGEST_PROBED)
+
+
+def observed_packet(length: Term, byte: Term) -> Term:
+    """A packet as an observable: its length (64 bits), and the byte at `packet_probe()`, which is 0 past its end."""
+    inside = ite(ult(packet_probe(), length), byte, const(0, 8))
+    return concat(extract(31, 0, length), inside)
+
+
+def unchanged_packet() -> Term:
+    """The observable of a packet that nobody changed."""
+    return observed_packet(packet_length(), packet_byte(packet_probe()))
 
 
 def linear_length() -> Term:

@@ -28,12 +28,13 @@ class Observable:
     """One thing that is compared when a run has ended.
 
     `kind` "int": an integer in host order of `width` bits; "bytes": bytes in memory order, `width` bits in all (0: as
-    many as the run produced). `offset` is the byte offset in the structure it is read from, where there is one.
+    many as the run produced); "packet": all bytes of the packet as it is handed on. `offset` is
+    the byte offset in the structure it is read from, where there is one.
     `when` holds the return codes for which it counts (empty: all).
     """
 
     name: str
-    kind: Literal["int", "bytes"]
+    kind: Literal["int", "bytes", "packet"]
     width: int
     offset: int = 0
     when: frozenset[int] = frozenset()

@@ -28,7 +28,13 @@ from equiv.oracle.maps import OUTER, KernelMap
 
 __all__ = ["KernelProgram", "VerifierRejected"]
 
-MAX_METADATA: Final = 256
+MAX_GROWTH: Final = 4096
+"""By how much a program can make a packet longer in a test run, in bytes, metadata included."""
+LONGEST_FRAME: Final = 3520
+"""Bytes that a test run's XDP frame has room for in one piece: a page less headroom and skb_shared_info."""
+LONGEST_SKB: Final = 16064
+"""What an skb can be made to grow to (BPF_SKB_MAX_LEN with pages of 4096 bytes)."""
+XDP_ADJUST_TAIL: Final = 65
 TEST_RUN: Final = struct.Struct("=IIIIQQIIIIQQIIIxxxx")
 TC: Final = 3
 GET_SMP_PROCESSOR_ID: Final = 8
@@ -173,6 +179,10 @@ class KernelProgram:
         if GET_SMP_PROCESSOR_ID in self._use.helpers and wanted != self.cpu:
             raise NotRunnable(f"the run happens on CPU {self.cpu}, not {wanted}")
 
+        room = given.context.get("tailroom")
+        if XDP_ADJUST_TAIL in self._use.helpers and room is not None and room != LONGEST_FRAME - len(given.packet):
+            raise NotRunnable("a test run has other room behind the packet")
+
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[None]:
         """Stay on one CPU, so that per-CPU values are those of the run."""
@@ -187,11 +197,11 @@ class KernelProgram:
         if given.linear is not None and given.linear < len(given.packet):
             raise NotRunnable("XDP frames in several fragments")
         context = contexts.xdp_context(given, self._use)
-        code, data, after = test_run(self._descriptor, given.packet, len(given.packet) + MAX_METADATA, context)
+        code, data, after = test_run(self._descriptor, given.packet, len(given.packet) + MAX_GROWTH, context)
         size, end = contexts.XDP_MD.unpack(after)[:2]
-        if end - size != len(given.packet):
+        if end != len(data) or len(given.packet) > LONGEST_FRAME:
             raise NotRunnable("a packet of this length gets several fragments in a test run")
-        return code, {"meta": data[:size], "meta.size": size}
+        return code, {"meta": data[:size], "meta.size": size, "packet": data[size:]}
 
     def _run_flow_dissector(self, given: Input) -> tuple[int, Mapping[str, int | bytes]]:
         if given.linear is not None and given.linear < len(given.packet):
@@ -224,12 +234,17 @@ class KernelProgram:
         probed = ethernet and self._needs_probe(given)
         run = contexts.skb_run(given, self._use, ethernet=ethernet, probed=probed, order=order)
         if not probed and not run.shorten:
-            code, _, after = test_run(self._descriptor, run.frame, 0, run.context)
-            return code, contexts.skb_values(after, order)
+            code, data, after = test_run(self._descriptor, run.frame, self._room(run.frame), run.context)
+            return code, {**contexts.skb_values(after, order), "packet": data}
         descriptor, fields = self._probing_program()
         probe.prepare(fields, given.context, run.shorten)
-        code, _, after = test_run(descriptor, run.frame, 0, run.context)
-        return code, {**contexts.skb_values(after, order), **probe.results(fields)}
+        code, data, after = test_run(descriptor, run.frame, self._room(run.frame), run.context)
+        return code, {**contexts.skb_values(after, order), **probe.results(fields), "packet": data}
+
+    def _room(self, frame: bytes) -> int:
+        """How many bytes of the packet to take back: none where nobody compares them."""
+        compared = any(o.kind == "packet" for o in self.interface.observables)
+        return len(frame) + LONGEST_SKB if compared else 0
 
     def _needs_probe(self, given: Input) -> bool:
         """Whether a field that a test run hides may have, or get, another value than 0."""

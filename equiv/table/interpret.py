@@ -280,6 +280,7 @@ class _Run:
             name: bytes(memory) if isinstance(memory, bytearray) else memory for name, memory in self.memory.items()
         }
         clamp_header_offsets(values, length)
+        values |= {o.name: self.given.packet for o in self.interface.observables if o.kind == "packet"}
         return Observation(self.interface.label(code), code, values, path, read)
 
 

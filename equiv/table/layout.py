@@ -52,8 +52,8 @@ def observed(table: Table, interface: Interface) -> Interface:
 
 
 def observables(table: Table, interface: Interface) -> dict[str, Observable]:
-    """All that is compared, by name; the metadata with the width that the table gives it."""
-    found = {o.name: o for o in observed(table, interface).observables}
+    """All that outputs are bound to, by name; the metadata with the width that the table gives it."""
+    found = {o.name: o for o in observed(table, interface).observables if o.kind != "packet"}
     if METADATA in found:
         old = found[METADATA]
         found[METADATA] = Observable(old.name, old.kind, 8 * table.metadata, old.offset, old.when)
@@ -127,7 +127,7 @@ def bind(
         output = _whole(name, ADDRESSES, bits, "big", encoding, spelled, place)
         return Output(name, ADDRESSES, start, bits, "big", "", output.spelled, place)
     total = _total(base, table_metadata, maps, interface, place)
-    observable = next((o for o in interface.observables if o.name == base), None)
+    observable = next((o for o in interface.observables if o.name == base and o.kind != "packet"), None)
     if observable is not None and base not in (METADATA, ADDRESSES, "cb"):
         kind: Literal["big", "int"] = "int" if observable.kind == "int" else "big"
         return _whole(name, base, observable.width, kind, encoding, spelled, place)
@@ -164,13 +164,13 @@ def _total(base: str, metadata: int, maps: dict[str, int], interface: Interface,
             raise InputError(f"`{base}` is not declared", place, f"add e.g. `{base.replace('.', ' ', 1)} size 8;`")
         return maps[base]
     for observable in interface.observables:
-        if observable.name == base and base not in (METADATA, METADATA_SIZE):
+        if observable.name == base and base not in (METADATA, METADATA_SIZE) and observable.kind != "packet":
             return observable.width // 8
     raise InputError(f"interface `{interface.name}` has no output place `{base}`", place, _places(interface))
 
 
 def _places(interface: Interface) -> str:
-    names = [o.name for o in interface.observables if o.name != METADATA_SIZE]
+    names = [o.name for o in interface.observables if o.name != METADATA_SIZE and o.kind != "packet"]
     if ADDRESSES in names:
         names += [f"keys.{view}" for view in ADDRESS_VIEWS]
     return "known: " + ", ".join([*names, "map NAME[KEY]", RETURN])

@@ -11,6 +11,7 @@ from equiv.machine.inputs import (
     map_value_byte,
     packet_byte,
     packet_length,
+    unchanged_packet,
 )
 from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Outcome
@@ -71,6 +72,7 @@ class Outcomes:
                 values[name] = self._number(observable, cell)
             elif observable.width:
                 values[name] = self._bytes(observable, cell)
+        values |= dict.fromkeys(self._packets(verdict), unchanged_packet())
         if "keys.nhoff" in values and "keys.thoff" in values:
             length = extract(15, 0, packet_length())
             nhoff = _clamp(values["keys.nhoff"], const(NETWORK_OFFSET, 16), length)
@@ -97,6 +99,14 @@ class Outcomes:
             return list(self.observables)
         code = self.interface.normalise(code_of(self.interface, verdict), self.interface.max_length)
         return [name for name, observable in self.observables.items() if self.interface.counts(observable, code)]
+
+    def _packets(self, verdict: Target) -> list[str]:
+        """Names of the observables that are the packet itself, which no table changes (D61)."""
+        names = [o for o in self.interface.observables if o.kind == "packet"]
+        if self._return is not None and verdict.name == "accept":
+            return [o.name for o in names]
+        code = self.interface.normalise(code_of(self.interface, verdict), self.interface.max_length)
+        return [o.name for o in names if self.interface.counts(o, code)]
 
     def _number(self, observable: Observable, cell: CellReader) -> Term:
         for segment in self.segments.values():

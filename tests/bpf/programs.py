@@ -9,6 +9,7 @@ from equiv.bpf import insn as op
 from equiv.bpf.program import ByteOrder, Insn, Line, MapSpec, Program
 from equiv.bpf.symbolic import BpfMachine
 from equiv.machine.concrete import Input
+from equiv.machine.drive import probed_packet
 from equiv.machine.interface import Interface, load_interface
 from equiv.machine.protocol import Done, Fault, Fork, Snapshot, Stuck
 from equiv.term import Assignment, Term, evaluate
@@ -180,8 +181,12 @@ def follow(machine: BpfMachine, given: Input, *, through_snapshots: bool = False
         stop = machine.run(state, lambda guard: None)
         if isinstance(stop, Done):
             outcome = stop.outcome
-            values = {name: evaluate(term, assignment, memo) for name, term in outcome.values.items()}
-            widths = {name: term.width for name, term in outcome.values.items()}
+            plain = {name: term for name, term in outcome.values.items() if name != "packet"}
+            values = {name: evaluate(term, assignment, memo) for name, term in plain.items()}
+            widths = {name: term.width for name, term in plain.items()}
+            if "packet" in outcome.values:
+                content = probed_packet(outcome.values["packet"], assignment)
+                values["packet"], widths["packet"] = int.from_bytes(content, "big"), 8 * len(content)
             return Ended(evaluate(outcome.code, assignment, memo), values, widths, forks)
         if not isinstance(stop, Fork):
             raise NotDone(stop)

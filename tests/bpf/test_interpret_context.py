@@ -56,7 +56,7 @@ def test_metadata_is_a_multiple_of_four_that_fits_the_headroom(size: int, expect
 def test_metadata_is_observed_from_its_first_byte() -> None:
     write = [ldx(op.W, 1, 6, 8), st(op.W, 1, 0, 0x04030201), st(op.W, 1, 4, 0), mov(0, 2), EXIT]
     shown = run(program(*adjust_meta(8), *write), XDP, Input(bytes(64)))
-    assert shown.values == {"meta.size": 8, "meta": b"\x01\x02\x03\x04\0\0\0\0"}
+    assert shown.values == {"meta.size": 8, "meta": b"\x01\x02\x03\x04\0\0\0\0", "packet": bytes(64)}
 
 
 def test_metadata_that_was_never_written_counts_only_where_the_packet_goes_on() -> None:

@@ -110,10 +110,13 @@ def test_data_end_of_a_paged_skb_is_where_its_linear_part_ends() -> None:
     assert code_of(machine, Input(FRAME, linear=20), TC) == 0
 
 
-def test_writing_the_packet_is_not_modelled() -> None:
+def test_writing_the_packet_asks_whether_the_byte_is_there() -> None:
     stop = first_stop(machine_for(ldx(op.W, 2, 1, 0), st(op.B, 2, 0, 1), mov(0, 2), EXIT))
-    assert isinstance(stop, Stuck)
-    assert stop.reason == "writes to the packet"
+    assert isinstance(stop, Fork)
+    assert [branch.label for branch in stop.branches] == [
+        "instruction 1 (in bounds: yes)",
+        "instruction 1 (in bounds: no)",
+    ]
 
 
 # --- pointers ---------------------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ def test_output_can_be_read_back() -> None:
 
 def test_metadata_has_its_declared_size_even_if_nothing_is_assigned() -> None:
     observation = observe(XDP + "state start { transition accept; }", "")
-    assert observation.values == {"meta.size": 8, "meta": bytes(8)}
+    assert observation.values == {"meta.size": 8, "meta": bytes(8), "packet": b""}
 
 
 def test_punt_shows_nothing() -> None:

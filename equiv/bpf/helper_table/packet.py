@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table.spec import CTX, NUM, SKB, TC, XDP_ONLY, Helper, may_write, reads, writes
+from equiv.bpf.helper_table.spec import CTX, NUM, SKB, TC, XDP_ONLY, Argument, Helper, may_write, reads, writes
 from equiv.bpf.helper_table.spec import FLOW_DISSECTOR as _FLOW_DISSECTOR
 
 _FILTER = "net/core/filter.c"
@@ -50,18 +50,65 @@ READS = (
     ),
 )
 
+
+def _xdp(number: int, name: str, result: str, effect: str, arguments: tuple[Argument, ...] = (CTX, NUM)) -> Helper:
+    moves = name.startswith("xdp_adjust")
+    return Helper(
+        number, name, arguments, XDP_ONLY, "exact", result, effect, f"{_FILTER}: bpf_{name}", moves_packet=moves
+    )
+
+
+def _tc(number: int, name: str, arguments: tuple[Argument, ...], result: str, effect: str, source: str = "") -> Helper:
+    source = source or f"{_FILTER}: bpf_{name}"
+    return Helper(number, name, arguments, TC, "exact", result, effect, source, moves_packet=True)
+
+
+_REPLACED = "0, -EFAULT outside the packet or at an odd offset, -EINVAL"
+
 CHANGES = (
-    Helper(
-        39,
-        "skb_pull_data",
-        (CTX, NUM),
-        TC,
-        "exact",
-        "0, or -ENOMEM where the packet is shorter",
-        "makes at least that many bytes linear",
-        f"{_FILTER}: bpf_skb_pull_data",
-        moves_packet=True,
+    _tc(
+        9,
+        "skb_store_bytes",
+        (CTX, NUM, reads(4), NUM, NUM),
+        "0, -EFAULT where not all bytes are in the packet, -EINVAL for other flags",
+        "overwrites packet bytes, makes everything up to them linear",
     ),
+    _tc(10, "l3_csum_replace", (CTX, NUM, NUM, NUM, NUM), _REPLACED, "adjusts an IPv4 header's checksum"),
+    _tc(11, "l4_csum_replace", (CTX, NUM, NUM, NUM, NUM), _REPLACED, "adjusts a TCP or UDP checksum"),
+    _tc(
+        18,
+        "skb_vlan_push",
+        (CTX, NUM, NUM),
+        "0",
+        "the tag beside the packet goes into its bytes, the new one beside the packet",
+        f"{_FILTER}: bpf_skb_vlan_push; net/core/skbuff.c: skb_vlan_push",
+    ),
+    _tc(
+        19,
+        "skb_vlan_pop",
+        (CTX,),
+        "0, or -ENOMEM where the packet is too short",
+        "the outermost tag is gone, the next one moves beside the packet",
+        f"{_FILTER}: bpf_skb_vlan_pop; net/core/skbuff.c: skb_vlan_pop",
+    ),
+    _tc(
+        31,
+        "skb_change_proto",
+        (CTX, NUM, NUM),
+        "0, -ENOTSUPP, -ENOMEM or -EINVAL",
+        "20 bytes more or less at the network header, another skb->protocol",
+    ),
+    _tc(38, "skb_change_tail", (CTX, NUM, NUM), "0 or -EINVAL", "cuts the packet, or appends zeros; all is linear"),
+    _tc(39, "skb_pull_data", (CTX, NUM), "0, or -ENOMEM where the packet is shorter", "so many bytes become linear"),
+    _tc(43, "skb_change_head", (CTX, NUM, NUM), "0 or -EINVAL", "zeros in front of the packet"),
+    _tc(
+        50,
+        "skb_adjust_room",
+        (CTX, NUM, NUM, NUM),
+        "0, -ENOTSUPP, -EFAULT, -ENOMEM or -EINVAL",
+        "inserts zeros, or removes bytes, behind the Ethernet or the network header; no encapsulation flags",
+    ),
+    _xdp(44, "xdp_adjust_head", "0 or -EINVAL", "moves the packet's start; what comes in front holds anything"),
     Helper(
         54,
         "xdp_adjust_meta",
@@ -73,6 +120,9 @@ CHANGES = (
         f"{_FILTER}: bpf_xdp_adjust_meta; include/net/xdp.h: xdp_metalen_invalid",
         moves_packet=True,
     ),
+    _xdp(65, "xdp_adjust_tail", "0 or -EINVAL", "cuts the packet, or appends zeros as far as the driver has room"),
+    _xdp(188, "xdp_get_buff_len", "the packet's length", "none", (CTX,)),
+    _xdp(190, "xdp_store_bytes", "0, -EFAULT or -EINVAL", "overwrites packet bytes", (CTX, NUM, reads(4), NUM)),
 )
 
 ROWS = (*READS, *CHANGES)

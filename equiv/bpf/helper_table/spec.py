@@ -54,8 +54,8 @@ def may_write(size: Size) -> Argument:
 
 
 Model = Literal["exact", "control", "input", "oracle", "unobserved"]
-"""How far a helper is modelled. `exact`: its result and effect are functions of the inputs. `control`: likewise, but it moves control,
-so both machines have it among their steps and not among their helpers. `input`: its result is an
+"""How far a helper is modelled. `exact`: its result and effect are functions of the inputs. `control`: likewise, but it
+moves control, so both machines have it among their steps and not among their helpers. `input`: its result is an
 input of its own, shared by both sides call by call (D62). `oracle`: an unknown function of its arguments, shared by
 both sides (D63). `unobserved`: what it does is not compared; its result may not be used."""
 

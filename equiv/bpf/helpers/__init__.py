@@ -9,7 +9,7 @@ from __future__ import annotations
 from equiv.bpf.environment import Environment
 from equiv.bpf.helper_names import helper_name
 from equiv.bpf.helper_table import TABLE, has_helper
-from equiv.bpf.helpers import environment, maps, packet_changes, packet_reads
+from equiv.bpf.helpers import environment, maps, packet_reads, skb_changes, vlan, xdp_changes
 from equiv.bpf.helpers.common import Helper
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import STALE, Value
@@ -19,7 +19,9 @@ __all__ = ["HELPERS", "call_helper"]
 HELPERS: dict[int, Helper] = {
     **maps.HELPERS,
     **packet_reads.HELPERS,
-    **packet_changes.HELPERS,
+    **xdp_changes.HELPERS,
+    **skb_changes.HELPERS,
+    **vlan.HELPERS,
     **environment.HELPERS,
 }
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from equiv.bpf import cells
-from equiv.bpf.access import FLOW_KEYS_SIZE, STACK_SIZE, address, load_number, write
+from equiv.bpf.access import FLOW_KEYS_SIZE, STACK_SIZE, address, load_number, packet_field, write
 from equiv.bpf.environment import Environment
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import WORD, Pointer, Value, describe
-from equiv.machine.inputs import ADDRESS_WIDTH, packet_byte
 from equiv.term import Term, bvadd, conj, const, extract, resize, signed, ule
 
 Helper = Callable[[Environment, State], Value]
@@ -86,9 +85,10 @@ def memory(env: Environment, state: State, register: int, size: int) -> list[Ter
     return [extract(8 * i + 7, 8 * i, whole) for i in reversed(range(size))]
 
 
-def bytes_at(offset: Term, size: int) -> list[Term]:
-    """Packet bytes from `offset` on."""
-    return [packet_byte(bvadd(offset, const(i, ADDRESS_WIDTH))) for i in range(size)]
+def bytes_at(env: Environment, state: State, offset: Term, size: int) -> list[Term]:
+    """Packet bytes from `offset` on, which must be inside, in memory order."""
+    whole = cells.in_memory_order(packet_field(env, state, offset, size), env.little)
+    return [extract(8 * i + 7, 8 * i, whole) for i in reversed(range(size))]
 
 
 def inside(offset: Term, size: int, limit: int, end: Term) -> Term:

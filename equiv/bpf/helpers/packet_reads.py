@@ -20,10 +20,7 @@ from equiv.bpf.helpers.common import (
 )
 from equiv.bpf.state import State, stuck
 from equiv.bpf.values import WORD, ZERO, Value
-from equiv.machine.inputs import packet_length
 from equiv.term import Term, bvadd, conj, const, extract, resize, ule
-
-ETHERNET_HEADER = 14
 
 
 def _skb_load_bytes(env: Environment, state: State) -> Value:
@@ -31,13 +28,13 @@ def _skb_load_bytes(env: Environment, state: State) -> Value:
     check_context(state)
     offset, size = argument(state, 2), size_argument(state, 4, "bpf_skb_load_bytes")
     limit = 0xFFFF if env.interface.context == "flow_dissector" else 0x7FFFFFFF
-    return _load_bytes(env, state, offset, size, inside(offset, size, limit, packet_length()))
+    return _load_bytes(env, state, offset, size, inside(offset, size, limit, env.length(state)))
 
 
 def _load_bytes(env: Environment, state: State, offset: Term, size: int, inside: Term) -> Value:
     check_buffer(state, 3, size)
     if state.ask("in packet", inside):
-        fill(env, state, 3, bytes_at(offset, size))
+        fill(env, state, 3, bytes_at(env, state, offset, size))
         return ZERO
     fill(env, state, 3, [const(0, 8)] * size)
     return error(EFAULT)
@@ -51,7 +48,7 @@ def _skb_load_bytes_relative(env: Environment, state: State) -> Value:
     if not header.is_const or header.value > 1:
         raise stuck("calls bpf_skb_load_bytes_relative from a start that is not known")
     relative = argument(state, 2)
-    offset = bvadd(relative, const(ETHERNET_HEADER * header.value, WORD))
+    offset = bvadd(relative, const(state.network * header.value, WORD))
     end = env.packet_end(state)
     inside = conj(ule(relative, const(0xFFFF, WORD)), ule(bvadd(offset, const(size, WORD)), end))
     return _load_bytes(env, state, offset, size, inside)
@@ -64,9 +61,9 @@ def _xdp_load_bytes(env: Environment, state: State) -> Value:
     check_buffer(state, 3, size)
     if size > 0xFFFF or not state.ask("offset fits", ule(offset, const(0xFFFF, WORD))):
         return error(EFAULT)
-    if not state.ask("in packet", ule(bvadd(offset, const(size, WORD)), packet_length())):
+    if not state.ask("in packet", ule(bvadd(offset, const(size, WORD)), env.length(state))):
         return error(EINVAL)
-    fill(env, state, 3, bytes_at(offset, size))
+    fill(env, state, 3, bytes_at(env, state, offset, size))
     return ZERO
 
 

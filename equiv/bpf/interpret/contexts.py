@@ -105,8 +105,13 @@ class XdpContext:
     """`struct xdp_md` over one linear frame."""
 
     packet: Region
-    length: int
     given: Mapping[str, int]
+    headroom: int = XDP_HEADROOM
+
+    @property
+    def length(self) -> int:
+        """Bytes of the packet now."""
+        return self.packet.end - self.packet.origin
 
     def load(self, offset: int, size: int) -> int:
         name, within = _field_at(XDP_FIELDS, offset, size, "xdp_md")
@@ -132,10 +137,16 @@ class SkbContext:
     kind: str
     order: ByteOrder
     packet: Region
-    length: int
     fields: dict[str, int]
     cb: bytearray
     keys: Region | None = None
+    network: int = ETHERNET_SIZE
+    """Offset of the network header from the packet's first byte."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of the packet now, paged ones too."""
+        return len(self.packet.data)
 
     def load(self, offset: int, size: int) -> int:
         if offset % size:
@@ -221,7 +232,8 @@ def start_context(interface: Interface, given: Input, memory: Memory) -> Started
         packet = Region(
             "packet", memory.reserve(), data, XDP_HEADROOM, len(data), defined=defined, read=reads, origin=XDP_HEADROOM
         )
-        context = XdpContext(packet, length, given.context)
+        packet.input_start = XDP_HEADROOM
+        context = XdpContext(packet, given.context)
     else:
         packet = Region("packet", memory.reserve(), bytearray(given.packet), 0, linear, read=reads)
         kind = interface.context if interface.context == "flow_dissector" else interface.name
@@ -236,7 +248,6 @@ def start_context(interface: Interface, given: Input, memory: Memory) -> Started
             kind,
             memory.order,
             packet,
-            length,
             _initial_fields(given, memory.order),
             _initial_cb(given),
             keys,

@@ -181,7 +181,7 @@ class Run:
             if not constant and self.context.kind == "socket_filter":
                 raise NotRunnable("legacy packet load in a socket filter at a negative offset that is not constant")
             if offset >= NETWORK_HEADER:
-                offset += ETHERNET_SIZE - NETWORK_HEADER
+                offset += self.context.network - NETWORK_HEADER
             elif offset >= LINK_HEADER:
                 offset -= LINK_HEADER
             else:
@@ -190,7 +190,7 @@ class Run:
                 raise NotRunnable("reads a header that is not linear: what that gives depends on the kernel's version")
         if offset + size > self.context.length:
             return None
-        if packet.read is not None:
+        if packet.read is not None and packet.input_start is not None:
             packet.read.update(range(offset, offset + size))
         return int.from_bytes(packet.data[offset : offset + size], "big")
 
@@ -282,6 +282,8 @@ class Executable:
 def _observed(observable: Observable, run: Run, keys: bytes, counts: bool) -> int | bytes:
     """The observable's value. Raises NotRunnable where it `counts` and a byte of it is not known."""
     name, size = observable.name, observable.width // 8
+    if observable.kind == "packet":
+        return _packet(run, counts)
     if observable.map_name:
         state = run.maps.get(observable.map_name)
         if state is None:
@@ -315,6 +317,15 @@ def _any_entry(run: Run, state: MapState) -> bytes:
     key = run.given.context.get(observed_key(state.spec.name), 0).to_bytes(state.spec.key_size, "big")
     found = state.lookup(key)
     return bytes(1 + state.spec.value_size) if found is None else b"\x01" + run.memory.content(found)
+
+
+def _packet(run: Run, counts: bool) -> bytes:
+    """The packet as it is now, all of it (D61)."""
+    packet = run.context.packet
+    end = packet.end if isinstance(run.context, XdpContext) else len(packet.data)
+    if counts and packet.defined is not None and 0 in packet.defined[packet.origin : end]:
+        raise NotRunnable("hands on packet bytes that nobody has written since the packet's start was moved forward")
+    return bytes(packet.data[packet.origin : end])
 
 
 def _clamped_keys(run: Run, keys: Region) -> bytes:

@@ -34,7 +34,7 @@ class Region:
     """Bytes `start..end` of `data` may be accessed; address `base + i` is `data[i]`.
 
     `defined` has a 1 for every byte whose contents are known (None: all): written, or given. `read` collects what was
-    loaded, as offsets from `origin`.
+    loaded, as offsets into the input packet, whose first byte is at `input_start` (None: it is in pieces by now).
     """
 
     kind: Kind
@@ -49,6 +49,7 @@ class Region:
     origin: int = 0
     virtual: Virtual | None = None
     name: str = ""
+    input_start: int | None = 0
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}" if self.name else self.kind
@@ -75,6 +76,12 @@ class Memory:
         """Make `region` accessible; it replaces the one that was at its base."""
         self.regions[region.base >> 32] = region
         return region
+
+    def move(self, region: Region) -> None:
+        """Give `region` another address: pointers into it from before lead nowhere."""
+        del self.regions[region.base >> 32]
+        region.base = self.reserve()
+        self.add(region)
 
     def allocate(self, kind: Kind, content: bytes, *, name: str = "", writable: bool = True) -> Region:
         """A new region that holds `content`, all of it accessible."""
@@ -159,6 +166,6 @@ class Memory:
             raise NotRunnable(f"reads bytes of the {region} whose contents are not known")
         if not region.readable:
             raise Fault(f"reads the {region}, which is write-only")
-        if region.read is not None:
-            region.read.update(range(offset - region.origin, end - region.origin))
+        if region.read is not None and region.input_start is not None:
+            region.read.update(range(offset - region.input_start, end - region.input_start))
         return region.data[offset:end]

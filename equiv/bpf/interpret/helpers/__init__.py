@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from equiv.bpf.interpret.helpers import environment, maps, packet_changes, packet_reads
+from equiv.bpf.interpret.helpers import environment, maps, packet_reads, skb_changes, vlan, xdp_changes
 from equiv.bpf.interpret.helpers.common import Helper
 
 __all__ = ["HELPERS"]
@@ -16,6 +16,8 @@ __all__ = ["HELPERS"]
 HELPERS: Final[dict[int, Helper]] = {
     **maps.HELPERS,
     **packet_reads.HELPERS,
-    **packet_changes.HELPERS,
+    **xdp_changes.HELPERS,
+    **skb_changes.HELPERS,
+    **vlan.HELPERS,
     **environment.HELPERS,
 }

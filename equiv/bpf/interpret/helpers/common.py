@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from equiv.bpf.interpret.contexts import SkbContext, XdpContext
 from equiv.bpf.interpret.faults import Fault
+from equiv.machine.concrete import NotRunnable
 
 if TYPE_CHECKING:
     from equiv.bpf.interpret.execute import Run
@@ -37,6 +38,18 @@ def xdp_of(run: Run, address: int) -> XdpContext:
 def packet_bytes(run: Run, offset: int, size: int) -> bytes:
     """Packet bytes as helpers read them, paged ones too; writes of the program to the linear part are seen."""
     packet = run.context.packet
-    if packet.read is not None:
-        packet.read.update(range(offset, offset + size))
-    return bytes(packet.data[packet.origin + offset : packet.origin + offset + size])
+    start = packet.origin + offset
+    if packet.defined is not None and 0 in packet.defined[start : start + size]:
+        raise NotRunnable("reads bytes of the packet whose contents are not known")
+    if packet.read is not None and packet.input_start is not None:
+        packet.read.update(range(start - packet.input_start, start + size - packet.input_start))
+    return bytes(packet.data[start : start + size])
+
+
+def set_packet_bytes(run: Run, offset: int, content: bytes) -> None:
+    """Store bytes into the packet as helpers do, paged data too."""
+    packet = run.context.packet
+    start = packet.origin + offset
+    packet.data[start : start + len(content)] = content
+    if packet.defined is not None:
+        packet.defined[start : start + len(content)] = b"\x01" * len(content)

@@ -13,8 +13,6 @@ from equiv.machine.concrete import NotRunnable
 if TYPE_CHECKING:
     from equiv.bpf.interpret.execute import Run
 
-ETHERNET_SIZE: Final = 14
-
 
 def _copy_or_clear(run: Run, to: int, size: int, content: bytes | None) -> int:
     """What the skb_load_bytes family does: copies, or clears the buffer and fails."""
@@ -38,7 +36,7 @@ def _skb_load_bytes_relative(run: Run, a: int, b: int, c: int, d: int, e: int) -
     skb, offset, size, header = skb_of(run, a), b & M32, d & M32, e & M32
     if skb.kind == "flow_dissector":
         raise Fault("calls bpf_skb_load_bytes_relative in a flow dissector")
-    start = {0: 0, 1: ETHERNET_SIZE}.get(header)
+    start = {0: 0, 1: skb.network}.get(header)
     # Unlike skb_load_bytes it reads the linear part only.
     inside = start is not None and offset <= 0xFFFF and start + offset + size <= skb.packet.end - skb.packet.origin
     content = packet_bytes(run, start + offset, size) if inside and start is not None else None
