@@ -365,7 +365,9 @@ def _on_kernel(case: _Case, given: Input) -> tuple[tuple[str, ...], dict[str, Ob
         except VerifierRejected as error:  # by this kernel's version and limits, not by any rule that was checked here
             if case.kernel:
                 raise
-            return (), shown, (f"{name} not replayed on the kernel: {error}",)
+            first, *log = error.message.splitlines()
+            said = f"{first}: {log[-1].strip()}" if log else first  # what the verifier said last is why
+            return (), shown, (f"{name} not replayed on the kernel: {said}",)
         expected = runner(given)
         if (shown[name].code, dict(shown[name].values)) != (expected.code, dict(expected.values)):
             raise InternalError(
@@ -401,6 +403,10 @@ def _assumptions(case: _Case) -> tuple[str, ...]:
         said.append(f"what is asked: {interface.relation.text}")
     if interface.exact_end:
         said.append("a packet is accepted only where the parser accepts at its very end")
+    for side in (case.left, case.right):
+        if side.program and side.default_interface is None:
+            section = side.program.section
+            said.append(f"program {side.program_name} of section {section} is attached as {interface.title}")
     said += [*case.engine.left.assumptions, *case.engine.right.assumptions]
     observed = {o.map_name for o in interface.observables}
     plain = sorted(

@@ -10,7 +10,7 @@ from typing import Literal
 from equiv.bpf.map_snapshot import Snapshot, with_contents
 from equiv.bpf.program import Program
 from equiv.bpf.tail_calls import TailCall
-from equiv.errors import InputError, Unsupported
+from equiv.errors import InputError, Place, Unsupported
 from equiv.inputs import begins_with
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, interface_for_section, load_interface
@@ -176,13 +176,26 @@ def choose_interface(
         else:
             what = " and ".join(sorted(str(s) for s in said)) or "neither input says which"
             raise InputError(f"which interface? ({what})", hint="choose with --interface")
-    assert name is not None
+        for side in (left, right):
+            _require_fitting(side, name)
     interface = load_interface(name)
     for side in (left, right):
         if side.table:
             for value in side.table.maps:
                 interface = interface.observing_map(value.map_name, value.key, value.size)
     return interface
+
+
+def _require_fitting(side: Loaded, name: str) -> None:
+    """A section may say that a program is of another type than the table it is compared with is for."""
+    said = side.default_interface
+    if side.program and said and load_interface(said).program_type != load_interface(name).program_type:
+        raise InputError(
+            f"program {side.program_name} of section {side.program.section} is for interface {said}, "
+            f"the table it is compared with for {name}",
+            Place(side.path),
+            hint="--interface NAME compares them all the same",
+        )
 
 
 def observing_maps(interface: Interface, names: Sequence[str], sides: Sequence[Loaded]) -> Interface:

@@ -12,6 +12,7 @@ from equiv import api
 from equiv.bpf.program import MapSpec
 from equiv.errors import InputError, Place
 from equiv.oracle import VerifierRejected
+from tests.bpf.objects import ObjectBuilder, exit_, mov
 
 FIVE_TUPLE = Path(__file__).resolve().parents[1] / "corpora" / "five-tuple"
 PROGRAM = str(FIVE_TUPLE / "five-tuple.bpf.o")
@@ -20,13 +21,13 @@ TWIN = str(FIVE_TUPLE / "five-tuple.vlan-depth.dev")
 
 @pytest.mark.parametrize("path", ["no.dev", "no.bpf.o", "no.bpf.o:program"])
 def test_file_that_is_not_there_is_named(path: str) -> None:
-    with pytest.raises(InputError, match="no such file") as caught:
+    with pytest.raises(InputError, match="No such file") as caught:
         equiv.load(path)
     assert caught.value.place == Place(path)
 
 
 def test_folder_is_not_read_as_a_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read") as caught:
+    with pytest.raises(InputError, match="not a regular file but a directory") as caught:
         equiv.load(str(tmp_path))
     assert caught.value.place == Place(str(tmp_path))
 
@@ -54,6 +55,41 @@ def test_program_that_this_kernel_rejects_leaves_a_note() -> None:
 def test_program_that_this_kernel_rejects_is_unusable_if_the_kernel_was_asked_for() -> None:
     with pytest.raises(VerifierRejected):
         equiv.check(PROGRAM, TWIN, timeout=60, kernel=True)
+
+
+@pytest.mark.usefixtures("strict_kernel")
+def test_of_the_verifiers_log_the_last_line_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reject(*_: object) -> None:
+        raise VerifierRejected("the kernel rejects the program: EINVAL\n0: R1=ctx()\nR2 !read_ok")
+
+    monkeypatch.setattr(equiv.oracle, "KernelProgram", reject)
+    found = equiv.check(PROGRAM, TWIN, timeout=60).counterexample
+    assert found is not None
+    assert found.notes == ("left not replayed on the kernel: the kernel rejects the program: EINVAL: R2 !read_ok",)
+
+
+def returning_two(section: str, path: Path) -> str:
+    builder = ObjectBuilder()
+    builder.function("prog", section, [mov(0, 2), exit_()])
+    return builder.write(path / "p.bpf.o")
+
+
+ACCEPTS = 'device "d"; interface xdp; state start { transition accept; }'
+
+
+def test_program_of_another_kind_than_the_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.dev").write_text(ACCEPTS)
+    program = returning_two("tc", tmp_path)
+    with pytest.raises(InputError, match="program prog of section tc is for interface tc, the table it is compared with for xdp"):
+        equiv.check(program, str(tmp_path / "t.dev"))
+    assert equiv.check(program, str(tmp_path / "t.dev"), interface="xdp").verdict == "equivalent"
+
+
+def test_what_a_section_does_not_say_is_an_assumption(tmp_path: Path) -> None:
+    (tmp_path / "t.dev").write_text(ACCEPTS)
+    result = equiv.check(returning_two("kprobe/f", tmp_path), str(tmp_path / "t.dev"))
+    assert result.verdict == "equivalent"
+    assert any("prog of section kprobe/f is attached as XDP" in said for said in result.assumptions)
 
 
 def test_statistics_count_terms() -> None:

@@ -1,0 +1,54 @@
+"""What the documents show is what happens."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from equiv import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+SHOWN = re.findall(r"^\$ equiv (.*)\n((?:.*\n)*?)```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+
+
+def test_readme_shows_a_proof_and_a_difference() -> None:
+    assert [text.split("\n")[0] for _, text in SHOWN] == ["equivalent", "different"]
+
+
+@pytest.mark.parametrize(("command", "text"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_readme_shows_what_the_command_prints(
+    command: str, text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    cli.main(shlex.split(command))
+    assert _without_kernel(capsys.readouterr().out) == _without_kernel(text)
+
+
+def _without_kernel(text: str) -> list[str]:
+    """Lines, but for who confirmed: that is up to the machine."""
+    return [line for line in text.splitlines() if "confirmed by" not in line and "on the kernel" not in line]
+
+
+def test_python_example_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = ROOT / "corpora" / "five-tuple"
+    shutil.copy(pair / "five-tuple.bpf.o", tmp_path / "parser.bpf.o")
+    shutil.copy(pair / "five-tuple.vlan-depth.dev", tmp_path / "parser.dev")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "using.md").read_text("utf-8"), re.DOTALL)
+    exec(compile(example, "using.md", "exec"), {})
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("different ('packets are")
+    assert bytes.fromhex(shown[1])[12:14] == b"\x88\xa8"
+
+
+def test_every_option_of_check_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["check", "--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help", "--verbose"}
+    documented = (ROOT / "docs" / "using.md").read_text("utf-8")
+    assert {option for option in options if f"`{option}" not in documented} == set()
