@@ -1,4 +1,4 @@
-.PHONY: demo test format grammars corpora
+.PHONY: demo test format grammars readme corpora
 
 demo:
 	./bootstrap demo
@@ -13,6 +13,9 @@ format:
 
 grammars:  ## work out the parser tables that are kept beside each grammar
 	.venv/bin/python -m equiv.grammar equiv.table dev
+
+readme:  ## show in README.md what the commands there print; look at the diff
+	.venv/bin/python -m tests.test_documents
 
 corpora:  ## rebuild every program from its source and compare; needs the compilers named there
 	$(MAKE) -C corpora compare

@@ -80,7 +80,9 @@ ACCEPTS = 'device "d"; interface xdp; state start { transition accept; }'
 def test_program_of_another_kind_than_the_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.dev").write_text(ACCEPTS)
     program = returning_two("tc", tmp_path)
-    with pytest.raises(InputError, match="program prog of section tc is for interface tc, the table it is compared with for xdp"):
+    with pytest.raises(
+        InputError, match="program prog of section tc is for interface tc, the table it is compared with for xdp"
+    ):
         equiv.check(program, str(tmp_path / "t.dev"))
     assert equiv.check(program, str(tmp_path / "t.dev"), interface="xdp").verdict == "equivalent"
 

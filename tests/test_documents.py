@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from equiv import cli
 
 ROOT = Path(__file__).resolve().parents[1]
-SHOWN = re.findall(r"^\$ equiv (.*)\n((?:.*\n)*?)```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+README = ROOT / "README.md"
+EXAMPLE = re.compile(r"(?<=^\$ equiv )(.*)\n((?:.*\n)*?)(?=```$)", re.MULTILINE)
+SHOWN = EXAMPLE.findall(README.read_text("utf-8"))
 
 
 def test_readme_shows_a_proof_and_a_difference() -> None:
@@ -52,3 +56,17 @@ def test_every_option_of_check_is_documented(capsys: pytest.CaptureFixture[str])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help", "--verbose"}
     documented = (ROOT / "docs" / "using.md").read_text("utf-8")
     assert {option for option in options if f"`{option}" not in documented} == set()
+
+
+def rewrite_readme() -> None:
+    """What `make readme` runs, to be reviewed as a diff."""
+
+    def printed(example: re.Match[str]) -> str:
+        command = [sys.executable, "-m", "equiv", *shlex.split(example[1])]
+        return f"{example[1]}\n{subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout}"
+
+    README.write_text(EXAMPLE.sub(printed, README.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    rewrite_readme()

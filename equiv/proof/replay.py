@@ -109,7 +109,9 @@ def _clip(linear: int | None, length: int) -> int | None:
 
 
 def _smaller(value: int) -> Iterable[int]:
-    return (v for v in (0, 1, 2, value & 0x0F, value & 0xF0) if v < value)
+    """Smaller bytes worth trying, the smallest first: those that matter most, and those that keep one half."""
+    low, high = value & 0x0F, value & 0xF0
+    return sorted({v for v in (0, 1, 2, *range(low, 256, 16), *range(high, high + 16)) if v < value})
 
 
 def relevant_bytes(given: Input, offsets: Iterable[int], still_differs: Callable[[Input], bool]) -> frozenset[int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from equiv.machine.concrete import Input, Observation, TraceStep
@@ -160,8 +161,13 @@ def input_lines(given: Input) -> Iterable[str]:
 
 
 def path_lines(path: Sequence[TraceStep], style: Style, verbose: bool = False) -> list[str]:
-    """`file:line  text`, one line for steps that repeat a place; the middle of a long path only if `verbose`."""
-    told = (step for step in path if step.text.strip() or step.line)
+    """`file:line  text`, one line for steps that repeat a place.
+
+    Unless `verbose`, lines of brackets only and the middle of a long path are left out.
+    """
+    told: Iterable[TraceStep] = (step for step in path if step.text.strip() or step.line)
+    if not verbose:
+        told = _without_noise(told)
     steps = [(step, len(list(group))) for step, group in groupby(told)]
     if not verbose and len(steps) > MAX_STEPS:
         head, tail = MAX_STEPS // 3, MAX_STEPS - MAX_STEPS // 3
@@ -169,6 +175,25 @@ def path_lines(path: Sequence[TraceStep], style: Style, verbose: bool = False) -
         lines.append(style.faint(f"… {len(steps) - head - tail} more (-v shows all) …"))
         return lines + _steps(steps[-tail:], style)
     return _steps(steps, style)
+
+
+def _without_noise(path: Iterable[TraceStep]) -> Iterator[TraceStep]:
+    """The steps but for those at `}` and the like; what was decided at one line in several steps is told once."""
+    held: TraceStep | None = None
+    for step in path:
+        if step.text.strip() and not step.text.strip(" \t{}();"):
+            continue
+        if held is not None and held != step:
+            line, gap, note = held.text.rpartition("  [")
+            again, _, more = step.text.rpartition("  [")
+            if gap and more and (held.file, held.line, line) == (step.file, step.line, again):
+                held = replace(held, text=f"{line}{gap}{note.removesuffix(']')}, {more}")
+                continue
+        if held is not None:
+            yield held
+        held = step
+    if held is not None:
+        yield held
 
 
 def _steps(steps: Sequence[tuple[TraceStep, int]], style: Style) -> list[str]:

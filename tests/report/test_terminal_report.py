@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from equiv.machine.concrete import Input, Observation, TraceStep
-from equiv.report.style import Style
-from equiv.report.terminal import render_result
+from equiv.report.style import PLAIN, Style
+from equiv.report.terminal import path_lines, render_result
 from equiv.result import Result
 
 EQUIVALENT = """\
@@ -168,6 +168,25 @@ def test_long_path_shows_its_beginning_and_its_end(different: Result) -> None:
     assert "step 1\n" in report and "step 100\n" in report and "step 50\n" not in report
     assert "… 76 more (-v shows all) …" in report
     assert "step 50\n" in render_result(result, verbose=True)
+
+
+def test_lines_of_brackets_are_left_out_and_decisions_of_one_line_are_told_together() -> None:
+    condition = "if (version != 4 || ihl < 5)"
+    path = (
+        TraceStep("p.c", 1, "{"),
+        TraceStep("p.c", 2, f"{condition}  [3: not taken]"),
+        TraceStep("p.c", 2, f"{condition}  [5: taken]"),
+        TraceStep("p.c", 3, "i++;"),
+        TraceStep("p.c", 3, "i++;"),
+        TraceStep("p.c", 4, ""),
+        TraceStep("p.c", 9, "}"),
+    )
+    assert path_lines(path, PLAIN) == [
+        f"p.c:2  {condition}  [3: not taken, 5: taken]",
+        "p.c:3  i++;  (× 2)",
+        "p.c:4",
+    ]
+    assert len(path_lines(path, PLAIN, verbose=True)) == 6
 
 
 def test_every_counterexample_is_shown(different: Result) -> None:
