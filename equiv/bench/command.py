@@ -33,6 +33,10 @@ Reports = dict[str, str]
 
 def main(arguments: list[str]) -> int:
     """Run one benchmark. Returns 0 if every verdict is as expected, else 1. Raises InputError for a bad manifest."""
+    if arguments[:1] == ["conformance"]:  # has options and rows of its own
+        from equiv.bench.conformance import main as conformance
+
+        return conformance(arguments[1:])
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", *arguments])
     targets = _targets(options)
@@ -147,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         "growth": "MPLS stacks of 1 to 32 labels, TCP options of 0 to 40 bytes",
         "all": "corpora and growth, from one run",
     }
+    commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
     for name, text in texts.items():
         described = f"{text[0].upper()}{text[1:]}."
         _add_options(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from equiv.bpf import buffer, cells, map_access, packet
+from equiv.bpf import cells, map_access, packet
 from equiv.bpf.context import check_register, load_context, store_context
 from equiv.bpf.environment import Environment
 from equiv.bpf.pointers import SMALL
@@ -81,8 +81,6 @@ def fixed(pointer: Pointer, size: int, low: int, high: int) -> int:
 
 
 def _load_packet(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
-    if env.interface.context == "buffer":
-        return buffer.load(env, state, pointer, size)
     if pointer.offset.is_const and pointer.offset.value >= SMALL:
         return _load_metadata(env, state, pointer, size)
     _inside_packet(env, state, pointer.offset, size)
@@ -115,9 +113,6 @@ def _load_metadata(env: Environment, state: State, pointer: Pointer, size: int) 
 
 
 def _store_packet(env: Environment, state: State, pointer: Pointer, size: int, value: Value) -> None:
-    if env.interface.context == "buffer":
-        buffer.store(env, state, pointer, size, value)
-        return
     if pointer.offset.is_const and pointer.offset.value >= SMALL:
         offset = fixed(pointer, size, -state.meta_size, 0)
         cells.store(state.meta, offset, size, value, env.little)
