@@ -198,6 +198,23 @@ class KernelMap:
         start = possible_cpus().index(self.cpu) * self._stride() if self.spec.type in PER_CPU else 0
         return buffer.raw[start : start + self.spec.value_size]
 
+    def contents(self) -> dict[bytes, bytes]:
+        """What the map holds now, key bytes to value bytes; of prefixes the bits past their length are zero."""
+        if self.spec.type in ARRAYS:
+            keys = [index.to_bytes(4, self.order) for index in range(self.spec.max_entries)]
+        else:
+            keys = list(self._keys()) if self.spec.type in KEYED else []
+        found = {key: self.value(key) for key in keys}
+        if self.spec.type != LPM_TRIE:
+            return found
+        return {self._prefix_only(key): value for key, value in found.items()}
+
+    def _prefix_only(self, key: bytes) -> bytes:
+        width = 8 * (self.spec.key_size - 4)
+        unused = width - int.from_bytes(key[:4], self.order)
+        bits = int.from_bytes(key[4:], "big") >> unused << unused
+        return key[:4] + bits.to_bytes(width // 8, "big")
+
     def _initial(self, given: Mapping[bytes, bytes], key: bytes) -> bytes:
         return given.get(key, self.spec.initial or b"").ljust(self.spec.value_size, b"\x00")
 

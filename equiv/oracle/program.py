@@ -119,6 +119,10 @@ class KernelProgram:
         observed = {o.name: self._observed(o, values, given) for o in self.interface.observables}
         return Observation(self.interface.label(code), code, observed)
 
+    def contents(self, name: str) -> dict[bytes, bytes]:
+        """What a map that the program refers to holds now: after a run, what that left there."""
+        return self._maps[name].contents()
+
     def _create(self, name: str) -> KernelMap:
         if name not in self.program.maps:
             raise NotRunnable(f"map {name} is not in the object")

@@ -79,10 +79,7 @@ def shrink(given: Input, still_differs: Callable[[Input], bool], minimum: int) -
         candidate = replace(best, packet=best.packet[:length], linear=_clip(best.linear, length))
         if length < len(best.packet) and still_differs(candidate):
             best = candidate
-    for name in list(best.context):
-        candidate = replace(best, context={k: v for k, v in best.context.items() if k != name})
-        if still_differs(candidate):
-            best = candidate
+    best = _without(best, still_differs)
     if best.linear is not None and best.linear != len(best.packet):
         candidate = replace(best, linear=len(best.packet))
         if still_differs(candidate):
@@ -94,7 +91,26 @@ def shrink(given: Input, still_differs: Callable[[Input], bool], minimum: int) -
             if still_differs(candidate):
                 best = candidate
                 break
-    return best
+    return _without(best, still_differs)
+
+
+def _without(best: Input, still_differs: Callable[[Input], bool]) -> Input:
+    """Leave out what is not needed: fields of the context, entries of maps; values of entries become zeros."""
+    for name in list(best.context):
+        candidate = replace(best, context={k: v for k, v in best.context.items() if k != name})
+        if still_differs(candidate):
+            best = candidate
+    for name, key in [(name, key) for name, entries in best.maps.items() for key in entries]:
+        value = best.maps[name][key]
+        for fewer in (None, bytes(len(value))):
+            entries = {k: v for k, v in best.maps[name].items() if k != key}
+            if fewer is not None:
+                entries[key] = fewer
+            candidate = replace(best, maps={**best.maps, name: entries})
+            if fewer != value and still_differs(candidate):
+                best = candidate
+                break
+    return replace(best, maps={name: entries for name, entries in best.maps.items() if entries})
 
 
 def _lengths(length: int, minimum: int) -> Iterable[int]:

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from equiv.bpf import insn as op
+from equiv.bpf.interpret import Executable
 from equiv.bpf.program import Insn, MapSpec
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.oracle import KernelProgram, available
-from tests.bpf.map_programs import KINDS, OBSERVING, RESULTS, keys_of, load_map, operations, performing
-from tests.bpf.programs import EXIT, TC, call, copy, jump, ldx, mov, program, st, stx
+from tests.bpf.map_programs import KINDS, OBSERVING, RESULTS, Operation, keys_of, load_map, operations, performing
+from tests.bpf.programs import EXIT, TC, XDP, call, copy, jump, ldx, mov, program, st, stx
 from tests.bpf.test_map_snapshots import PREFIXES, holding, looked_up_by_packet
 from tests.oracle.test_kernel import both_agree
 
@@ -129,3 +130,18 @@ def test_known_contents_agree(length: int) -> None:
     checked = holding(looked_up_by_packet(replace(KINDS["lpm_trie"], max_entries=8), 8), PREFIXES)
     addresses = (b"\x0a\1\2\3", b"\x0a\1\2\4", b"\x0a\1\3\3", b"\x0b\1\2\3")
     both_agree(checked, TC, *(Input(length.to_bytes(4, "little") + address + bytes(56)) for address in addresses))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=30)
+@given(data=some.data())
+def test_maps_hold_the_same_after_a_run(kind: str, data: some.DataObject) -> None:
+    keys = [key for key in keys_of(kind) if key[0] < 3 or kind == "lpm_trie"]
+    held = data.draw(some.dictionaries(some.sampled_from(keys[:3]), some.binary(min_size=8, max_size=8), max_size=2))
+    done = [*data.draw(operations(kind))[:7], Operation("lookup", keys[0])]
+    checked = performing(done, KINDS[kind])
+    interpreted = Executable(checked, XDP)
+    with KernelProgram(checked, XDP) as kernel:
+        for contents in ({}, {"m": held}):
+            kernel.run(Input(bytes(64), maps=contents))
+            assert interpreted.run_with_maps(Input(bytes(64), maps=contents))[1]["m"] == kernel.contents("m")

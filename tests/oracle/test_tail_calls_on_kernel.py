@@ -12,7 +12,7 @@ from equiv.bpf import insn as op
 from equiv.bpf.load import load_program
 from equiv.machine.concrete import Input
 from equiv.oracle import available
-from tests.bpf.programs import EXIT, TC, XDP, add, copy, jump, ldx, mov, program
+from tests.bpf.programs import EXIT, TC, XDP, add, call, copy, jump, ldx, load64, mov, program
 from tests.bpf.test_legacy_objects import SOURCE
 from tests.bpf.test_tail_calls import ARRAY, counting, counting_in_calls, in_a_called_function, load_map, tail_call
 from tests.oracle.test_kernel import both_agree
@@ -61,3 +61,10 @@ def test_a_compiled_object_without_types_agrees(tmp_path: Path) -> None:
     (tmp_path / "p.c").write_text(SOURCE)
     subprocess.run(["clang-16", "-target", "bpf", "-O2", "-w", "-c", "p.c", "-o", "p.o"], cwd=tmp_path, check=True)
     assert both_agree(load_program(str(tmp_path / "p.o")), TC, Input(bytes(64))).code == 5
+
+
+def test_only_the_low_32_bits_of_the_index_count() -> None:
+    index = [load64(3, 1 << 32 | 5), copy(1, 6), load_map(2), call(12)]
+    insns = [copy(6, 1), *index, mov(0, 1), EXIT, mov(0, 2), EXIT]
+    checked = program(*insns, maps=[ARRAY], functions={0: "t", 9: "u"}, tail_calls={"progs": {5: 9}})
+    assert both_agree(checked, TC, Input(bytes(64))).code == 2

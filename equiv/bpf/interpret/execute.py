@@ -210,7 +210,7 @@ def start_maps(program: Program, memory: Memory, given: Input) -> dict[str, MapS
     }
     for state in maps.values():
         if isinstance(state, OuterState):
-            state.contents = given.maps.get(inner_name(state.spec.name), {})
+            state.inner_contents = given.maps.get(inner_name(state.spec.name), {})
     return maps
 
 
@@ -231,6 +231,14 @@ class Executable:
 
         Raises Fault for what the kernel's verifier would not have let happen, NotRunnable for what is not modelled.
         """
+        return self._run(given, trace)[0]
+
+    def run_with_maps(self, given: Input) -> tuple[Observation, dict[str, dict[bytes, bytes]]]:
+        """What the program shows on `given`, and what its maps hold afterwards."""
+        seen, run = self._run(given, False)
+        return seen, {name: state.contents() for name, state in run.maps.items()}
+
+    def _run(self, given: Input, trace: bool) -> tuple[Observation, Run]:
         memory = Memory(self.program.byte_order)
         started = start_context(self.interface, given, memory)
         maps = start_maps(self.program, memory, given)
@@ -239,7 +247,8 @@ class Executable:
         run.registers[10] = run.new_stack(0)
         visited: deque[int] | None = deque(maxlen=TRACED) if trace else None
         self._execute(run, visited)
-        return self._observe(run, started, path_of(self.program, visited) if visited is not None else ())
+        path = path_of(self.program, visited) if visited is not None else ()
+        return self._observe(run, started, path), run
 
     def _execute(self, run: Run, visited: deque[int] | None) -> None:
         steps, registers, pc = self._steps, run.registers, 0

@@ -73,6 +73,10 @@ class MapState:
         """The value of an array's entry."""
         raise NotRunnable(f"map {self.spec.name} is no array")
 
+    def contents(self) -> dict[bytes, bytes]:
+        """What the map holds now, key bytes to value bytes; of prefixes the bits past their length are zero."""
+        return {key: bytes(value.data) for key, value in self.values.items()}
+
     def region(self, value: bytes) -> Region:
         """A new region for a value."""
         if len(value) != self.spec.value_size:
@@ -96,6 +100,10 @@ class ArrayState(MapState):
 
     def _index(self, key: bytes) -> int:
         return int.from_bytes(key, self.memory.order)
+
+    def contents(self) -> dict[bytes, bytes]:
+        keys = (index.to_bytes(4, self.memory.order) for index in range(self.spec.max_entries))
+        return {key: bytes(self.entry(self._index(key)).data) for key in keys}
 
     def lookup(self, key: bytes) -> Region | None:
         if self._index(key) >= self.spec.max_entries:
@@ -181,6 +189,13 @@ class TrieState(MapState):
                 raise NotRunnable(f"map {self.spec.name}: a prefix is longer than its key")
             self.prefixes[prefix] = self.region(value)
 
+    def contents(self) -> dict[bytes, bytes]:
+        size, order = self.spec.key_size - 4, self.memory.order
+        return {
+            length.to_bytes(4, order) + (bits << (self._longest - length)).to_bytes(size, "big"): bytes(value.data)
+            for (length, bits), value in self.prefixes.items()
+        }
+
     @property
     def _longest(self) -> int:
         return 8 * (self.spec.key_size - 4)
@@ -246,9 +261,9 @@ class DeviceState(MapState):
 
 @dataclass(slots=True, eq=False)
 class OuterState(MapState):
-    """ARRAY_OF_MAPS and HASH_OF_MAPS: `given` says where there are maps, `contents` what those hold (D53)."""
+    """ARRAY_OF_MAPS and HASH_OF_MAPS: `given` says where there are maps, `inner_contents` what they hold (D53)."""
 
-    contents: Mapping[bytes, bytes] = field(default_factory=dict)
+    inner_contents: Mapping[bytes, bytes] = field(default_factory=dict)
     inner_maps: dict[bytes, MapState] = field(default_factory=dict)
 
     def slot(self, key: bytes) -> str | None:
@@ -265,7 +280,7 @@ class OuterState(MapState):
                 raise NotRunnable(f"map {self.spec.name}: the object does not say what maps it holds")
             spec = replace(self.spec.inner, name=inner_name(self.spec.name))
             size = self.spec.key_size
-            mine = {whole[size:]: value for whole, value in self.contents.items() if whole[:size] == key}
+            mine = {whole[size:]: value for whole, value in self.inner_contents.items() if whole[:size] == key}
             found = self.inner_maps[key] = start_map(spec, self.memory, mine)
         return found
 
