@@ -30,6 +30,8 @@ UNUSABLE, LIMIT, NOT_SUPPORTED, DEFECT = 2, 3, 4, 5
 _WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 INTERRUPTED, NOBODY_READS = 128 + 2, 128 + 13  # as shells report SIGINT and SIGPIPE
 
+DEFAULT_FUZZED = 10_000
+"""Packets that `fuzz` compares unless told otherwise."""
 DEFAULT_TIMEOUT = 60.0
 """Seconds that `check` takes at most unless told otherwise: most pairs need one, and a command should come back."""
 
@@ -194,6 +196,25 @@ def _run(options: argparse.Namespace) -> int:
     )
 
 
+def _fuzz(options: argparse.Namespace) -> int:
+    from equiv.fuzz.campaign import Limits
+    from equiv.report.fuzz import fuzz
+
+    packets = options.packets
+    if packets is None:
+        packets = DEFAULT_FUZZED if options.seconds is None else sys.maxsize // 4
+    return fuzz(
+        options.file,
+        limits=Limits(packets, options.seconds),
+        seed=options.seed,
+        capture=options.pcap,
+        interface=options.interface,
+        tail_calls=tuple(options.tail_call),
+        snapshots=tuple(each for read in options.map_snapshot for each in read),
+        as_json=options.json,
+    )
+
+
 def _show(options: argparse.Namespace) -> int:
     from equiv.report.show import show
     from equiv.report.style import style_for
@@ -237,6 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_check(commands)
     _add_run(commands)
+    _add_fuzz(commands)
     _add_show(commands)
     commands.add_parser("bench", help="measure equiv on pairs of programs (equiv bench --help)")
     return parser
@@ -323,6 +345,28 @@ def _add_run(commands: Commands) -> None:
     _add_snapshots(parser)
     parser.add_argument("--on", choices=("interpreter", "kernel"), default="interpreter", help="where to run it")
     parser.add_argument("--json", action="store_true", help="print one JSON object a packet, each on a line")
+
+
+def _add_fuzz(commands: Commands) -> None:
+    parser = _add(
+        commands,
+        "fuzz",
+        _fuzz,
+        "Run generated packets through the interpreter and the running kernel, and compare what they show.",
+        "exit status: 0 no difference found  1 a difference  2 unusable input or usage  4 nothing can be compared",
+    )
+    parser.add_argument("file", metavar="FILE", help="an object file (.bpf.o or .bpf.o:PROGRAM)")
+    parser.add_argument("--against", choices=("kernel",), required=True, help="what to compare the interpreter with")
+    parser.add_argument(
+        "--packets", type=_count, metavar="N", help=f"so many packets (default: {DEFAULT_FUZZED:,}, or --seconds)"
+    )
+    parser.add_argument("--seconds", type=_seconds, metavar="S", help="stop after this time")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
+    parser.add_argument("--pcap", metavar="FILE", help="begin with the packets of a pcap or pcapng file")
+    _add_interface(parser)
+    _add_tail_calls(parser)
+    _add_snapshots(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_show(commands: Commands) -> None:

@@ -66,6 +66,7 @@ class KernelProgram:
         self.program = program
         self.interface = interface
         self.cpu = min(os.sched_getaffinity(0))
+        self._stays = False
         self._interpreted = Executable(program, interface)
         self._use = context_use(program)
         self._refuse_helpers()
@@ -187,9 +188,31 @@ class KernelProgram:
         if XDP_ADJUST_TAIL in self._use.helpers and room is not None and room != LONGEST_FRAME - len(given.packet):
             raise NotRunnable("a test run has other room behind the packet")
 
+    def natural_context(self, packet: bytes) -> dict[str, int]:
+        """The context fields that a test run of `packet` has, as far as they are not 0 and cannot be chosen."""
+        if self.interface.context == "xdp_md":
+            return {"ingress_ifindex": contexts.LOOPBACK, "helper.get_smp_processor_id": self.cpu}
+        if self.interface.context != "__sk_buff":
+            return {}
+        kind = contexts.pkt_type_of(packet)
+        return {"ifindex": contexts.LOOPBACK, "pkt_type": kind, "helper.get_smp_processor_id": self.cpu}
+
+    @contextlib.contextmanager
+    def staying(self) -> Iterator[None]:
+        """Stay on one CPU for many runs, which each would see to otherwise."""
+        with self._pinned():
+            self._stays = True
+            try:
+                yield
+            finally:
+                self._stays = False
+
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[None]:
         """Stay on one CPU, so that per-CPU values are those of the run."""
+        if self._stays:
+            yield
+            return
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {self.cpu})
         try:
