@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from equiv.errors import InternalError
 from equiv.machine.concrete import Input, Observation
@@ -12,6 +13,9 @@ from equiv.solve.backend import Model
 
 Executor = Callable[[Input], Observation]
 """Runs one side on one input."""
+
+MAX_PAIRED = 24
+"""Of a packet with more bytes that are not zero, the first so many are made smaller in pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +77,40 @@ def differing(interface: Interface, left: Observation, right: Observation) -> tu
 
 
 def shrink(given: Input, still_differs: Callable[[Input], bool], minimum: int) -> Input:
-    """A smaller input on which the two sides still differ: shorter first, then zero bytes, then small ones."""
+    """A smaller input on which the two sides still differ: shorter first, then zero bytes, then small ones.
+
+    Smaller values may allow for a shorter packet (a length in it, a count), so all is tried again until nothing helps.
+    """
     best = given
-    for length in _lengths(len(best.packet), minimum):
-        candidate = replace(best, packet=best.packet[:length], linear=_clip(best.linear, length))
-        if length < len(best.packet) and still_differs(candidate):
-            best = candidate
-    best = _without(best, still_differs)
     if best.linear is not None and best.linear != len(best.packet):
         candidate = replace(best, linear=len(best.packet))
         if still_differs(candidate):
             best = candidate
+    before = None
+    while best != before:
+        before = best
+        best = _shorter(best, still_differs, minimum)
+        for less in (_without, _smaller_bytes, _smaller_pairs):
+            best = less(best, still_differs)
+    return best
+
+
+def _shorter(best: Input, still_differs: Callable[[Input], bool], minimum: int) -> Input:
+    for length in _lengths(len(best.packet), minimum):
+        candidate = replace(best, packet=best.packet[:length], linear=_clip(best.linear, length))
+        if still_differs(candidate):
+            return candidate
+    return best
+
+
+def _smaller_bytes(best: Input, still_differs: Callable[[Input], bool]) -> Input:
     for index in range(len(best.packet)):
         for value in _smaller(best.packet[index]):
-            packet = best.packet[:index] + bytes([value]) + best.packet[index + 1 :]
-            candidate = replace(best, packet=packet)
+            candidate = _with_bytes(best, {index: value})
             if still_differs(candidate):
                 best = candidate
                 break
-    return _without(best, still_differs)
+    return best
 
 
 def _without(best: Input, still_differs: Callable[[Input], bool]) -> Input:
@@ -111,6 +130,25 @@ def _without(best: Input, still_differs: Callable[[Input], bool]) -> Input:
                 best = candidate
                 break
     return replace(best, maps={name: entries for name, entries in best.maps.items() if entries})
+
+
+def _smaller_pairs(best: Input, still_differs: Callable[[Input], bool]) -> Input:
+    """Two bytes less by one: the length of a list, say, and that of one of its elements."""
+    places = [index for index, value in enumerate(best.packet) if value][:MAX_PAIRED]
+    for first, second in combinations(places, 2):
+        while best.packet[first] and best.packet[second]:
+            candidate = _with_bytes(best, {index: best.packet[index] - 1 for index in (first, second)})
+            if not still_differs(candidate):
+                break
+            best = candidate
+    return best
+
+
+def _with_bytes(given: Input, values: Mapping[int, int]) -> Input:
+    packet = bytearray(given.packet)
+    for index, value in values.items():
+        packet[index] = value
+    return replace(given, packet=bytes(packet))
 
 
 def _lengths(length: int, minimum: int) -> Iterable[int]:
