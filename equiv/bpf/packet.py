@@ -235,9 +235,14 @@ def content_at(state: State, probe: Term, little: bool) -> Term:
     value = _elsewhere(layers, fixed, probe, little)
     for place in sorted(places, reverse=True):
         (byte,) = _bytes(layers, const(place, WORD), 1, state.knows, little)
-        if byte is not substitute(value, {probe: const(place, WORD)}):
+        if not _same(state.knows, byte, substitute(value, {probe: const(place, WORD)})):
             value = ite(eq(probe, const(place, WORD)), byte, value)
     return value
+
+
+def _same(knows: Knows, byte: Term, there: Term) -> bool:
+    """Whether two bytes are known to be equal; only asked where that is cheap."""
+    return byte is there or (byte.op in ("const", "select") and there.op == "select" and knows(eq(byte, there)) is True)
 
 
 def _places(layers: Layers) -> set[int]:

@@ -10,16 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from equiv.errors import InternalError, Place, ResourceLimit
-from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_length
+from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_length, packet_probe
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
 from equiv.proof.entry import Entry, Key, covers
 from equiv.proof.facts import Facts
 from equiv.proof.product import Ending, Product, Way, difference
+from equiv.proof.sums import abstracted
 from equiv.proof.termination import endless
 from equiv.proof.trace import Trace, Tracer
 from equiv.solve.backend import Backend, Model
-from equiv.term import TRUE, Term, const, disj, negate, ult
+from equiv.term import TRUE, Term, conj, const, disj, leaves, negate, ult
 
 MAX_LEVEL = 2
 MAX_ROUNDS = 60
@@ -103,6 +104,7 @@ class Engine:
     finding: Finding = field(default_factory=Finding)
     _levels: dict[Key, int] = field(default_factory=dict)
     _deadline: float | None = None
+    _guesses: dict[Term, Term] = field(default_factory=dict)
 
     def run(self) -> Finding:
         """Decide. Raises ResourceLimit when the time is up before anything was found."""
@@ -164,7 +166,7 @@ class Engine:
             if not conditions:
                 continue
             tracer = Tracer(self.backend, start, seconds=self._left(EARLY_SECONDS))
-            trace = tracer.find(ending.arrival, disj(*conditions.values()))
+            trace = self._trace(tracer, ending, conditions)
             if trace.model is not None:
                 self._reached(ending, conditions, trace)
                 return True
@@ -194,12 +196,45 @@ class Engine:
         relation = self.interface.relation
         conditions = relation.violated(left, right) if relation else difference(left, right, counting.get)
         for name, condition in conditions.items():
+            # A packet at a free offset meets facts about any byte.
+            known = facts.terms() if packet_probe() in leaves(condition) else facts.about(condition)
+            relevant = [*known, condition]
+            verdict = self._by_sums(relevant, condition)
+            if verdict is not None:
+                if verdict:
+                    found[name] = condition
+                continue
             if product.settle(facts, condition) is False:
                 continue
-            relevant = [*facts.about(condition), condition]
             if self.backend.check(relevant, timeout=self._left(30)).status != "unsat":
                 found[name] = condition
         return found
+
+    def _by_sums(self, relevant: list[Term], condition: Term) -> bool | None:
+        """Whether `condition`, the last of `relevant`, is possible, as far as abstracting long sums tells (D64)."""
+        simpler = abstracted(relevant)
+        if simpler is None:
+            return None
+        answer = self.backend.check(simpler.terms, timeout=self._left(10), model=True)
+        if answer.status == "unsat":
+            return False
+        if answer.model is not None:
+            guess = simpler.guess(answer.model)
+            if self.backend.check([*relevant, guess], timeout=self._left(5)).status == "sat":
+                self._guesses[condition] = guess
+                return True
+        return None
+
+    def _trace(self, tracer: Tracer, ending: Ending, conditions: dict[str, Term]) -> Trace:
+        """Trace a difference back, first as it was guessed."""
+        for condition in conditions.values():
+            if (guess := self._guesses.get(condition)) is not None:
+                trace = Tracer(self.backend, tracer.start, seconds=self._left(5)).find(
+                    ending.arrival, conj(condition, guess)
+                )
+                if trace.model is not None:
+                    return trace
+        return tracer.find(ending.arrival, disj(*conditions.values()))
 
     def _look_into(
         self, product: Product, endings: list[tuple[Ending, dict[str, Term]]], start: Facts, blamed: dict[Key, None]
@@ -212,7 +247,7 @@ class Engine:
             if self.on_progress is not None:
                 self.on_progress("looking into differences", looked, len(endings) - looked)
             tracer = Tracer(self.backend, start, seconds=self._left(20), shortest=ending.kind == "outcomes")
-            trace = tracer.find(ending.arrival, disj(*conditions.values()))
+            trace = self._trace(tracer, ending, conditions)
             if trace.model is not None:
                 self._reached(ending, conditions, trace)
             elif trace.blamed and trace.complete:
