@@ -174,7 +174,9 @@ def relevant_bytes(given: Input, offsets: Iterable[int], still_differs: Callable
     for index in offsets:
         if not 0 <= index < len(given.packet):
             continue
-        for flip in (0x01, 0xFF, 0x80, 0x10):
+        for flip in (given.packet[index], 0x01, 0xFF, 0x80, 0x10):  # the first makes it 0
+            if not flip:
+                continue
             packet = given.packet[:index] + bytes([given.packet[index] ^ flip]) + given.packet[index + 1 :]
             if not still_differs(replace(given, packet=packet)):
                 found.add(index)

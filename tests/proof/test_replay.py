@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equiv.machine.concrete import Input
-from equiv.proof.replay import shrink
+from equiv.proof.replay import relevant_bytes, shrink
 
 
 @given(st.binary(min_size=4, max_size=40), st.sets(st.integers(0, 255)), st.integers(0, 4))
@@ -45,3 +45,11 @@ def test_byte_that_must_keep_one_half_gets_as_small_as_it_can() -> None:
 def test_split_and_context_that_do_not_matter_go() -> None:
     small = shrink(Input(bytes(8), linear=4, context={"mark": 7, "hash": 3}), lambda i: "mark" in i.context, 2)
     assert small == Input(bytes(2), linear=2, context={"mark": 7})
+
+
+def test_byte_matters_if_zero_or_a_flipped_bit_makes_the_difference_go_away() -> None:
+    def still_differs(candidate: Input) -> bool:
+        return candidate.packet[0] >= 0x50 and candidate.packet[1] == 0 and candidate.packet[2] != 0x44
+
+    found = relevant_bytes(Input(b"\xff\x00\x45\x60"), range(9), still_differs)
+    assert found == {0, 1, 2}
