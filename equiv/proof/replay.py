@@ -79,7 +79,7 @@ def differing(interface: Interface, left: Observation, right: Observation) -> tu
 def shrink(given: Input, still_differs: Callable[[Input], bool], minimum: int) -> Input:
     """A smaller input on which the two sides still differ: shorter first, then zero bytes, then small ones.
 
-    Smaller values may allow for a shorter packet (a length in it, a count), so all is tried again until nothing helps.
+    Smaller values may allow for a shorter packet (a length in it, a count), so all is tried until nothing helps (D71).
     """
     best = given
     if best.linear is not None and best.linear != len(best.packet):

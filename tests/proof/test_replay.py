@@ -1,4 +1,4 @@
-"""Counterexamples made smaller: still counterexamples, and no shorter one of their kind is left."""
+"""Counterexamples made smaller (D71): still counterexamples, and no prefix of what is left is one."""
 
 from __future__ import annotations
 
