@@ -1,6 +1,6 @@
 """Reading the files that a command names: whole and bounded, or one InputError that says why not.
 
-Only regular files are read (D70): a FIFO could make a command wait for ever, a device may have no end.
+Only regular files are read. A FIFO could make a command wait for ever, a device may have no end or do something.
 """
 
 from __future__ import annotations

@@ -114,6 +114,11 @@ def load(
         from equiv.bpf.load import load_program
 
         load_program(file, name)  # says what is wrong with it
+    if file.endswith(".p4"):
+        from equiv.p4.program import load_p4
+
+        source = load_p4(file, name)
+        return Loaded(file, source.sha256, source.kind, parser=source)
     if file.endswith(".json"):
         parser = _json_parser(file, name)
         return Loaded(file, parser.sha256, parser.kind, parser=parser)

@@ -1,4 +1,4 @@
-"""Files that a command names (D70): what is no regular file is refused, or kept; nothing waits for ever."""
+"""Files that a command names: what is no regular file is refused, or kept; nothing waits for ever."""
 
 from __future__ import annotations
 

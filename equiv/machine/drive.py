@@ -51,6 +51,12 @@ def assignment_for(given: Input) -> Assignment:
     variables["len"] = len(packet)
     variables["linear"] = len(packet) if given.linear is None else given.linear
     arrays: dict[str, Callable[[int], int]] = {PACKET: lambda offset: packet[offset] if offset < len(packet) else 0}
+    sets: dict[str, set[int]] = {}
+    for name, value in given.context.items():
+        if name.startswith("set.") and value:  # set.NAME[MEMBER]
+            sets.setdefault(name.partition("[")[0], set()).add(int(name.partition("[")[2][:-1]))
+    for name, members in sets.items():
+        arrays[name] = lambda index, members=members: int(index in members)  # type: ignore[misc]
     for name, contents in given.maps.items():
         arrays[f"map.{name}"] = _map_reader(contents)
     return Assignment(variables, arrays)

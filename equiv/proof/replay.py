@@ -35,6 +35,9 @@ def input_from_model(model: Model, interface: Interface, maps: Mapping[str, MapL
     packet = bytes(content.get(i, 0) & 0xFF for i in range(length))
     linear = model.variables.get("linear")
     context = {name[4:]: value for name, value in model.variables.items() if name.startswith("ctx.")}
+    for name, members in model.arrays.items():
+        if name.startswith("set."):  # a value set of a P4 parser
+            context |= {f"{name}[{value}]": 1 for value, inside in members.items() if inside & 1}
     contents = {name: _map_contents(name, layout, model) for name, layout in maps.items()}
     return Input(packet, linear, context, {name: entries for name, entries in contents.items() if entries})
 
@@ -79,7 +82,7 @@ def differing(interface: Interface, left: Observation, right: Observation) -> tu
 def shrink(given: Input, still_differs: Callable[[Input], bool], minimum: int) -> Input:
     """A smaller input on which the two sides still differ: shorter first, then zero bytes, then small ones.
 
-    Smaller values may allow for a shorter packet (a length in it, a count), so all is tried until nothing helps (D71).
+    Smaller values may allow for a shorter packet (a length in it, a count), so all is tried again until nothing helps.
     """
     best = given
     if best.linear is not None and best.linear != len(best.packet):

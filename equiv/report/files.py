@@ -19,7 +19,7 @@ def replacing(path: str) -> Iterator[str]:
     """Gives the name of a temporary file; when the block ends well its content becomes that of `path`.
 
     A regular file is replaced at once, behind symbolic links where there are any. A device or a FIFO stays what it is
-    and is written to (D70). Raises InputError if that cannot be done.
+    and is written to. Raises InputError if that cannot be done.
     """
     temporary = ""
     try:

@@ -9,33 +9,18 @@ import pytest
 from automata_strategies import automata, inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parsing import resumed
 
 from equiv.errors import InputError
 from equiv.machine.concrete import Input
 from equiv.machine.drive import assignment_for, drive
 from equiv.machine.interface import Observable
-from equiv.machine.protocol import Done, Fork, Machine, Outcome
+from equiv.machine.protocol import Done
 from equiv.p4.automata.load import parse_automaton
 from equiv.p4.automata.lower import element_width
 from equiv.p4.automata.parser import AutomatonParser
 from equiv.p4.parser import ParserOptions, parser_interface
-from equiv.term import Assignment, evaluate
-
-
-def resumed(machine: Machine, assignment: Assignment) -> Outcome:
-    """The outcome when every decision is left open and the run goes on from a snapshot of each."""
-    state = machine.start()
-    for _ in range(10_000):
-        stop = machine.run(state, lambda _: None)
-        if isinstance(stop, Done):
-            return stop.outcome
-        assert isinstance(stop, Fork)
-        again = machine.run(machine.resume(machine.snapshot(stop.before)), lambda _: None)
-        assert isinstance(again, Fork)
-        taken = [b for b in again.branches if evaluate(b.guard, assignment)]
-        assert len(taken) == 1, "guards exclude each other and leave nothing out"
-        state = taken[0].state
-    raise AssertionError("no end")
+from equiv.term import evaluate
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,4 +1,4 @@
-"""Counterexamples made smaller (D71): still counterexamples, and no prefix of what is left is one."""
+"""Counterexamples made smaller: still counterexamples, and no shorter one of their kind is left."""
 
 from __future__ import annotations
 

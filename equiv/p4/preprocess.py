@@ -1,0 +1,65 @@
+"""C preprocessing of P4 source: pcpp does it, our own files stand in for the architectures' include files.
+
+Out: text with `#line` markers, from which `tokens` works out places.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pcpp
+
+from equiv.errors import InputError, Place
+
+INCLUDES = Path(__file__).parent / "include"
+MAX_SIZE = 4_000_000
+"""Longer sources, in characters after preprocessing, are refused."""
+
+
+class _Preprocessor(pcpp.Preprocessor):  # type: ignore[misc]
+    """Every problem is an error at its line; nothing is passed through."""
+
+    def on_error(self, file: str, line: int, message: str) -> None:
+        raise InputError(f"preprocessor: {message}", Place(str(file), int(line)))
+
+    def on_include_not_found(self, is_malformed: bool, is_system: bool, directory: str, name: str) -> None:
+        del is_malformed, is_system, directory
+        raise InputError(f"include file `{name}` not found", Place(str(self.source), int(self.linemacro or 0)))
+
+    def on_directive_handle(self, directive: object, toks: object, ifpassthru: bool, precedingtoks: object) -> object:
+        name = getattr(directive, "value", "")
+        if name == "error":
+            text = "".join(str(getattr(t, "value", "")) for t in toks)  # type: ignore[attr-defined]
+            raise InputError(f"#error {text}", Place(str(self.source), int(getattr(directive, "lineno", 0))))
+        return super().on_directive_handle(directive, toks, ifpassthru, precedingtoks)
+
+    def on_comment(self, token: object) -> bool:
+        del token
+        return False
+
+
+def preprocess(path: str, text: str) -> str:
+    """`text`, the contents of the file `path`, preprocessed. Raises InputError with the place of what is wrong."""
+    reader = _Preprocessor()
+    reader.compress = 0
+    reader.line_directive = "#line"
+    reader.add_path(str(Path(path).parent))
+    reader.add_path(str(INCLUDES))
+    out = io.StringIO()
+    try:
+        reader.parse(text, path)
+        reader.write(out)
+    except InputError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"preprocessor: {error}", Place(path)) from error
+    except Exception as error:  # pcpp has no exceptions of its own
+        raise InputError(f"preprocessor: {type(error).__name__}: {error}", Place(path)) from error
+    if reader.return_code:
+        raise InputError("preprocessor: it failed", Place(path))
+    result = out.getvalue()
+    if len(result) > MAX_SIZE:
+        raise InputError(f"more than {MAX_SIZE} characters of source", Place(path))
+    return result.replace(str(INCLUDES) + os.sep, "")

@@ -1,0 +1,114 @@
+"""A P4 source file as a `Parser`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from equiv.errors import InputError, Place
+from equiv.machine.concrete import Input, Observation
+from equiv.machine.interface import Interface, Observable
+from equiv.machine.protocol import Machine
+from equiv.p4 import model as m
+from equiv.p4.code import NO_ERROR, Set, cells_read
+from equiv.p4.elaborate import elaborate
+from equiv.p4.granularity import element_width
+from equiv.p4.interpret import run
+from equiv.p4.lower import Lowering
+from equiv.p4.machine import ParserMachine
+from equiv.p4.parser import Kind, Side
+from equiv.p4.preprocess import preprocess
+from equiv.p4.syntax import parse
+from equiv.p4.view import CONSUMED, show
+
+DROPPED_AT_REJECT = frozenset({"ebpfFilter", "xdp"})
+"""Packages that drop a packet when its parser rejects; the others go on to controls with the error."""
+
+
+@dataclass(frozen=True)
+class P4Parser:
+    """`equiv.p4.parser.Parser` for a P4_16 program."""
+
+    model: m.Program
+    kind: Kind = "p4"
+    accepts_at_end_only: bool = False
+
+    @property
+    def file(self) -> str:
+        return self.model.file
+
+    @property
+    def sha256(self) -> str:
+        return self.model.sha256
+
+    @property
+    def program(self) -> str:
+        return self.model.main.name
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        return tuple(name for name in self.model.errors if name != NO_ERROR)
+
+    @property
+    def continues_after_reject(self) -> bool:
+        return self.model.architecture not in DROPPED_AT_REJECT
+
+    @cached_property
+    def element(self) -> int:
+        lowering = Lowering(self.model, "left", 1, measuring=True)
+        code = lowering.code()
+        return element_width(lowering.moves, code)
+
+    @cached_property
+    def observables(self) -> tuple[Observable, ...]:
+        """What the parser stores somewhere; the rest is on both sides what it was."""
+        code = Lowering(self.model, "left", self.element).code()
+        stored = {name for ops in code.blocks.values() for op in ops if isinstance(op, Set) for name, _ in op.values}
+        return tuple(
+            Observable(name, "int", term.width)
+            for name, term in code.outputs.items()
+            if name != CONSUMED and stored & cells_read([term])
+        )
+
+    def machine(self, interface: Interface, side: Side) -> Machine:
+        code = Lowering(self.model, side, interface.element_width).code()
+        return ParserMachine(self.file, code, interface)
+
+    def execute(self, interface: Interface, given: Input, side: Side) -> Observation:
+        width = interface.element_width
+        bits = 0
+        for value in given.packet:
+            bits = bits << width | value & (1 << width) - 1
+        length = width * len(given.packet)
+        ran = run(self.model, bits, length, given.context, side)
+        code, values = show(interface, ran.accepted, ran.error, ran.consumed == length, ran.values)
+        read = frozenset(range((ran.consumed + width - 1) // width))
+        return Observation(interface.label(code), code, values, ran.path, read)
+
+
+def load_p4(path: str, name: str | None = None) -> P4Parser:
+    """The parser `name` of the P4 source file `path`, or the one that its `main` has.
+
+    Raises InputError for what is wrong, Unsupported for what is not modelled, each at its line.
+    """
+    try:
+        raw = Path(path).read_bytes()
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", Place(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"not text: {error}", Place(path)) from error
+    return parse_p4(path, text, name, hashlib.sha256(raw).hexdigest())
+
+
+def parse_p4(path: str, text: str, name: str | None = None, sha256: str = "") -> P4Parser:
+    """The same for `text`, which is said to be in `path`."""
+    source, tree = parse(path, preprocess(path, text))
+    parser = P4Parser(elaborate(source, tree, sha256, name))
+    _ = parser.observables  # what cannot be lowered is refused at once
+    return parser
+
+
+__all__ = ["CONSUMED", "P4Parser", "load_p4", "parse_p4"]

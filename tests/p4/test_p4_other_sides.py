@@ -1,0 +1,62 @@
+"""P4 parsers against device tables and eBPF programs: the verdict is compared (D82)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from equiv import api
+from equiv.errors import Unsupported
+
+PARSER = """#include <ebpf_model.p4>
+header eth_t { bit<48> dst; bit<48> src; bit<16> type; }
+struct h_t { eth_t eth; }
+parser P(packet_in p, out h_t h) {
+    state start { p.extract(h.eth); transition select(h.eth.type) { 0x800: accept; default: reject; } }
+}
+"""
+TABLE = """interface xdp;
+header eth_t { bit<48> dst; bit<48> src; bit<16> type; }
+eth_t eth;
+state start { extract(eth); transition select(eth.type) { 0x800: accept; default: drop; } }
+"""
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def table(folder: Path, ethertype: str) -> str:
+    from equiv.table.parse import load_table
+
+    path = written(folder, "t.dev", TABLE.replace("0x800", ethertype))
+    load_table(path)
+    return path
+
+
+def test_table_that_accepts_the_same_is_equivalent(tmp_path: Path) -> None:
+    parser = written(tmp_path, "p.p4", PARSER)
+    for sides in ((parser, table(tmp_path, "0x800")), (table(tmp_path, "0x800"), parser)):
+        result = api.check(*sides, timeout=20)
+        assert result.verdict == "equivalent"
+        assert result.interface == "xdp"
+
+
+def test_table_that_accepts_something_else_is_different(tmp_path: Path) -> None:
+    result = api.check(written(tmp_path, "p.p4", PARSER), table(tmp_path, "0x806"), timeout=20)
+    assert result.verdict == "different"
+    assert result.counterexample is not None
+    assert result.counterexample.differs == ("verdict",)
+
+
+def test_what_is_compared_is_said(tmp_path: Path) -> None:
+    result = api.check(written(tmp_path, "p.p4", PARSER), table(tmp_path, "0x800"), timeout=20)
+    assert any("only the verdict is compared" in line for line in result.assumptions)
+
+
+def test_parser_of_parts_of_bytes_is_refused_against_bytes(tmp_path: Path) -> None:
+    nibbles = PARSER.replace("bit<48> dst;", "bit<4> dst;")
+    with pytest.raises(Unsupported, match="parts of bytes"):
+        api.check(written(tmp_path, "p.p4", nibbles), table(tmp_path, "0x800"), timeout=20)
