@@ -12,7 +12,7 @@ from typing import NamedTuple
 from equiv.bpf import insn as isa
 from equiv.bpf.cells import Cells
 from equiv.bpf.cfg import ControlFlow
-from equiv.bpf.context import FLOW_KEY_FIELDS
+from equiv.bpf.context import FLOW_KEY_FIELDS, NHOFF, THOFF
 from equiv.bpf.environment import Environment
 from equiv.bpf.layout import Units, normalised, stack_units
 from equiv.bpf.liveness import Liveness
@@ -271,11 +271,11 @@ KEY_UNITS: Units = {
 
 
 def _packet_offsets(shape: list[Shape]) -> frozenset[str]:
-    """Names of the cells that hold the offset of a pointer into the packet."""
+    """Names of the cells that hold the offset of a pointer into the packet, or one of the flow keys that are offsets."""
     return frozenset(
         f"{item.store}{item.place}"
         for item in shape
-        if isinstance(item.held, PointerShape) and item.held.kind == "pkt" and item.held.offset is None
+        if _is_cursor(item) or (item.store == "keys." and item.place in (NHOFF, THOFF))
     )
 
 
