@@ -271,7 +271,7 @@ KEY_UNITS: Units = {
 
 
 def _packet_offsets(shape: list[Shape]) -> frozenset[str]:
-    """Names of the cells that hold the offset of a pointer into the packet, or one of the flow keys that are offsets."""
+    """Names of the cells that hold the offset of a pointer into the packet, or a flow key that is one."""
     return frozenset(
         f"{item.store}{item.place}"
         for item in shape

@@ -10,7 +10,7 @@ from equiv.bpf import insn as isa
 from equiv.bpf.cfg import Block, control_flow
 from equiv.bpf.helper_names import helper_name
 from equiv.bpf.helper_table import TABLE
-from equiv.bpf.program import ExternRef, MapSpec, Object, Program
+from equiv.bpf.program import ExternRef, MapRef, MapSpec, Object, Program
 from equiv.machine.interface import interface_for_section, load_interface
 from equiv.report.disassembly import disassemble, insn_text
 from equiv.report.style import Style, clean
@@ -146,6 +146,33 @@ def _block_edges(program: Program, block: Block) -> Iterable[Edge]:
             condition = insn_text(last, insn).removeprefix("if ").rpartition(" goto")[0]
             label = (condition,) if successor == target else ("else",)
         yield Edge(str(block.start), str(successor), label)
+    for target, names in _tail_call_targets(program, block).items():
+        yield Edge(str(block.start), str(target), tuple(names))
+
+
+def _tail_call_targets(program: Program, block: Block) -> dict[int, list[str]]:
+    """First slots of the programs that the block may tail-call, and from which places of which arrays.
+
+    The array and the index are those that the block itself puts into r2 and r3; where it does not, any are.
+    """
+    found: dict[int, list[str]] = {}
+    array: str | None = None
+    index: int | None = None
+    for insn in program.insns[block.start : block.end]:
+        if insn is None:
+            continue
+        if isa.is_tail_call(insn):
+            known = array is not None and array in program.tail_calls
+            for name in (array or "",) if known else tuple(program.tail_calls):
+                for place, target in program.tail_calls[name].items():
+                    if index in (None, place):
+                        found.setdefault(target, []).append(f"tail call {clean(name)}[{place}]")
+        written = isa.registers_written(insn)
+        if written >> 2 & 1:
+            array = insn.ref.map_name if isinstance(insn.ref, MapRef) else None
+        if written >> 3 & 1:
+            index = insn.imm if insn.opcode in (isa.ALU64 | isa.MOV | isa.K, isa.ALU | isa.MOV | isa.K) else None
+    return found
 
 
 def _last(program: Program, block: Block) -> int:

@@ -115,3 +115,14 @@ def test_helpers_are_listed_with_how_far_each_is_modelled(capsys: pytest.Capture
     out = capsys.readouterr().out
     assert "26  bpf_skb_load_bytes  [exact]" in out
     assert "source: net/core/filter.c: bpf_csum_diff" in out
+
+
+def test_a_drawing_shows_where_tail_calls_lead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = FIVE_TUPLE.parent / "tail-parser" / "tail-parser.bpf.o"
+    drawing = tmp_path / "graph.svg"
+    assert cli.main(["show", f"{path}:parse_ethernet", "--svg", str(drawing)]) == 0
+    assert "parsers[3]: parse_ports" in capsys.readouterr().out
+    labels = [text.text or "" for text in ElementTree.parse(drawing).iter(f"{SVG}text")]
+    led = [label for label in labels if label.startswith("tail call")]
+    assert {label.removeprefix("tail call ") for label in led} == {f"parsers[{index}]" for index in range(4)}
+    assert led.count("tail call parsers[0]") == 2  # from the entry program and from behind a tag
