@@ -37,6 +37,8 @@ def _code(env: Environment, code: Term) -> Term:
 
 
 def _observed(env: Environment, state: State, observable: Observable, code: Term) -> Term | None:
+    if observable.kind == "effect":
+        return state.effects.get(observable.name, const(0, observable.width))
     if observable.kind == "packet":
         try:
             return _packet(env, state)

@@ -40,6 +40,8 @@ class Location(NamedTuple):
     shape: tuple[Shape, ...]
     packet: tuple[LayerShape, ...] = ()
     network: int = 14
+    effects: tuple[str, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
 
 
 class Shape(NamedTuple):
@@ -111,9 +113,11 @@ class Snapshots:
         packet = freeze(state.packet, found)
         self._map_values(found, shape, state)
         calls = tuple(caller.call for caller in state.callers)
-        location = Location(
-            state.pc, calls, state.answers, state.meta_size, state.spoiled, tuple(shape), packet, state.network
-        )
+        for name in sorted(state.effects):
+            found[f"{EFFECT}{name}"] = state.effects[name]
+        fixed = (state.pc, calls, state.answers, state.meta_size, state.spoiled)
+        effects = tuple(sorted(state.effects))
+        location = Location(*fixed, tuple(shape), packet, state.network, effects, state.counts)
         cursors = _packet_offsets(shape).union(offsets(packet))
         return Snapshot(location, found, cursors, self._steering_cells(state, found, shape))
 
@@ -196,6 +200,8 @@ class Snapshots:
         state.meta_size = location.meta_size
         state.spoiled = location.spoiled
         state.network = location.network
+        state.effects = {name: snapshot.cells[f"{EFFECT}{name}"] for name in location.effects}
+        state.counts = location.counts
         state.packet = thaw(location.packet, snapshot.cells)
         state.stacks = [{} for _ in range(depth + 1)]
         insns = self._env.program.insns
@@ -257,6 +263,9 @@ class Snapshots:
 
 TAIL_CALLS = "tail_calls."
 """The cell `tail_calls.0` holds how many tail calls were made, where more may follow (D50)."""
+
+EFFECT = "effect."
+"""Prefix of the cells that hold what helpers did."""
 
 OVERLAY = 1 << 20
 """`Shape.place` that opens the cells of a map value. The offset of its pointer is an index into `PRESENCE`."""

@@ -70,13 +70,27 @@ class State:
     each has its place in `values`. `spoiled` are maps of which nothing else is known any more. `linear` is where the
     linear part ends, 64 bits, once a helper has moved it. `length` is the packet's, once changed, `packet` what was
     done to its bytes (`equiv.bpf.packet`), `head` how far its start has moved (64 bits), `network` the offset of an
-    skb's network header. `tail_calls` is how many tail calls the run has made, 64 bits. `about` is put before the
-    names of questions, to tell those of one kind within an instruction apart.
+    skb's network header. `effects` are what helpers did that is observed (a redirect's target), never changed in place;
+    `counts` how often each helper was called that gives another input every time. `tail_calls` is how many tail calls
+    the run has made, 64 bits. `about` is put before the names of questions, to tell those of one kind within an
+    instruction apart.
     """
 
     __slots__ = (
-        *("about", "answers", "callers", "ctx", "decide", "head", "keys", "length", "linear", "meta", "meta_size"),
-        *("network", "packet", "pc", "presence", "regs", "spoiled", "stacks", "tail_calls", "values"),
+        *("about", "answers", "callers", "ctx", "counts", "decide", "effects", "head", "keys", "length", "linear"),
+        *(
+            "meta",
+            "meta_size",
+            "network",
+            "packet",
+            "pc",
+            "presence",
+            "regs",
+            "spoiled",
+            "stacks",
+            "tail_calls",
+            "values",
+        ),
     )
 
     def __init__(self) -> None:
@@ -90,6 +104,8 @@ class State:
         self.length: Term | None = None
         self.head = NOWHERE
         self.network = 14
+        self.effects: dict[str, Term] = {}
+        self.counts: tuple[tuple[str, int], ...] = ()
         self.packet: tuple[Any, ...] = ()
         self.tail_calls: Term = ZERO
         self.meta: Cells = {}
@@ -114,6 +130,8 @@ class State:
         new.length = self.length
         new.head = self.head
         new.network = self.network
+        new.effects = self.effects
+        new.counts = self.counts
         new.packet = self.packet
         new.tail_calls = self.tail_calls
         new.meta = self.meta.copy() if self.meta else {}

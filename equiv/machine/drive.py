@@ -92,7 +92,10 @@ def show(outcome: Outcome, interface: Interface, assignment: Assignment) -> Show
             values[name] = probed_packet(term, assignment)
             continue
         value = evaluate(term, assignment, memo)
-        values[name] = value.to_bytes(term.width // 8, "big") if kinds.get(name, "bytes") == "bytes" else value
+        if kinds.get(name) == "effect" and not value:
+            continue
+        is_bytes = kinds.get(name, "bytes") == "bytes" or (kinds[name] == "effect" and term.width > 64)
+        values[name] = value.to_bytes(term.width // 8, "big") if is_bytes else value
     return Shown(evaluate(outcome.code, assignment, memo), values, outcome.punt)
 
 

@@ -28,13 +28,14 @@ class Observable:
     """One thing that is compared when a run has ended.
 
     `kind` "int": an integer in host order of `width` bits; "bytes": bytes in memory order, `width` bits in all (0: as
-    many as the run produced); "packet": all bytes of the packet as it is handed on. `offset` is
-    the byte offset in the structure it is read from, where there is one.
+    many as the run produced); "packet": all bytes of the packet as it is handed on; "effect": what a helper
+    did, a number of at most 64 bits or else bytes, left out by concrete runs where it is 0. `offset` is the byte offset
+    in the structure it is read from, where there is one.
     `when` holds the return codes for which it counts (empty: all).
     """
 
     name: str
-    kind: Literal["int", "bytes", "packet"]
+    kind: Literal["int", "bytes", "packet", "effect"]
     width: int
     offset: int = 0
     when: frozenset[int] = frozenset()

@@ -22,7 +22,11 @@ from equiv.machine.concrete import NotRunnable
 from equiv.oracle.contexts import PROBED, SKB_OFFSETS
 from equiv.oracle.maps import ARRAY, KernelMap
 
-_WORDS: Final = struct.Struct(f"={2 + 2 * len(PROBED)}I")
+SHOWN: Final = ("protocol", "vlan_present", "vlan_tci", "vlan_proto")
+"""Fields that only helpers change and that a test run does not give back."""
+
+_READ: Final = (*PROBED, *SHOWN)
+_WORDS: Final = struct.Struct(f"={2 + len(PROBED) + len(_READ)}I")
 """The probe map's value: the new length (0: keep), what shortening gave, the fields before, the fields after."""
 _LENGTH, _SHORTENED, _BEFORE, _AFTER = 0, 4, 8, 8 + 4 * len(PROBED)
 PROBE: Final = MapSpec("equiv_probe", ARRAY, 4, _WORDS.size, 1)
@@ -53,6 +57,7 @@ def wrapped(code: bytes, probe: KernelMap, order: ByteOrder) -> bytes:
     after = []
     for index, name in enumerate(PROBED):
         before += [Insn(_LOAD, 2, _VALUE, _BEFORE + 4 * index, 0), Insn(_STORE, _CTX, 2, SKB_OFFSETS[name], 0)]
+    for index, name in enumerate(_READ):
         after += [Insn(_LOAD, 2, _CTX, SKB_OFFSETS[name], 0), Insn(_STORE, _VALUE, 2, _AFTER + 4 * index, 0)]
     before.append(Insn(_MOVE, 1, _CTX, 0, 0))
     after.append(Insn(op.JMP | op.EXIT, 0, 0, 0, 0))
@@ -63,7 +68,7 @@ def wrapped(code: bytes, probe: KernelMap, order: ByteOrder) -> bytes:
 def prepare(probe: KernelMap, context: Mapping[str, int], length: int) -> None:
     """Say what the fields are before the program runs, and how long the packet becomes (0: as it is)."""
     fields = [context.get(name, 0) & 0xFFFF for name in PROBED]
-    probe.fill({bytes(4): _WORDS.pack(length, 0, *fields, *[0] * len(PROBED))})
+    probe.fill({bytes(4): _WORDS.pack(length, 0, *fields, *[0] * len(_READ))})
 
 
 def results(probe: KernelMap) -> dict[str, int]:
@@ -71,4 +76,4 @@ def results(probe: KernelMap) -> dict[str, int]:
     values = _WORDS.unpack(probe.value(bytes(4)))
     if values[_SHORTENED // 4]:
         raise NotRunnable("the kernel does not shorten the packet to the wanted length")
-    return dict(zip(PROBED, values[_AFTER // 4 :], strict=True))
+    return dict(zip(_READ, values[_AFTER // 4 :], strict=True))

@@ -34,6 +34,9 @@ LONGEST_FRAME: Final = 3520
 """Bytes that a test run's XDP frame has room for in one piece: a page less headroom and skb_shared_info."""
 LONGEST_SKB: Final = 16064
 """What an skb can be made to grow to (BPF_SKB_MAX_LEN with pages of 4096 bytes)."""
+TAG_HELPERS: Final = frozenset({18, 19, 31})
+"""skb_vlan_push, skb_vlan_pop, skb_change_proto: they change fields that a test run does not give back."""
+REDIRECTS: Final = frozenset({23, 51, 152, 155})
 XDP_ADJUST_TAIL: Final = 65
 TEST_RUN: Final = struct.Struct("=IIIIQQIIIIQQIIIxxxx")
 TC: Final = 3
@@ -117,7 +120,11 @@ class KernelProgram:
             else:
                 code, values = self._run_skb(given)
         code = self.interface.normalise(code, len(given.packet))
-        observed = {o.name: self._observed(o, values, given) for o in self.interface.observables}
+        shown = {**values, "code": code}
+        observed = {o.name: self._observed(o, shown, given) for o in self.interface.observables}
+        observed = {
+            o.name: observed[o.name] for o in self.interface.observables if o.kind != "effect" or observed[o.name]
+        }
         return Observation(self.interface.label(code), code, observed)
 
     def contents(self, name: str) -> dict[bytes, bytes]:
@@ -276,6 +283,8 @@ class KernelProgram:
     def _needs_probe(self, given: Input) -> bool:
         """Whether a field that a test run hides may have, or get, another value than 0."""
         offsets = [contexts.SKB_OFFSETS[name] for name in contexts.PROBED]
+        if not TAG_HELPERS.isdisjoint(self._use.helpers):
+            return True
         return any(given.context.get(name) for name in contexts.PROBED) or any(
             self._use.writes(offset, 4) for offset in offsets
         )
@@ -295,6 +304,8 @@ class KernelProgram:
         order = self.program.byte_order
         if observable.map_name:
             return self._map_value(observable, given)
+        if observable.kind == "effect":
+            return self._effect(observable, values, given)
         if observable.name.startswith("keys."):
             keys = values["keys"]
             assert isinstance(keys, bytes)
@@ -305,6 +316,23 @@ class KernelProgram:
         if observable.name in contexts.PROBED:
             return 0  # neither given nor written: `_needs_probe`
         raise NotRunnable(f"a test run does not show {observable.name}")
+
+    def _effect(self, observable: Observable, values: Mapping[str, int | bytes], given: Input) -> int | bytes:
+        """What helpers did, as far as a test run shows it; 0: nothing."""
+        order = self.program.byte_order
+        if not self.interface.counts(observable, int(values["code"])):
+            return 0
+        match observable.name:
+            case "vlan.protocol" if "vlan_proto" in values:
+                return int.from_bytes(int(values["vlan_proto"]).to_bytes(2, order), "big")
+            case "vlan.tci" if "vlan_tci" in values:
+                return values["vlan_tci"]
+            case "protocol.changed" if "protocol" in values:
+                first = int.from_bytes(contexts.ethertype_protocol(given.packet), order)
+                return int.from_bytes((int(values["protocol"]) ^ first).to_bytes(2, order), "big")
+        if observable.name.startswith("redirect.") and not REDIRECTS.isdisjoint(self._use.helpers):
+            raise NotRunnable("a test run does not show where a packet is redirected to")
+        return 0
 
     def _map_value(self, observable: Observable, given: Input) -> bytes:
         name = observable.map_name

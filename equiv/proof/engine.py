@@ -215,12 +215,12 @@ class Engine:
         simpler = abstracted(relevant)
         if simpler is None:
             return None
-        answer = self.backend.check(simpler.terms, timeout=self._left(10), model=True)
+        answer = self.backend.check(simpler.terms, timeout=self._left(20), model=True)
         if answer.status == "unsat":
             return False
         if answer.model is not None:
             guess = simpler.guess(answer.model)
-            if self.backend.check([*relevant, guess], timeout=self._left(5)).status == "sat":
+            if self.backend.check([*relevant, guess], timeout=self._left(15)).status == "sat":
                 self._guesses[condition] = guess
                 return True
         return None

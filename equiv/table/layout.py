@@ -44,6 +44,10 @@ class Segment:
     order: Literal["big", "little", "int"]
 
 
+DONE_BY_PROGRAMS = ("packet", "effect")
+"""Kinds of observables that no output of a table is bound to."""
+
+
 def observed(table: Table, interface: Interface) -> Interface:
     """`interface` with the table's map values observed too."""
     for value in table.maps:
@@ -53,7 +57,7 @@ def observed(table: Table, interface: Interface) -> Interface:
 
 def observables(table: Table, interface: Interface) -> dict[str, Observable]:
     """All that outputs are bound to, by name; the metadata with the width that the table gives it."""
-    found = {o.name: o for o in observed(table, interface).observables if o.kind != "packet"}
+    found = {o.name: o for o in observed(table, interface).observables if o.kind not in DONE_BY_PROGRAMS}
     if METADATA in found:
         old = found[METADATA]
         found[METADATA] = Observable(old.name, old.kind, 8 * table.metadata, old.offset, old.when)
@@ -127,7 +131,7 @@ def bind(
         output = _whole(name, ADDRESSES, bits, "big", encoding, spelled, place)
         return Output(name, ADDRESSES, start, bits, "big", "", output.spelled, place)
     total = _total(base, table_metadata, maps, interface, place)
-    observable = next((o for o in interface.observables if o.name == base and o.kind != "packet"), None)
+    observable = next((o for o in interface.observables if o.name == base and o.kind not in DONE_BY_PROGRAMS), None)
     if observable is not None and base not in (METADATA, ADDRESSES, "cb"):
         kind: Literal["big", "int"] = "int" if observable.kind == "int" else "big"
         return _whole(name, base, observable.width, kind, encoding, spelled, place)
@@ -164,13 +168,17 @@ def _total(base: str, metadata: int, maps: dict[str, int], interface: Interface,
             raise InputError(f"`{base}` is not declared", place, f"add e.g. `{base.replace('.', ' ', 1)} size 8;`")
         return maps[base]
     for observable in interface.observables:
-        if observable.name == base and base not in (METADATA, METADATA_SIZE) and observable.kind != "packet":
+        if (
+            observable.name == base
+            and base not in (METADATA, METADATA_SIZE)
+            and observable.kind not in DONE_BY_PROGRAMS
+        ):
             return observable.width // 8
     raise InputError(f"interface `{interface.name}` has no output place `{base}`", place, _places(interface))
 
 
 def _places(interface: Interface) -> str:
-    names = [o.name for o in interface.observables if o.name != METADATA_SIZE and o.kind != "packet"]
+    names = [o.name for o in interface.observables if o.name != METADATA_SIZE and o.kind not in DONE_BY_PROGRAMS]
     if ADDRESSES in names:
         names += [f"keys.{view}" for view in ADDRESS_VIEWS]
     return "known: " + ", ".join([*names, "map NAME[KEY]", RETURN])

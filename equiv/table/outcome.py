@@ -72,7 +72,9 @@ class Outcomes:
                 values[name] = self._number(observable, cell)
             elif observable.width:
                 values[name] = self._bytes(observable, cell)
-        values |= dict.fromkeys(self._packets(verdict), unchanged_packet())
+        for observable in self._untouched(verdict):
+            is_packet = observable.kind == "packet"
+            values[observable.name] = unchanged_packet() if is_packet else const(0, observable.width)
         if "keys.nhoff" in values and "keys.thoff" in values:
             length = extract(15, 0, packet_length())
             nhoff = _clamp(values["keys.nhoff"], const(NETWORK_OFFSET, 16), length)
@@ -100,13 +102,13 @@ class Outcomes:
         code = self.interface.normalise(code_of(self.interface, verdict), self.interface.max_length)
         return [name for name, observable in self.observables.items() if self.interface.counts(observable, code)]
 
-    def _packets(self, verdict: Target) -> list[str]:
-        """Names of the observables that are the packet itself, which no table changes (D61)."""
-        names = [o for o in self.interface.observables if o.kind == "packet"]
+    def _untouched(self, verdict: Target) -> list[Observable]:
+        """Observables that count at `verdict` and that no table changes: the packet, what helpers do (D61, D62)."""
+        found = [o for o in self.interface.observables if o.kind in layout.DONE_BY_PROGRAMS]
         if self._return is not None and verdict.name == "accept":
-            return [o.name for o in names]
+            return found
         code = self.interface.normalise(code_of(self.interface, verdict), self.interface.max_length)
-        return [o.name for o in names if self.interface.counts(o, code)]
+        return [o for o in found if self.interface.counts(o, code)]
 
     def _number(self, observable: Observable, cell: CellReader) -> Term:
         for segment in self.segments.values():

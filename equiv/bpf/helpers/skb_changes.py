@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from equiv.bpf import cells, checksum, packet
 from equiv.bpf.access import packet_field
-from equiv.bpf.context import field_value, set_field
+from equiv.bpf.context import field_value, set_field, skb_protocol
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers.common import (
     EFAULT,
@@ -23,7 +23,7 @@ from equiv.bpf.helpers.common import (
 )
 from equiv.bpf.state import State, stuck
 from equiv.bpf.values import WORD, ZERO, Value
-from equiv.term import Term, bvadd, bvand, const, disj, eq, extract, ite, resize, signed, ule, ult
+from equiv.term import Term, bvadd, bvand, bvxor, const, disj, eq, extract, ite, resize, signed, ule, ult
 
 ENOTSUPP = 524
 LONGEST_SKB = 16064
@@ -66,6 +66,13 @@ def is_protocol(env: Environment, state: State, *numbers: int) -> Term:
     """Width 1: skb->protocol is one of these EtherTypes."""
     present = extract(15, 0, field_value(env, state, "protocol"))
     return disj(*(eq(present, cells.in_memory_order(const(number, 16), env.little)) for number in numbers))
+
+
+def set_protocol(env: Environment, state: State, protocol: Term) -> None:
+    """Change skb->protocol, 16 bits. What is observed is in which bits it differs from what it was at first."""
+    set_field(env, state, "protocol", resize(protocol, 32))
+    changed = bvxor(protocol, skb_protocol(env.little))
+    state.effects = {**state.effects, "protocol.changed": cells.in_memory_order(changed, env.little)}
 
 
 def _pull_data(env: Environment, state: State) -> Value:
@@ -230,7 +237,7 @@ def _change_proto(env: Environment, state: State) -> Value:
         remove(env, state, state.network, 20)
     else:
         return error(ENOTSUPP)
-    set_field(env, state, "protocol", resize(wanted, 32))
+    set_protocol(env, state, wanted)
     set_field(env, state, "hash", const(0, 32))
     return ZERO
 

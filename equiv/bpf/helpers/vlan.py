@@ -7,7 +7,7 @@ from equiv.bpf.access import packet_field
 from equiv.bpf.context import field_value, set_field
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers.common import ENOMEM, Helper, check_context, error
-from equiv.bpf.helpers.skb_changes import ETHERNET_HEADER, insert, is_protocol, make_linear, remove
+from equiv.bpf.helpers.skb_changes import ETHERNET_HEADER, insert, is_protocol, make_linear, remove, set_protocol
 from equiv.bpf.state import State
 from equiv.bpf.values import WORD, ZERO, Value
 from equiv.term import Term, concat, const, disj, eq, extract, ite, resize, uge, ule
@@ -33,7 +33,7 @@ def _push(env: Environment, state: State) -> Value:
         packet.store_bytes(
             state, const(12, WORD), [extract(8 * i + 7, 8 * i, content) for i in (3, 2, 1, 0)], env.little
         )
-        set_field(env, state, "protocol", resize(outer, 32))
+        set_protocol(env, state, outer)
     _set_tag(env, state, protocol, tci)
     return ZERO
 
@@ -42,6 +42,7 @@ def _set_tag(env: Environment, state: State, protocol: Term, tci: Term) -> None:
     set_field(env, state, "vlan_present", const(1, 32))
     set_field(env, state, "vlan_proto", resize(protocol, 32))
     set_field(env, state, "vlan_tci", resize(tci, 32))
+    state.effects = {**state.effects, "vlan.protocol": _order(env, protocol), "vlan.tci": tci}
 
 
 def _pop(env: Environment, state: State) -> Value:
@@ -78,6 +79,7 @@ def _pop(env: Environment, state: State) -> Value:
 def _clear_tag(env: Environment, state: State) -> None:
     for name in ("vlan_present", "vlan_proto", "vlan_tci"):
         set_field(env, state, name, const(0, 32))
+    state.effects = {**state.effects, "vlan.protocol": const(0, 16), "vlan.tci": const(0, 16)}
 
 
 def _field(env: Environment, state: State, offset: int) -> Term:
@@ -98,7 +100,7 @@ def _remove_tag(env: Environment, state: State) -> Term:
     make_linear(env, state, const(TAGGED, WORD))
     remove(env, state, 12, 4)
     state.network = max(state.network - 4, ETHERNET_HEADER)
-    set_field(env, state, "protocol", resize(_order(env, inner), 32))
+    set_protocol(env, state, _order(env, inner))
     return tci
 
 

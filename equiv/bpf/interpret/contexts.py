@@ -265,6 +265,7 @@ def _initial_fields(given: Input, order: ByteOrder) -> dict[str, int]:
             if value >> width:
                 raise NotRunnable(f"no skb has {name} {value:#x}: the kernel keeps {width} bits")
             fields[name] = value
+    fields["first_protocol"] = fields["protocol"]
     return fields
 
 

@@ -65,6 +65,10 @@ class Run:
     map_at: dict[int, MapState] = field(default_factory=dict)
     map_addresses: dict[str, int] = field(default_factory=dict)
     stacks: list[int] = field(default_factory=list)
+    effects: dict[str, int | bytes] = field(default_factory=dict)
+    """What helpers did that is observed: a redirect's target."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """How often each helper was called that gives another input every time."""
     function_at: dict[int, int] = field(default_factory=dict)
     tail_calls: int = 0
 
@@ -283,16 +287,24 @@ class Executable:
         if isinstance(run.context, BufferContext) and code >> 32 in run.memory.regions:
             raise NotRunnable("returns an address")
         keys = _clamped_keys(run, started.keys) if started.keys else b""
-        values = {o.name: _observed(o, run, keys, self.interface.counts(o, code)) for o in self.interface.observables}
+        values: dict[str, int | bytes] = {}
+        for observable in self.interface.observables:
+            value = _observed(observable, run, keys, self.interface.counts(observable, code))
+            if value is not None:
+                values[observable.name] = value
         read = frozenset(i for i in run.context.packet.read or () if i >= 0)
         return Observation(self.interface.label(code), code, values, path, read)
 
 
-def _observed(observable: Observable, run: Run, keys: bytes, counts: bool) -> int | bytes:
+def _observed(observable: Observable, run: Run, keys: bytes, counts: bool) -> int | bytes | None:
     """The observable's value. Raises NotRunnable where it `counts` and a byte of it is not known."""
     name, size = observable.name, observable.width // 8
     if observable.kind == "packet":
         return _packet(run, counts)
+    if observable.kind == "effect":
+        _note_skb(run)
+        done = run.effects.get(name, 0) if counts else 0
+        return done if done and done != bytes(size) else None
     if observable.map_name:
         state = run.maps.get(observable.map_name)
         if state is None:
@@ -326,6 +338,16 @@ def _any_entry(run: Run, state: MapState) -> bytes:
     key = run.given.context.get(observed_key(state.spec.name), 0).to_bytes(state.spec.key_size, "big")
     found = state.lookup(key)
     return bytes(1 + state.spec.value_size) if found is None else b"\x01" + run.memory.content(found)
+
+
+def _note_skb(run: Run) -> None:
+    """Among the effects: the tag beside an skb, and in which bits skb->protocol is not what it was."""
+    if isinstance(run.context, SkbContext) and run.context.kind == "tc":
+        fields, order = run.context.fields, run.memory.order
+        changed = fields["protocol"] ^ fields["first_protocol"]
+        run.effects["protocol.changed"] = int.from_bytes(changed.to_bytes(2, order), "big")
+        run.effects["vlan.protocol"] = int.from_bytes(fields.get("vlan_proto", 0).to_bytes(2, order), "big")
+        run.effects["vlan.tci"] = fields.get("vlan_tci", 0)
 
 
 def _packet(run: Run, counts: bool) -> bytes:

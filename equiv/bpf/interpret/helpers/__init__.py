@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from equiv.bpf.interpret.helpers import environment, maps, packet_reads, skb_changes, vlan, xdp_changes
+from equiv.bpf.interpret.helpers import environment, maps, packet_reads, redirects, skb_changes, vlan, xdp_changes
 from equiv.bpf.interpret.helpers.common import Helper
 
 __all__ = ["HELPERS"]
@@ -17,6 +17,7 @@ HELPERS: Final[dict[int, Helper]] = {
     **maps.HELPERS,
     **packet_reads.HELPERS,
     **xdp_changes.HELPERS,
+    **redirects.HELPERS,
     **skb_changes.HELPERS,
     **vlan.HELPERS,
     **environment.HELPERS,

@@ -1,0 +1,96 @@
+"""Redirects, as the symbolic machine models them: which target the verdict has (net/core/filter.c, D62).
+
+What was set last counts, as in `struct bpf_redirect_info`; it is observed where the program's verdict is a redirect.
+"""
+
+from __future__ import annotations
+
+from equiv.bpf import cells, map_access
+from equiv.bpf.environment import Environment
+from equiv.bpf.helpers.common import Helper, constant_argument
+from equiv.bpf.program import MapSpec
+from equiv.bpf.state import State, fault, stuck
+from equiv.bpf.values import WORD, ZERO, Pointer, Value, describe
+from equiv.term import Term, const, extract, resize
+
+XDP_REDIRECT, TC_ACT_SHOT, TC_ACT_REDIRECT = 4, 2, 7
+INGRESS, NEIGH, PEER = 1, 1 << 1, 1 << 2
+"""Flags in `struct bpf_redirect_info`; NEIGH and PEER are the kernel's own (net/core/filter.c)."""
+ACTION, BROADCAST, EXCLUDE_INGRESS = 3, 8, 16
+NAME_SIZE = 64
+XDP = 6
+
+
+def _set(state: State, target: Term, flags: int, map_name: str = "") -> None:
+    name = map_name.encode()
+    if len(name) > NAME_SIZE:
+        raise stuck(f"redirects through map {map_name}, whose name is too long to be compared")
+    state.effects = {
+        **state.effects,
+        "redirect.to": extract(31, 0, target),
+        "redirect.flags": const(flags, 64),
+        "redirect.map": const(int.from_bytes(name.ljust(NAME_SIZE, b"\x00"), "big"), 8 * NAME_SIZE),
+    }
+
+
+def _redirect(env: Environment, state: State) -> Value:
+    flags = constant_argument(state, 2, "bpf_redirect")
+    if env.interface.program_type == XDP:
+        if flags:
+            return ZERO
+        _set(state, state.scalar(1), 0)
+        return const(XDP_REDIRECT, WORD)
+    if flags & ~INGRESS:
+        return const(TC_ACT_SHOT, WORD)
+    _set(state, state.scalar(1), flags)
+    return const(TC_ACT_REDIRECT, WORD)
+
+
+def _redirect_peer(env: Environment, state: State) -> Value:
+    if constant_argument(state, 2, "bpf_redirect_peer"):
+        return const(TC_ACT_SHOT, WORD)
+    _set(state, state.scalar(1), PEER)
+    return const(TC_ACT_REDIRECT, WORD)
+
+
+def _redirect_neigh(env: Environment, state: State) -> Value:
+    """Without a next hop in the arguments: the neighbour is looked up from the packet."""
+    if state.regs[2] is not ZERO:
+        raise stuck("calls bpf_redirect_neigh with a next hop")
+    if constant_argument(state, 4, "bpf_redirect_neigh"):
+        return const(TC_ACT_SHOT, WORD)
+    _set(state, state.scalar(1), NEIGH)
+    return const(TC_ACT_REDIRECT, WORD)
+
+
+def _redirect_map(env: Environment, state: State) -> Value:
+    match state.regs[1]:
+        case Pointer(region, _) if region.kind == "map":
+            spec = env.map_spec(region.name)
+        case value:
+            raise fault(f"passes {describe(value)} for a map")
+    flags = constant_argument(state, 3, "bpf_redirect_map")
+    key = extract(31, 0, state.scalar(2))
+    allowed = ACTION | (BROADCAST | EXCLUDE_INGRESS if spec.type in map_access.DEVICES else 0)
+    if flags & ~allowed:
+        return ZERO
+    if flags & (BROADCAST | EXCLUDE_INGRESS):
+        raise stuck("redirects to all devices of a map")
+    if not state.ask("has key", map_access.present(env, spec, _key(env, spec, key))):
+        return const(flags & ACTION, WORD)
+    _set(state, resize(key, WORD), 0, spec.name)
+    return const(XDP_REDIRECT, WORD)
+
+
+def _key(env: Environment, spec: MapSpec, key: Term) -> Term:
+    if spec.type not in map_access.SLOTTED | map_access.DEVICES or spec.type == map_access.ARRAY_OF_MAPS:
+        raise fault(f"redirects through map {spec.name} of type {spec.type}")
+    return cells.in_memory_order(key, env.little)
+
+
+HELPERS: dict[int, Helper] = {
+    23: _redirect,
+    51: _redirect_map,
+    152: _redirect_neigh,
+    155: _redirect_peer,
+}

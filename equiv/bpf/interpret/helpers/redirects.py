@@ -1,0 +1,74 @@
+"""Redirects, as the interpreter runs them: which target the verdict has (net/core/filter.c, D62)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from equiv.bpf.interpret.alu import M32, M64
+from equiv.bpf.interpret.contexts import XdpContext
+from equiv.bpf.interpret.faults import Fault
+from equiv.bpf.interpret.helpers.common import Helper
+from equiv.bpf.interpret.helpers.maps import map_argument
+from equiv.machine.concrete import NotRunnable
+
+if TYPE_CHECKING:
+    from equiv.bpf.interpret.execute import Run
+
+XDP_ABORTED, XDP_REDIRECT, TC_ACT_SHOT, TC_ACT_REDIRECT = 0, 4, 2, 7
+INGRESS, NEIGH, PEER = 1, 2, 4
+DEVMAP, CPUMAP, XSKMAP, DEVMAP_HASH = 14, 16, 17, 25
+
+
+def _remember(run: Run, target: int, flags: int, map_name: str = "") -> None:
+    run.effects.update(
+        {"redirect.to": target & M32, "redirect.flags": flags, "redirect.map": map_name.encode().ljust(64, b"\x00")}
+    )
+
+
+def _redirect(run: Run, a: int, b: int, *_: int) -> int:
+    flags = b & M64
+    if isinstance(run.context, XdpContext):
+        if flags:
+            return XDP_ABORTED
+        _remember(run, a, 0)
+        return XDP_REDIRECT
+    if flags & ~INGRESS:
+        return TC_ACT_SHOT
+    _remember(run, a, flags)
+    return TC_ACT_REDIRECT
+
+
+def _redirect_peer(run: Run, a: int, b: int, *_: int) -> int:
+    if b & M64:
+        return TC_ACT_SHOT
+    _remember(run, a, PEER)
+    return TC_ACT_REDIRECT
+
+
+def _redirect_neigh(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
+    if b:
+        raise NotRunnable("calls bpf_redirect_neigh with a next hop")
+    if d & M64:
+        return TC_ACT_SHOT
+    _remember(run, a, NEIGH)
+    return TC_ACT_REDIRECT
+
+
+def _redirect_map(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
+    state, key, flags = map_argument(run, a), b & M32, c & M64
+    kind = state.spec.type
+    if kind not in (DEVMAP, CPUMAP, XSKMAP, DEVMAP_HASH):
+        raise Fault(f"redirects through map {state.spec.name} of type {kind}")
+    many = 24 if kind in (DEVMAP, DEVMAP_HASH) else 0
+    if flags & ~(3 | many):
+        return XDP_ABORTED
+    if flags & many:
+        raise NotRunnable("redirects to all devices of a map")
+    inside = kind == DEVMAP_HASH or key < state.spec.max_entries
+    if not inside or key.to_bytes(4, run.memory.order) not in state.given:
+        return flags & 3
+    _remember(run, key, 0, state.spec.name)
+    return XDP_REDIRECT
+
+
+HELPERS: Final[dict[int, Helper]] = {23: _redirect, 51: _redirect_map, 152: _redirect_neigh, 155: _redirect_peer}
