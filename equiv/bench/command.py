@@ -11,6 +11,7 @@ from typing import TextIO
 
 from equiv.bench.environment import environment
 from equiv.bench.growth import growing, growth_report
+from equiv.bench.leapfrog import DEFAULT_DATA, leapfrog_pairs, leapfrog_report
 from equiv.bench.manifest import Corpus, load_corpora, select
 from equiv.bench.markdown import corpora_report, heading, summary
 from equiv.bench.measure import Limits, Row, measure_all, rows_as_json
@@ -20,7 +21,12 @@ from equiv.report.style import clean, is_terminal, shorten
 
 REPORTS = "reports"
 CORPORA_REPORT, GROWTH_REPORT = "corpora.md", "growth.md"
-HEAD = {CORPORA_REPORT: "Verdicts and costs on the corpora", GROWTH_REPORT: "How the work grows"}
+LEAPFROG_REPORT = "leapfrog.md"
+HEAD = {
+    LEAPFROG_REPORT: "The published pairs of P4 automata",
+    CORPORA_REPORT: "Verdicts and costs on the corpora",
+    GROWTH_REPORT: "How the work grows",
+}
 
 EPILOG = """\
 Each check runs in a process of its own: `seconds` and `peak_rss_bytes` are that process's.
@@ -78,10 +84,18 @@ def _all(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]
     }
 
 
+def _leapfrog(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
+    pairs = select(leapfrog_pairs(options.data), options.only)
+    rows = measure_all(pairs, _limits(options), options.jobs, _Counter(sys.stderr, len(pairs)))
+    head = _head(LEAPFROG_REPORT, options, command)
+    return rows, {LEAPFROG_REPORT: leapfrog_report(rows, head, options.data)}
+
+
 BENCHMARKS: dict[str, Callable[[argparse.Namespace, str], tuple[list[Row], Reports]]] = {
     "corpora": _corpora,
     "growth": _growth,
     "all": _all,
+    "leapfrog": _leapfrog,
 }
 
 
@@ -150,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         "corpora": "every pair of the manifests, and every file against itself",
         "growth": "MPLS stacks of 1 to 32 labels, TCP options of 0 to 40 bytes",
         "all": "corpora and growth, from one run",
+        "leapfrog": "the published pairs of P4 automata",
     }
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
     for name, text in texts.items():
@@ -171,7 +186,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
     where = REPORTS if name == "all" else f"{REPORTS}/{name}.md"
     what = "FOLDER" if name == "all" else "FILE"
-    parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of the corpora (default: corpora)")
+    if name == "leapfrog":
+        parser.add_argument(
+            "--data", default=DEFAULT_DATA, metavar="DIR", help=f"their folder (default: {DEFAULT_DATA})"
+        )
+    else:
+        parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of corpora (default: corpora)")
     parser.add_argument(
         "--only",
         action="append",

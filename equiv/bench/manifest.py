@@ -30,6 +30,7 @@ class Pair:
 
     `id` is unique: `CORPUS/LEFT=RIGHT`, file names only. `left` and `right` are paths that `equiv check` takes.
     `interface` is None where the inputs say it themselves. `bug` is what is wrong with a broken twin, in words.
+    `relation` is what an index of automata asks instead of equality (INDEX#ID).
     `observe` names maps that are compared, `tail_calls` fills program arrays (`MAP[INDEX]=PROGRAM`).
     """
 
@@ -42,6 +43,7 @@ class Pair:
     bug: str = ""
     observe: tuple[str, ...] = ()
     tail_calls: tuple[str, ...] = ()
+    relation: str = ""
 
     @property
     def with_itself(self) -> bool:
@@ -50,7 +52,7 @@ class Pair:
     @property
     def runs_on_kernel(self) -> bool:
         """Whether at least one side is a BPF program."""
-        return not (self.left.endswith(".dev") and self.right.endswith(".dev"))
+        return not all(side.endswith((".dev", ".p4")) for side in (self.left, self.right))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _interfaces(pairs: Iterable[Pair]) -> dict[str, str | None]:
 
 def _with_themselves(folder: Path, interfaces: dict[str, str | None]) -> Iterable[Pair]:
     """Each input in `folder`, listed in the manifest or not, against itself."""
-    for path in sorted([*folder.glob("*.bpf.o"), *folder.glob("*.dev")]):
+    for path in sorted([*folder.glob("*.bpf.o"), *folder.glob("*.dev"), *folder.glob("*.p4")]):
         file = os.path.normpath(path)
         programs = [named for named in interfaces if named.startswith(f"{file}:")]
         for name in programs or [file]:

@@ -140,6 +140,7 @@ def _command(pair: Pair, limits: Limits) -> list[str]:
     command += ["--timeout", str(limits.timeout), "--solver", limits.solver]
     command += ["--interface", pair.interface] if pair.interface else []
     command += [] if limits.kernel else ["--no-kernel"]
+    command += ["--relation", pair.relation] if pair.relation else []
     command += [argument for name in pair.observe for argument in ("--observe-map", name)]
     command += [argument for text in pair.tail_calls for argument in ("--tail-call", text)]
     return [*command, "--", pair.left, pair.right]
