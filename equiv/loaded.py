@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from equiv.bpf.map_snapshot import Snapshot, with_contents
@@ -168,7 +168,8 @@ def choose_interface(
         raise InputError("--exact-end and --observe all are for two parsers")
     for parser, other in ((left.parser, right), (right.parser, left)):
         if parser:
-            return verdict_only(choose_interface(other, other, name), parser)
+            chosen = verdict_only(choose_interface(other, other, name), parser)
+            return chosen if other.table else replace(chosen, observables=())  # a table needs its outputs' places
     if name is None:
         said = {side.default_interface: side for side in (left, right) if side.default_interface is not None}
         tables = {side.table.interface for side in (left, right) if side.table}

@@ -51,7 +51,7 @@ def leapfrog_report(rows: Sequence[Row], head: Sequence[str], data: str) -> str:
     lines = [
         *head,
         "",
-        "Acceptance exactly at the end of the packet; headers hold anything on either side before they are first set. The",
+        "Acceptance exactly at the end of the packet; headers hold anything, on either side, before they are set. The",
         "relation of each pair is the one that the index states; packets have up to 65,535 elements.",
         "",
         "## Summary",

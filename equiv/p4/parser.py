@@ -14,7 +14,7 @@ from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, Observable, Relation, load_interface
 from equiv.machine.protocol import Machine
 from equiv.p4.code import NO_ERROR
-from equiv.p4.view import CONSUMED, PARSER_ERROR
+from equiv.p4.view import CONSUMED, PARSER_ERROR, VerdictOnly
 
 P4 = "p4"
 """The interface of two parsers."""
@@ -129,11 +129,11 @@ def _merged(left: Parser, right: Parser) -> list[Observable]:
 
 
 def verdict_only(interface: Interface, parser: Parser) -> Interface:
-    """`interface` of a program or table, less all that a P4 parser does not give: the verdict is left (D82)."""
+    """`interface` of a program or table, with all but the verdict left out of the comparison (D82)."""
     if parser.element < 8:
         raise Unsupported(
             f"{parser.file} consumes parts of bytes; it can be compared with other parsers only", hint="see D80"
         )
     if interface.name == P4:
         raise InputError("interface p4 is one of two parsers")
-    return replace(interface, observables=())
+    return replace(interface, relation=VerdictOnly())

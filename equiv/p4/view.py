@@ -6,17 +6,34 @@ Symbolic only; `show` does the same to what an interpreter found, on integers.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from equiv.errors import InputError
-from equiv.machine.interface import Interface
+from equiv.machine.concrete import Observation
+from equiv.machine.interface import Interface, Observable
+from equiv.machine.protocol import Outcome
 from equiv.p4.code import ERROR, ERROR_WIDTH, ParserCode, cell
-from equiv.term import Term, const, eq, ite
+from equiv.term import Term, const, distinct, eq, ite
 
 PARSER_ERROR = "error"
 """The observable for the parser error: its number in `Interface.errors`."""
 CONSUMED = "consumed"
 """The observable for how many bits were consumed, width 64."""
 KEEP_ALL = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictOnly:
+    """Two outcomes are related if their verdicts are the same (D82)."""
+
+    text: str = "only the verdict is compared: P4 source does not say where outputs go"
+
+    def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:
+        unlike = distinct(left.code, right.code)
+        return {} if unlike.is_const and not unlike.value else {"verdict": unlike}
+
+    def differing(self, left: Observation, right: Observation) -> tuple[str, ...]:
+        return ("verdict",) if left.code != right.code else ()
 
 
 def accept_code(interface: Interface) -> int:
@@ -41,7 +58,7 @@ def reject_code(interface: Interface) -> int:
 def observed_outputs(code: ParserCode, interface: Interface, returned: int) -> dict[str, Term]:
     """Every observable that counts when `returned` is returned, over cells; what the parser does not have is 0."""
     shown: dict[str, Term] = {}
-    for observable in interface.observables:
+    for observable in compared(interface):
         if not interface.counts(observable, returned):
             continue
         if observable.name == PARSER_ERROR:
@@ -49,6 +66,11 @@ def observed_outputs(code: ParserCode, interface: Interface, returned: int) -> d
         else:
             shown[observable.name] = code.outputs.get(observable.name, const(0, observable.width))
     return shown
+
+
+def compared(interface: Interface) -> tuple[Observable, ...]:
+    """Observables that a parser has to show; none where those are a table's and only verdicts are compared."""
+    return () if isinstance(interface.relation, VerdictOnly) else interface.observables
 
 
 def _error(code: ParserCode, interface: Interface, width: int) -> Term:
@@ -69,7 +91,7 @@ def show(
     accepts = accepted and (at_end or not interface.exact_end)
     code = accept_code(interface) if accepts else reject_code(interface)
     found: dict[str, int | bytes] = {}
-    for observable in interface.observables:
+    for observable in compared(interface):
         if interface.counts(observable, code):
             name = observable.name
             found[name] = interface.errors.index(error) if name == PARSER_ERROR else values.get(name, 0)

@@ -31,7 +31,7 @@ def test_there_are_at_least_twelve_programs_with_twins() -> None:
 
 
 def test_every_folder_with_a_program_or_table_has_a_manifest() -> None:
-    holding = {path.parent.name for suffix in ("bpf.c", "bpf.o", "dev") for path in CORPORA.glob(f"*/*.{suffix}")}
+    holding = {path.parent.name for suffix in ("bpf.c", "bpf.o", "dev", "p4") for path in CORPORA.glob(f"*/*.{suffix}")}
     assert holding == set(FOLDERS)
 
 
@@ -71,7 +71,7 @@ def test_every_program_has_an_equivalent_and_two_broken_twins(folder: str) -> No
 
 def test_every_object_and_table_is_part_of_some_pair() -> None:
     named = {path.resolve() for folder in FOLDERS for path in sides(folder)}
-    there = {path.resolve() for suffix in ("bpf.o", "dev") for path in CORPORA.glob(f"*/*.{suffix}")}
+    there = {path.resolve() for suffix in ("bpf.o", "dev", "p4") for path in CORPORA.glob(f"*/*.{suffix}")}
     assert there - named == set()
 
 

@@ -1,0 +1,60 @@
+// VXLAN over UDP with the inner Ethernet header, with a mistake: takes some later fragments for first ones.
+#include <core.p4>
+#include <v1model.p4>
+
+header ethernet_t { bit<48> dst; bit<48> src; bit<16> type; }
+header ipv4_t { bit<4> version; bit<4> ihl; bit<8> tos; bit<16> size; bit<16> id; bit<3> flags; bit<13> fragment; bit<8> ttl; bit<8> protocol; bit<16> checksum; bit<32> src; bit<32> dst; }
+header udp_t { bit<16> sport; bit<16> dport; bit<16> size; bit<16> checksum; }
+header vxlan_t { bit<8> flags; bit<24> reserved; bit<24> vni; bit<8> reserved2; }
+
+struct headers_t {
+    ethernet_t ethernet;
+    ipv4_t ipv4;
+    udp_t udp;
+    vxlan_t vxlan;
+    ethernet_t inner;
+}
+
+struct meta_t { bit<24> vni; }
+
+const bit<16> VXLAN_PORT = 4789;
+
+parser Parse(packet_in packet, out headers_t hdr, inout meta_t meta, inout standard_metadata_t standard_metadata) {
+    state start {
+        packet.extract(hdr.ethernet);
+        transition select(hdr.ethernet.type) {
+            0x0800: ipv4;
+            default: accept;
+        }
+    }
+
+    state ipv4 {
+        packet.extract(hdr.ipv4);
+        transition select(hdr.ipv4.version, hdr.ipv4.ihl, hdr.ipv4.fragment, hdr.ipv4.protocol) {
+            (4, 5, 0 &&& 0xff, 17): udp;
+            default: accept;
+        }
+    }
+
+    state udp {
+        packet.extract(hdr.udp);
+        transition select(hdr.udp.dport) {
+            VXLAN_PORT: vxlan;
+            default: accept;
+        }
+    }
+
+    state vxlan {
+        packet.extract(hdr.vxlan);
+        verify(hdr.vxlan.flags[3:3] == 1, error.ParserInvalidArgument);
+        meta.vni = hdr.vxlan.vni;
+        packet.extract(hdr.inner);
+        transition accept;
+    }
+}
+
+control Check(inout headers_t hdr, inout meta_t meta) { apply { } }
+control Main(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t standard_metadata) { apply { } }
+control Write(packet_out packet, in headers_t hdr) { apply { } }
+
+V1Switch(Parse(), Check(), Main(), Main(), Check(), Write()) main;
