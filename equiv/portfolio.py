@@ -7,6 +7,8 @@ solvers keep threads, which a fork would lose. As always with `spawn`, a script 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -72,8 +74,17 @@ def race(
     return answers[min(answers)]
 
 
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
 def _work(task: Task[Any, Any], pipe: Connection, talkative: bool) -> None:
     """What a process does: its task, then one message more than there was news."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def tell(news: object) -> None:
         if talkative:

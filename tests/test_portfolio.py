@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -103,3 +106,41 @@ def test_check_with_two_jobs_refutes_what_one_refutes() -> None:
 
 def test_check_with_two_jobs_proves_that_a_table_is_itself() -> None:
     assert equiv.check(TWIN, TWIN, jobs=2, kernel=False, timeout=60).verdict == "equivalent"
+
+
+PARENT = """
+import os, time
+from equiv.portfolio import race
+
+def report_and_sleep(tell):
+    tell(os.getpid())
+    time.sleep(600)
+
+if __name__ == "__main__":
+    race([report_and_sleep], bool, lambda pid: print(pid, flush=True))
+"""
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    command = [sys.executable, str(tmp_path / "parent.py")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as run:
+        assert run.stdout is not None
+        child = int(run.stdout.readline())
+        run.kill()
+    for _ in range(300):
+        if _has_ended(child):
+            return
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the process went on without its parent")
+
+
+def _has_ended(process: int) -> bool:
+    """Gone, or waiting for somebody to ask how it ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

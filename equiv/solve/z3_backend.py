@@ -15,6 +15,8 @@ from equiv.term import Term, leaves, mask
 MAX_ROUNDS = 200
 """Array lemmas are added in at most this many rounds per query; each round adds at least one new lemma."""
 
+_INTERRUPTED = ("canceled", "interrupted from keyboard")
+
 
 class Z3Backend:
     """Keeps translations between queries; owned by one exploration, not shared by threads."""
@@ -50,6 +52,10 @@ class Z3Backend:
             if status == z3.unsat:
                 return Answer("unsat")
             if status != z3.sat:
+                # z3 takes Ctrl-C for itself while it solves, and says so in no other way.
+                in_time = deadline is None or time.perf_counter() < deadline - 0.01
+                if in_time and solver.reason_unknown() in _INTERRUPTED:
+                    raise KeyboardInterrupt
                 return Answer("unknown")
             found = solver.model()
             cache: dict[Term, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from itertools import product
 
@@ -240,3 +241,25 @@ def test_a_solver_that_is_not_installed_is_an_input_error(monkeypatch: pytest.Mo
     monkeypatch.delitem(sys.modules, "equiv.solve.bitwuzla_backend", raising=False)
     with pytest.raises(InputError, match="'bitwuzla' is not installed"):
         make_backend("bitwuzla")
+
+
+FACTORS = """
+import os, signal, threading
+from equiv.solve.backend import make_backend
+from equiv.term import bvmul, const, eq, ult, var
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+a, b = var("a", 128), var("b", 128)
+bounds = [ult(const(1, 128), a), ult(a, const(1 << 61, 128)), ult(const(1, 128), b), ult(b, const(1 << 61, 128))]
+product = eq(bvmul(a, b), const(((1 << 61) - 1) * ((1 << 61) - 31), 128))  # of two primes
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    print(make_backend("z3").check([*bounds, product], timeout=100).status)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_keyboard_interrupt_during_a_long_query_is_no_unknown() -> None:
+    shown = subprocess.run([sys.executable, "-c", FACTORS], capture_output=True, text=True, check=True)
+    assert shown.stdout == "interrupted\n"
