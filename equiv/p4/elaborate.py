@@ -273,6 +273,8 @@ class _Elaborator:
         match node.data:
             case "constant" | "variable":
                 return self._statement(node, scope, None)
+            case "value_set" if len(self.open) > 1:  # every instance of the sub-parser would have one of its own
+                raise Unsupported("a value set in a sub-parser", place)
             case "value_set":
                 type_ = self.expressions.type(node.children[0], scope)
                 self.expressions.constant(node.children[1], scope)

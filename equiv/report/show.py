@@ -24,6 +24,13 @@ def show(
     """
     if not _is_whole_object(path):
         loaded = api.load(path, tail_calls=tail_calls)
+        if loaded.parser is not None:
+            from equiv.report.show_parser import show_parser
+
+            if svg is not None:
+                raise InputError("drawings are of programs and tables, not of parsers", Place(path))
+            yield from show_parser(loaded.parser, style, verbose)
+            return
         if loaded.table is not None:
             from equiv.report.show_table import draw_table, show_table
 

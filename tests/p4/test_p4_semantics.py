@@ -282,3 +282,12 @@ def test_parser_must_be_named_where_there_are_several() -> None:
     with pytest.raises(InputError, match="which parser"):
         parse_p4("t.p4", text + more)
     assert parse_p4("t.p4", text + more, "Q").program == "Q"
+
+
+def test_value_set_in_a_sub_parser_is_refused() -> None:
+    sub = SUB.replace("state start {", "value_set<bit<8>>(4) vs; state start {")
+    text = source("sub.apply(p, h.a, m.m);" + ACCEPT, "", HEAD + sub).replace(
+        "state start { sub", "Sub() sub; state start { sub"
+    )
+    with pytest.raises(Unsupported, match="value set in a sub-parser"):
+        parse_p4("t.p4", text)

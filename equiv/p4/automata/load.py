@@ -20,6 +20,14 @@ def looks_like_automaton(document: object) -> bool:
     return isinstance(document, dict) and {"headers", "states", "conventions"} <= document.keys()
 
 
+def _refuse_other(document: object, path: str) -> None:
+    """Say what a JSON file is that is no automaton."""
+    if isinstance(document, dict) and "parsers" in document and "header_types" in document:
+        raise Unsupported("the JSON of BMv2 is not read yet; give the P4 source", Place(path))
+    if not looks_like_automaton(document):
+        raise InputError("neither P4 source nor an automaton", Place(path))
+
+
 def load_automaton(path: str, start: str | None = None) -> Automaton:
     """The automaton in the file `path`, begun in state `start` (default: the file's first state).
 
@@ -30,6 +38,7 @@ def load_automaton(path: str, start: str | None = None) -> Automaton:
         document = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", Place(path)) from error
+    _refuse_other(document, path)
     return parse_automaton(document, path, start, hashlib.sha256(raw).hexdigest())
 
 
