@@ -17,8 +17,10 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Literal
 
+from equiv.bpf.helper_table import TABLE
+from equiv.bpf.insn import is_helper_call
 from equiv.bpf.map_snapshot import Snapshot
-from equiv.bpf.program import MapSpec
+from equiv.bpf.program import MapSpec, Program
 from equiv.bpf.tail_calls import TailCall
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
 from equiv.loaded import (
@@ -36,6 +38,7 @@ from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
 from equiv.proof.engine import Engine, Finding, Reached, Witness
 from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
+from equiv.proof.taint import tainted_by, with_default
 from equiv.result import Counterexample, OutputField, PuntClass, Result, Statistics, UnknownCause
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
@@ -182,8 +185,9 @@ def _check(
         limit, finding = error.message, engine.finding
     case = _Case(a, b, chosen, engine, finding, kernel)
     _reject_faults(case)
-    counterexamples = _counterexamples(case, all_differences)
-    unknown = [_cause(reached, a, b) for reached in finding.unknown]
+    doubtful: list[UnknownCause] = []
+    counterexamples = _counterexamples(case, all_differences, doubtful)
+    unknown = [*doubtful, *(_cause(reached, a, b) for reached in finding.unknown)]
     if limit:
         unknown.append(UnknownCause(limit))
     statistics = Statistics(
@@ -270,7 +274,14 @@ class _Case:
         for side in (self.left, self.right):
             for value in side.table.maps if side.table else ():
                 layouts.setdefault(value.map_name, MapLayout(4, value.size, True, order))
-        return input_from_model(witness.model, self.interface, layouts)
+        given = input_from_model(witness.model, self.interface, layouts)
+        return with_default(given) if any(s.program and _asks(s.program) for s in (self.left, self.right)) else given
+
+
+def _asks(program: Program) -> bool:
+    """Whether a program calls helpers whose results no packet determines."""
+    called = (TABLE.get(insn.imm) for insn in program.insns if insn is not None and is_helper_call(insn))
+    return any(row is not None and row.model in ("input", "oracle") for row in called)
 
 
 def _require_same_maps(a: Loaded, b: Loaded) -> None:
@@ -317,8 +328,11 @@ def _shrunk(case: _Case, given: Input) -> Input:
     return shrink(given, lambda smaller: time.monotonic() < until and case.differ(smaller), case.interface.min_length)
 
 
-def _counterexamples(case: _Case, everything: bool) -> list[Counterexample]:
-    """Confirmed counterexamples, shortest packet first; one unless all were asked for."""
+def _counterexamples(case: _Case, everything: bool, doubtful: list[UnknownCause]) -> list[Counterexample]:
+    """Confirmed counterexamples, shortest packet first; one unless all were asked for.
+
+    Differences that depend on what no packet determines go to `doubtful`, unless the kernel shows them (D62).
+    """
     found: list[Counterexample] = []
     seen: set[object] = set()
     witnesses = sorted(case.finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
@@ -335,6 +349,11 @@ def _counterexamples(case: _Case, everything: bool) -> list[Counterexample]:
         offsets = sorted(left.read | right.read) if time.monotonic() < until else []
         relevant = relevant_bytes(small, offsets, case.differ)
         confirmed, on_kernel, notes = _on_kernel(case, small)
+        taint = tainted_by(small, case.differ)
+        if taint is not None and not confirmed:
+            what = ", ".join(differs)
+            doubtful.append(UnknownCause(f"the two sides differ in {what} only for some results of {taint}"))
+            continue
         found.append(
             Counterexample(small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes)
         )

@@ -12,13 +12,17 @@ class Input:
 
     `packet` starts at the first byte the program sees. `linear` is how many of its bytes are in an skb's linear part
     (None: all). `context` gives context fields by name (missing: 0). `maps` gives, by map name, initial contents as
-    key bytes to value bytes in memory order (missing array entries: zero; missing hash keys: absent).
+    key bytes to value bytes in memory order (missing array entries: zero; missing hash keys: absent). `oracles`
+    gives what helpers answer that ask the kernel's tables, by what they are asked (D63). Context fields `helper.NAME`
+    and `helper.NAME.n` are results of helpers (of their n-th call) that no packet determines, `helper.*` of all others
+    (D62).
     """
 
     packet: bytes
     linear: int | None = None
     context: Mapping[str, int] = field(default_factory=dict)
     maps: Mapping[str, Mapping[bytes, bytes]] = field(default_factory=dict)
+    oracles: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

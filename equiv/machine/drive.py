@@ -59,6 +59,8 @@ def assignment_for(given: Input) -> Assignment:
         arrays[name] = lambda index, members=members: int(index in members)  # type: ignore[misc]
     for name, contents in given.maps.items():
         arrays[f"map.{name}"] = _map_reader(contents)
+    for name, answers in given.oracles.items():
+        arrays[f"oracle.{name}"] = lambda asked, answers=answers: answers.get(asked, 0)  # type: ignore[misc]
     return Assignment(variables, arrays)
 
 

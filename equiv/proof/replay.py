@@ -39,7 +39,8 @@ def input_from_model(model: Model, interface: Interface, maps: Mapping[str, MapL
         if name.startswith("set."):  # a value set of a P4 parser
             context |= {f"{name}[{value}]": 1 for value, inside in members.items() if inside & 1}
     contents = {name: _map_contents(name, layout, model) for name, layout in maps.items()}
-    return Input(packet, linear, context, {name: entries for name, entries in contents.items() if entries})
+    oracles = {name[7:]: dict(found) for name, found in model.arrays.items() if name.startswith("oracle.")}
+    return Input(packet, linear, context, {name: entries for name, entries in contents.items() if entries}, oracles)
 
 
 def _map_contents(name: str, layout: MapLayout, model: Model) -> dict[bytes, bytes]:

@@ -10,10 +10,10 @@ from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapSpec, Map
 from equiv.bpf.symbolic import BpfMachine
 from equiv.errors import InputError
 from equiv.machine.concrete import Input
-from equiv.machine.inputs import packet_length
+from equiv.machine.inputs import context_field, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Fork, Stop, Stuck
-from equiv.term import Term, const, negate, ult
+from equiv.term import Term, const, leaves, negate, ult
 from tests.bpf.programs import (
     EXIT,
     FLOW_DISSECTOR,
@@ -254,11 +254,11 @@ def test_relocated_field_of_a_kernel_type_is_not_modelled() -> None:
     assert "CO-RE" in stop.reason
 
 
-def test_unused_random_number_does_no_harm_but_a_used_one_is_not_decided() -> None:
+def test_unused_random_number_does_no_harm_and_a_used_one_is_an_input() -> None:
     assert isinstance(first_stop(machine_for(call(7), mov(0, 2), EXIT)), Done)
     used = first_stop(machine_for(call(7), jump(op.JEQ, 0, 0, imm=1), mov(0, 2), EXIT))
-    assert isinstance(used, Stuck)
-    assert "bpf_get_prandom_u32" in used.reason
+    assert isinstance(used, Fork)
+    assert context_field("helper.get_prandom_u32.0", 32) in leaves(used.branches[0].guard)
 
 
 def test_endless_loop_ends_as_not_decided() -> None:

@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table.spec import CTX, EVERY, MAP, NUM, Helper, Model, reads
-from equiv.bpf.helper_table.spec import FLOW_DISSECTOR as _FLOW_DISSECTOR
+from equiv.bpf.helper_table.spec import CTX, EVERY, FLOW_DISSECTOR, MAP, NUM, TC, Argument, Helper, reads
 
 
-def _given(number: int, name: str, result: str, source: str, model: Model = "unobserved") -> Helper:
-    return Helper(number, name, (), EVERY, model, result, "none", f"{source}: bpf_{name}")
+def _given(
+    number: int,
+    name: str,
+    result: str,
+    source: str,
+    programs: frozenset[int] = EVERY,
+    arguments: tuple[Argument, ...] = (),
+    effect: str = "none",
+) -> Helper:
+    return Helper(number, name, arguments, programs, "input", result, effect, f"{source}: bpf_{name}")
 
 
-ROWS = (
-    _given(5, "ktime_get_ns", "monotonic time", "kernel/bpf/helpers.c"),
-    _given(7, "get_prandom_u32", "a random number of 32 bits", "kernel/bpf/core.c"),
-    _given(8, "get_smp_processor_id", "the running CPU", "kernel/bpf/helpers.c"),
-    _given(42, "get_numa_node_id", "the running CPU's node", "kernel/bpf/helpers.c"),
-    _given(118, "jiffies64", "the kernel's tick count", "kernel/bpf/helpers.c"),
-    _given(125, "ktime_get_boot_ns", "time since boot", "kernel/bpf/helpers.c"),
-    _given(160, "ktime_get_coarse_ns", "coarse monotonic time", "kernel/bpf/helpers.c"),
+PER_CALL = (
+    _given(5, "ktime_get_ns", "monotonic time, another input each call", "kernel/bpf/helpers.c"),
+    _given(7, "get_prandom_u32", "a random number of 32 bits, another input each call", "kernel/bpf/core.c"),
+    _given(118, "jiffies64", "the kernel's tick count, another input each call", "kernel/bpf/helpers.c"),
+    _given(125, "ktime_get_boot_ns", "time since boot, another input each call", "kernel/bpf/helpers.c"),
+    _given(160, "ktime_get_coarse_ns", "coarse monotonic time, another input each call", "kernel/bpf/helpers.c"),
+    _given(208, "ktime_get_tai_ns", "TAI, another input each call", "kernel/bpf/helpers.c"),
+)
+"""Another input at each call."""
+
+PER_RUN = (
+    _given(8, "get_smp_processor_id", "the running CPU, 32 bits", "kernel/bpf/helpers.c"),
+    _given(42, "get_numa_node_id", "the running CPU's node, 32 bits", "kernel/bpf/helpers.c"),
+    _given(24, "get_route_realm", "the realm of the packet's route, 32 bits", "net/core/filter.c", TC, (CTX,)),
+    _given(
+        34,
+        "get_hash_recalc",
+        "the packet's hash, 32 bits",
+        "net/core/filter.c",
+        TC,
+        (CTX,),
+        "skb->hash holds it, too",
+    ),
+    _given(46, "get_socket_cookie", "the cookie of the packet's socket", "net/core/filter.c", TC, (CTX,)),
+    _given(47, "get_socket_uid", "the user of the packet's socket, 32 bits", "net/core/filter.c", TC, (CTX,)),
+)
+"""One input for all calls of a run."""
+
+WIDTHS = {7: 32, 8: 32, 42: 32, 24: 32, 34: 32, 47: 32}
+"""Of the inputs, in bits, where not 64."""
+
+OUTPUT = (
     Helper(
         6,
         "trace_printk",
@@ -42,10 +73,22 @@ ROWS = (
         25,
         "perf_event_output",
         (CTX, MAP, NUM, reads(5), NUM),
-        EVERY - {_FLOW_DISSECTOR},
+        EVERY - {FLOW_DISSECTOR},
         "unobserved",
         "0 or a negative errno",
         "hands data to user space, which is not compared",
         "net/core/filter.c: bpf_skb_event_output, bpf_xdp_event_output",
     ),
+    Helper(
+        130,
+        "ringbuf_output",
+        (MAP, reads(3), NUM, NUM),
+        EVERY,
+        "unobserved",
+        "0 or a negative errno",
+        "hands data to user space, which is not compared",
+        "kernel/bpf/ringbuf.c: bpf_ringbuf_output",
+    ),
 )
+
+ROWS = (*PER_CALL, *PER_RUN, *OUTPUT)

@@ -1,7 +1,55 @@
-"""Helpers that ask the kernel's tables: routes, neighbours, sockets, tunnels."""
+"""Helpers that ask the kernel's tables: routes, devices, tunnels, SYN cookies (D63)."""
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table.spec import Helper
+from equiv.bpf.helper_table.spec import CTX, NUM, TC, TC_XDP, Argument, Helper, may_write, reads, writes
 
-ROWS: tuple[Helper, ...] = ()
+_FILTER = "net/core/filter.c"
+
+
+def _oracle(
+    number: int, name: str, arguments: tuple[Argument, ...], programs: frozenset[int], result: str, effect: str = "none"
+) -> Helper:
+    return Helper(number, name, arguments, programs, "oracle", result, effect, f"{_FILTER}: bpf_{name}")
+
+
+ROWS = (
+    _oracle(
+        20,
+        "skb_get_tunnel_key",
+        (CTX, writes(3), NUM, NUM),
+        TC,
+        "0 or a negative errno, as size and flags say",
+        "fills the key",
+    ),
+    _oracle(
+        69,
+        "fib_lookup",
+        (CTX, may_write(3), NUM, NUM),
+        TC_XDP,
+        "a BPF_FIB_LKUP_RET_* or a negative errno, as parameters and flags say",
+        "fills struct bpf_fib_lookup from mtu_result on",
+    ),
+    _oracle(
+        163,
+        "check_mtu",
+        (CTX, NUM, may_write((4,)), NUM, NUM),
+        TC_XDP,
+        "a BPF_MTU_CHK_RET_* or a negative errno, as the arguments and the packet's length say",
+        "gives the MTU",
+    ),
+    _oracle(
+        204,
+        "tcp_raw_gen_syncookie_ipv4",
+        (reads((20,)), reads(3), NUM),
+        TC_XDP,
+        "cookie and MSS, or a negative errno, as the headers say",
+    ),
+    _oracle(
+        206,
+        "tcp_raw_check_syncookie_ipv4",
+        (reads((20,)), reads((20,))),
+        TC_XDP,
+        "0 or a negative errno, as the headers say",
+    ),
+)

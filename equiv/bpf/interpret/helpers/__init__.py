@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from equiv.bpf.interpret.helpers import environment, maps, packet_reads, redirects, skb_changes, vlan, xdp_changes
+from equiv.bpf.interpret.helpers import (
+    environment,
+    maps,
+    oracles,
+    packet_reads,
+    redirects,
+    skb_changes,
+    vlan,
+    xdp_changes,
+)
 from equiv.bpf.interpret.helpers.common import Helper
 
 __all__ = ["HELPERS"]
@@ -21,4 +30,5 @@ HELPERS: Final[dict[int, Helper]] = {
     **skb_changes.HELPERS,
     **vlan.HELPERS,
     **environment.HELPERS,
+    **oracles.HELPERS,
 }

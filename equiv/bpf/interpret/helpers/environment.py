@@ -5,32 +5,75 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from equiv.bpf.interpret.alu import M32, M64
+from equiv.bpf.interpret.contexts import SkbContext
 from equiv.bpf.interpret.faults import unmodelled
 from equiv.bpf.interpret.helpers.common import Helper, check_context
+from equiv.machine.concrete import NotRunnable
 
 if TYPE_CHECKING:
     from equiv.bpf.interpret.execute import Run
 
 
-def _from_environment(name: str, mask: int = M64) -> Helper:
-    """A helper whose result is not a function of the input and which changes nothing that is observed.
+def _given(run: Run, name: str, mask: int, *keys: str) -> int:
+    """The first of the context fields `keys` that the input gives; else a value that cannot be used."""
+    for key in (*keys, "helper.*"):
+        value = run.given.context.get(key)
+        if value is not None:
+            return value & mask
+    return unmodelled(f"uses the result of bpf_{name}, which is not a function of the packet")
 
-    The input may fix the result, as context field `helper.NAME`; else only using it is an error.
-    """
+
+def _per_call(name: str, mask: int = M64) -> Helper:
+    """The input gives the n-th result as context field `helper.NAME.n`, or all of them as `helper.NAME`."""
 
     def helper(run: Run, *_: int) -> int:
-        value = run.given.context.get(f"helper.{name}")
-        if value is None:
-            return unmodelled(f"uses the result of bpf_{name}, which is not a function of the packet")
-        return value & mask
+        number = run.counts.get(name, 0)
+        run.counts[name] = number + 1
+        return _given(run, name, mask, f"helper.{name}.{number}", f"helper.{name}")
 
     return helper
+
+
+def _per_run(name: str, mask: int = M64) -> Helper:
+    """The input gives the result as context field `helper.NAME`."""
+
+    def helper(run: Run, *_: int) -> int:
+        return _given(run, name, mask, f"helper.{name}")
+
+    return helper
+
+
+def _of_packet(name: str, mask: int = M64) -> Helper:
+    plain = _per_run(name, mask)
+
+    def helper(run: Run, a: int, *rest: int) -> int:
+        check_context(run, a)
+        return plain(run, a, 0, 0, 0, 0)
+
+    return helper
+
+
+def _get_hash_recalc(run: Run, a: int, *_: int) -> int:
+    check_context(run, a)
+    packet = run.context.packet
+    changed = packet.input_start is None or bytes(packet.data) != run.given.packet
+    if changed:
+        raise NotRunnable("asks for the hash of a packet that was changed")
+    value = _given(run, "get_hash_recalc", M32, "helper.get_hash_recalc")
+    if isinstance(run.context, SkbContext):
+        run.context.fields["hash"] = value
+    return value
 
 
 def _perf_event_output(run: Run, a: int, b: int, c: int, d: int, e: int) -> int:
     check_context(run, a)
     run.memory.read_bytes(d, e & M32)
     return unmodelled("uses the result of bpf_perf_event_output, which is not a function of the packet")
+
+
+def _ringbuf_output(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
+    run.memory.read_bytes(b, c & M32)
+    return unmodelled("uses the result of bpf_ringbuf_output, which is not a function of the packet")
 
 
 def _trace_printk(run: Run, a: int, b: int, *_: int) -> int:
@@ -47,14 +90,20 @@ def _trace_vprintk(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
 
 
 HELPERS: Final[dict[int, Helper]] = {
-    5: _from_environment("ktime_get_ns"),
+    5: _per_call("ktime_get_ns"),
     6: _trace_printk,
-    7: _from_environment("get_prandom_u32", M32),
-    8: _from_environment("get_smp_processor_id", M32),
+    7: _per_call("get_prandom_u32", M32),
+    8: _per_run("get_smp_processor_id", M32),
+    24: _of_packet("get_route_realm", M32),
     25: _perf_event_output,
-    42: _from_environment("get_numa_node_id", M32),
-    118: _from_environment("jiffies64"),
-    125: _from_environment("ktime_get_boot_ns"),
-    160: _from_environment("ktime_get_coarse_ns"),
+    34: _get_hash_recalc,
+    42: _per_run("get_numa_node_id", M32),
+    46: _of_packet("get_socket_cookie"),
+    47: _of_packet("get_socket_uid", M32),
+    118: _per_call("jiffies64"),
+    125: _per_call("ktime_get_boot_ns"),
+    130: _ringbuf_output,
+    160: _per_call("ktime_get_coarse_ns"),
     177: _trace_vprintk,
+    208: _per_call("ktime_get_tai_ns"),
 }

@@ -1,0 +1,82 @@
+"""Helpers that ask the kernel's tables: unknown functions of their arguments, shared by both sides (D63).
+
+The function's argument is one number: all that the helper looks at, in order, numbers of fixed width and memory byte by
+byte. `equiv.bpf.interpret.helpers.oracles` builds the same number on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from equiv.bpf import cells
+from equiv.bpf.environment import Environment
+from equiv.bpf.helpers.common import Helper, check_buffer, check_context, fill, memory, size_argument
+from equiv.bpf.state import State, stuck
+from equiv.bpf.values import WORD, Value
+from equiv.term import Term, concat, const, extract, select, sign_extend
+
+FIB_SIZE, FIB_KEPT = 64, 6
+"""sizeof(struct bpf_fib_lookup), and how many of its first bytes are never written."""
+
+
+def _ask(env: Environment, name: str, width: int, given: Sequence[Term]) -> Term:
+    env.noted.add(f"bpf_{name.partition('.')[0]} gives both sides the same where they ask the same")
+    return select(f"oracle.{name}", concat(const(1, 8), *given), width)
+
+
+def _bytes(term: Term) -> list[Term]:
+    return [extract(low + 7, low, term) for low in range(term.width - 8, -1, -8)]
+
+
+def _word(state: State, register: int) -> Term:
+    return extract(31, 0, state.scalar(register))
+
+
+def _fib_lookup(env: Environment, state: State) -> Value:
+    check_context(state)
+    if size_argument(state, 3, "bpf_fib_lookup") != FIB_SIZE:
+        raise stuck(f"calls bpf_fib_lookup with other parameters than {FIB_SIZE} bytes")
+    check_buffer(state, 2, FIB_SIZE)
+    parameters = memory(env, state, 2, FIB_SIZE)
+    given = [*parameters, _word(state, 4)]
+    answer = _bytes(_ask(env, "fib_lookup.parameters", 8 * (FIB_SIZE - FIB_KEPT), given))
+    fill(env, state, 2, [*parameters[:FIB_KEPT], *answer])
+    return sign_extend(32, _ask(env, "fib_lookup", 32, given))
+
+
+def _check_mtu(env: Environment, state: State) -> Value:
+    check_context(state)
+    check_buffer(state, 3, 4)
+    length = cells.in_memory_order(env.length(state), False)
+    given = [_word(state, 2), *memory(env, state, 3, 4), _word(state, 4), state.scalar(5), length]
+    fill(env, state, 3, _bytes(_ask(env, "check_mtu.mtu", 32, given)))
+    return sign_extend(32, _ask(env, "check_mtu", 32, given))
+
+
+def _get_tunnel_key(env: Environment, state: State) -> Value:
+    check_context(state)
+    size = size_argument(state, 3, "bpf_skb_get_tunnel_key")
+    check_buffer(state, 2, size)
+    given = [_word(state, 3), state.scalar(4)]
+    fill(env, state, 2, _bytes(_ask(env, f"skb_get_tunnel_key.key{size}", 8 * size, given)))
+    return sign_extend(32, _ask(env, "skb_get_tunnel_key", 32, given))
+
+
+def _gen_syncookie(env: Environment, state: State) -> Value:
+    size = size_argument(state, 3, "bpf_tcp_raw_gen_syncookie_ipv4")
+    given = [*memory(env, state, 1, 20), *memory(env, state, 2, size)]
+    return _ask(env, "tcp_raw_gen_syncookie_ipv4", WORD, given)
+
+
+def _check_syncookie(env: Environment, state: State) -> Value:
+    given = [*memory(env, state, 1, 20), *memory(env, state, 2, 20)]
+    return sign_extend(32, _ask(env, "tcp_raw_check_syncookie_ipv4", 32, given))
+
+
+HELPERS: dict[int, Helper] = {
+    20: _get_tunnel_key,
+    69: _fib_lookup,
+    163: _check_mtu,
+    204: _gen_syncookie,
+    206: _check_syncookie,
+}

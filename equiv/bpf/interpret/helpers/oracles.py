@@ -1,0 +1,78 @@
+"""Helpers that ask the kernel's tables: the input says what they answer (D63).
+
+`Input.oracles` gives answers by helper, and by all that the helper looks at as one number: a byte 1, then each argument
+in order, most significant first, memory byte by byte.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from equiv.bpf.interpret.alu import M32, M64, sign_extend
+from equiv.bpf.interpret.helpers.common import Helper, check_context
+from equiv.machine.concrete import NotRunnable
+
+if TYPE_CHECKING:
+    from equiv.bpf.interpret.execute import Run
+
+FIB_SIZE: Final = 64
+FIB_KEPT: Final = 6
+
+
+def _ask(run: Run, name: str, asked: bytes) -> int:
+    answers = run.given.oracles.get(name, {})
+    found = answers.get(int.from_bytes(b"\x01" + asked, "big"))
+    if found is None:
+        if "helper.*" not in run.given.context:
+            raise NotRunnable(f"asks bpf_{name.partition('.')[0]}, and the input does not say what it answers")
+        found = run.given.context["helper.*"]
+    return found
+
+
+def _word(value: int) -> bytes:
+    return (value & M32).to_bytes(4, "big")
+
+
+def _fib_lookup(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
+    check_context(run, a)
+    if c & M32 != FIB_SIZE:
+        raise NotRunnable("calls bpf_fib_lookup with parameters of another size")
+    parameters = run.memory.read_bytes(b, FIB_SIZE)
+    asked = parameters + _word(d)
+    answer = _ask(run, "fib_lookup.parameters", asked).to_bytes(FIB_SIZE - FIB_KEPT, "big")
+    run.memory.write_bytes(b, parameters[:FIB_KEPT] + answer)
+    return sign_extend(_ask(run, "fib_lookup", asked), 32)
+
+
+def _check_mtu(run: Run, a: int, b: int, c: int, d: int, e: int) -> int:
+    check_context(run, a)
+    length = run.context.length.to_bytes(8, "big")
+    asked = _word(b) + run.memory.read_bytes(c, 4) + _word(d) + (e & M64).to_bytes(8, "big") + length
+    run.memory.write_bytes(c, _ask(run, "check_mtu.mtu", asked).to_bytes(4, "big"))
+    return sign_extend(_ask(run, "check_mtu", asked), 32)
+
+
+def _get_tunnel_key(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
+    check_context(run, a)
+    size = c & M32
+    asked = _word(c) + (d & M64).to_bytes(8, "big")
+    run.memory.write_bytes(b, _ask(run, f"skb_get_tunnel_key.key{size}", asked).to_bytes(size, "big"))
+    return sign_extend(_ask(run, "skb_get_tunnel_key", asked), 32)
+
+
+def _gen_syncookie(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
+    return _ask(run, "tcp_raw_gen_syncookie_ipv4", run.memory.read_bytes(a, 20) + run.memory.read_bytes(b, c & M32))
+
+
+def _check_syncookie(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
+    asked = run.memory.read_bytes(a, 20) + run.memory.read_bytes(b, 20)
+    return sign_extend(_ask(run, "tcp_raw_check_syncookie_ipv4", asked), 32)
+
+
+HELPERS: Final[dict[int, Helper]] = {
+    20: _get_tunnel_key,
+    69: _fib_lookup,
+    163: _check_mtu,
+    204: _gen_syncookie,
+    206: _check_syncookie,
+}
