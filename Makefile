@@ -12,7 +12,7 @@ format:
 	.venv/bin/ruff format .
 
 grammars:  ## work out the parser tables that are kept beside each grammar
-	.venv/bin/python -m equiv.grammar equiv.table dev
+	.venv/bin/python -m equiv.grammar equiv/table/dev.lark
 
 readme:  ## show in README.md what the commands there print; look at the diff
 	.venv/bin/python -m tests.test_documents

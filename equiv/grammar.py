@@ -1,7 +1,7 @@
 """Parsers made from lark grammars, without working out their tables in every process.
 
 Working the tables out takes ten times as long as to read them. They are kept beside the grammar, as data that nothing
-runs and that comes with the package; `python -m equiv.grammar PACKAGE NAME` writes them. They are used only by
+runs and that comes with the package; `python -m equiv.grammar FILE.lark` writes them. They are used only by
 the very version of lark that made them and only for the very grammar; everything else works them out again.
 """
 
@@ -10,18 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import lark
 
 
-def parser(package: str, name: str, postlex: Any = None) -> lark.Lark:
-    """The LALR parser of the grammar `name`.lark in `package`. `postlex` is lark's: it sees every token first."""
-    grammar, tables = _files(package, name)
-    text = grammar.read_text("utf-8")
+def parser(grammar: Path, postlex: Any = None) -> lark.Lark:
+    """The LALR parser of the file `grammar`. `postlex` is lark's: it sees every token first."""
+    text, tables = grammar.read_text("utf-8"), tables_file(grammar)
     if tables.is_file():
         kept = json.loads(tables.read_text("utf-8"))
         if kept["lark"] == lark.__version__ and kept["grammar"] == _digest(text):
@@ -29,20 +26,20 @@ def parser(package: str, name: str, postlex: Any = None) -> lark.Lark:
     return _from_text(text, postlex)
 
 
-def tables_of(package: str, name: str) -> str:
-    """What is to be kept beside the grammar."""
+def tables_file(grammar: Path) -> Path:
+    """Where the tables of a grammar are kept."""
+    return grammar.with_suffix(".tables.json")
+
+
+def tables_of(grammar: Path) -> str:
+    """What is to be kept there."""
     from lark.grammar import Rule
     from lark.lexer import TerminalDef
 
-    text = _files(package, name)[0].read_text("utf-8")
+    text = grammar.read_text("utf-8")
     data, memo = _from_text(text, None).memo_serialize([TerminalDef, Rule])
     kept = {"lark": lark.__version__, "grammar": _digest(text), "data": data, "memo": memo}
     return json.dumps(kept, separators=(",", ":")) + "\n"
-
-
-def _files(package: str, name: str) -> tuple[Traversable, Traversable]:
-    folder = resources.files(package)
-    return folder / f"{name}.lark", folder / f"{name}.tables.json"
 
 
 def _digest(text: str) -> str:
@@ -68,5 +65,5 @@ def _numbered(mapping: dict[str, Any]) -> dict[int, Any]:
 
 
 if __name__ == "__main__":
-    _, target = _files(*sys.argv[1:])
-    Path(str(target)).write_text(tables_of(*sys.argv[1:]), "utf-8")
+    for name in sys.argv[1:]:
+        tables_file(Path(name)).write_text(tables_of(Path(name)), "utf-8")

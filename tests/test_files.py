@@ -41,7 +41,7 @@ SPECIAL: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("ending", [".bpf.o", ".dev", ".json", ".pcap", ""])
+@pytest.mark.parametrize("ending", [".bpf.o", ".bin", ".dev", ".json", ".p4", ".pcap", ""])
 @pytest.mark.parametrize("name", SPECIAL)
 def test_input_that_is_no_regular_file_is_refused_in_one_line(
     name: str, ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

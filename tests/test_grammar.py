@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 
 import lark
 import pytest
 
-from equiv import grammar
+from equiv import grammar, table
 
 CORPORA = Path(__file__).resolve().parents[1] / "corpora"
-KEPT = resources.files("equiv.table") / "dev.tables.json"
+DEV = Path(table.__file__).with_name("dev.lark")
+KEPT = grammar.tables_file(DEV)
 
 
 def test_kept_tables_are_those_of_the_grammar() -> None:
-    fresh, kept = json.loads(grammar.tables_of("equiv.table", "dev")), json.loads(KEPT.read_text("utf-8"))
+    fresh, kept = json.loads(grammar.tables_of(DEV)), json.loads(KEPT.read_text("utf-8"))
     assert kept["grammar"] == fresh["grammar"], "run `make grammars`"
     assert len(kept["data"]["parser"]["parser"]["states"]) == len(fresh["data"]["parser"]["parser"]["states"])
 
@@ -25,9 +25,9 @@ def test_kept_tables_are_those_of_the_grammar() -> None:
     json.loads(KEPT.read_text("utf-8"))["lark"] != lark.__version__, reason="made by another version of lark"
 )
 def test_kept_tables_and_the_grammar_give_the_same_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = grammar.parser("equiv.table", "dev")
+    kept = grammar.parser(DEV)
     monkeypatch.setattr(lark, "__version__", "0")
-    fresh = grammar.parser("equiv.table", "dev")
+    fresh = grammar.parser(DEV)
     files = sorted(CORPORA.glob("*/*.dev"))
     assert len(files) > 50
     for file in files:
@@ -46,12 +46,11 @@ def _filled(tree: lark.Tree[lark.Token]) -> list[lark.Tree[lark.Token]]:
 def test_tables_made_otherwise_are_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: str) -> None:
     text = "start: A\nA: /a+/\n"
     (tmp_path / "g.lark").write_text(text)
-    monkeypatch.setattr(grammar, "_files", lambda *_: (tmp_path / "g.lark", tmp_path / "g.tables.json"))
-    (tmp_path / "g.tables.json").write_text(grammar.tables_of("p", "g"))
+    (tmp_path / "g.tables.json").write_text(grammar.tables_of(tmp_path / "g.lark"))
     monkeypatch.setattr(grammar, "_from_text", lambda *_: None)
-    assert grammar.parser("p", "g") is not None
+    assert grammar.parser(tmp_path / "g.lark") is not None
     if change == "lark":
         monkeypatch.setattr(lark, "__version__", "1.0.0")
     else:
         (tmp_path / "g.lark").write_text(text.replace("a+", "b+"))
-    assert grammar.parser("p", "g") is None
+    assert grammar.parser(tmp_path / "g.lark") is None

@@ -10,6 +10,7 @@ from equiv.bpf.raw import SUFFIX, read_raw
 from equiv.bpf.source import Source, read_source
 from equiv.bpf.tail_calls import TailCall, held_programs
 from equiv.errors import InputError, Place
+from equiv.inputs import begins_with
 
 
 def load_object(path: str, tail_calls: Sequence[TailCall] = ()) -> Object:
@@ -27,11 +28,7 @@ def _read(path: str) -> Source:
 
 
 def _is_elf(path: str) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(4) == b"\x7fELF"
-    except OSError:  # reading it says what is wrong
-        return False
+    return begins_with(path, b"\x7fELF")
 
 
 def load_raw(path: str) -> Program:

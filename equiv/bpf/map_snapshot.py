@@ -11,6 +11,10 @@ from typing import Any
 
 from equiv.bpf.program import MapSpec, Program
 from equiv.errors import InputError, Place
+from equiv.inputs import read_input
+
+MAX_FILE_SIZE = 64 << 20
+"""Largest dump read, in bytes."""
 
 # enum bpf_map_type, include/uapi/linux/bpf.h.
 PROG_ARRAY, ARRAY_OF_MAPS, HASH_OF_MAPS = 3, 12, 13
@@ -37,10 +41,8 @@ def read_snapshots(text: str) -> list[Snapshot]:
         name, path = "", text
     place = Place(path)
     try:
-        document = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read: {error.strerror}", place) from error
-    except ValueError as error:
+        document = json.loads(read_input(path, MAX_FILE_SIZE))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", place, "bpftool map dump -j prints what is wanted") from error
     if isinstance(document, dict) and not equals:
         return [Snapshot(str(each), path, _entries(dump, place)) for each, dump in document.items()]

@@ -5,7 +5,7 @@ have them. There are no maps, names or relocations; a function starts at slot 0 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from equiv.bpf import insn as isa
 from equiv.bpf.elf import MAX_FILE_SIZE, SHT_PROGBITS, ElfObject, Section
@@ -13,6 +13,7 @@ from equiv.bpf.maps import MapTable
 from equiv.bpf.program import Insn
 from equiv.bpf.source import Code, Function, Source
 from equiv.errors import InputError, Place
+from equiv.inputs import read_input
 
 SUFFIX = ".bin"
 
@@ -20,15 +21,10 @@ SUFFIX = ".bin"
 def read_raw(path: str) -> Source:
     """The file as an object with one program, which is called like the file. Raises InputError where it is none."""
     place = Place(path)
-    try:
-        with Path(path).open("rb") as stream:
-            data = stream.read(MAX_FILE_SIZE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"cannot read: {reason}", place) from error
+    data = read_input(path, MAX_FILE_SIZE)
     if not data:
         raise InputError("empty file", place)
-    if len(data) % isa.SLOT_SIZE or len(data) > MAX_FILE_SIZE:
+    if len(data) % isa.SLOT_SIZE:
         raise InputError(f"{len(data)} bytes, not whole instructions of {isa.SLOT_SIZE}", place)
     slots = isa.decode_slots(data, "little")
     section = Section(0, "", SHT_PROGBITS, 0, data, 0, 0, 0)

@@ -11,7 +11,6 @@ import fnmatch
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -146,7 +145,7 @@ def map_observable(map_name: str, key: int) -> str:
 
 def specs_directory() -> Path:
     """Where the data files of `specs/` are: inside the installed package, or in the source tree."""
-    packaged = Path(str(resources.files("equiv") / "specs"))
+    packaged = Path(__file__).resolve().parents[1] / "specs"
     return packaged if packaged.is_dir() else SPECS_IN_SOURCE_TREE
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from equiv.errors import InputError, Place
+from equiv.inputs import read_input
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Machine
@@ -22,6 +22,9 @@ from equiv.p4.parser import Kind, Side
 from equiv.p4.preprocess import preprocess
 from equiv.p4.syntax import parse
 from equiv.p4.view import CONSUMED, show
+
+MAX_BYTES = 4 << 20
+"""Largest source file read, in bytes."""
 
 DROPPED_AT_REJECT = frozenset({"ebpfFilter", "xdp"})
 """Packages that drop a packet when its parser rejects; the others go on to controls with the error."""
@@ -93,11 +96,9 @@ def load_p4(path: str, name: str | None = None) -> P4Parser:
 
     Raises InputError for what is wrong, Unsupported for what is not modelled, each at its line.
     """
+    raw = read_input(path, MAX_BYTES)
     try:
-        raw = Path(path).read_bytes()
         text = raw.decode("utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", Place(path)) from error
     except UnicodeDecodeError as error:
         raise InputError(f"not text: {error}", Place(path)) from error
     return parse_p4(path, text, name, hashlib.sha256(raw).hexdigest())

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 
 import lark
 from lark import Token, Tree
@@ -112,7 +113,7 @@ class _Watch:
 @lru_cache
 def _grammar() -> tuple[lark.Lark, _Watch]:
     watch = _Watch()
-    return parser("equiv.table", "dev", watch), watch
+    return parser(Path(__file__).with_name("dev.lark"), watch), watch
 
 
 @lru_cache

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from equiv.errors import InputError, Place, Unsupported
+from equiv.inputs import read_input
 from equiv.machine.interface import Observable
+from equiv.p4.automata.load import MAX_BYTES
 from equiv.p4.automata.model import Automaton
 from equiv.p4.automata.relation import Bits, Filtered, StoreRelation, Stores
 from equiv.p4.parser import ParserOptions
@@ -34,7 +36,7 @@ class Benchmark:
 def load_index(path: str) -> list[Benchmark]:
     """All pairs of the index file `path`, in its order. Raises InputError."""
     try:
-        document = json.loads(Path(path).read_text("utf-8"))
+        document = json.loads(read_input(path, MAX_BYTES))
         folder = Path(path).parent
         return [
             Benchmark(
@@ -46,8 +48,6 @@ def load_index(path: str) -> list[Benchmark]:
             )
             for item in document["benchmarks"]
         ]
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", Place(path)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"not an index of benchmark pairs: {type(error).__name__}: {error}", Place(path)) from error
 
