@@ -122,6 +122,7 @@ def check(
     kernel: bool | None = None,
     parsers: ParserOptions | None = None,
     relation: str | None = None,
+    right_linear: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
@@ -129,13 +130,16 @@ def check(
     `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on
     the running kernel too (None: where that is possible). `tail_calls` and `snapshots` say what maps hold, of sides
     given as paths. `parsers` says what is compared of two parsers; `relation` (INDEX.json#ID) what an index of
-    automata asks of them in place of equality. With `jobs` above 1 as many processes try it in their own ways
-    (solvers and seeds), and the first to know the verdict gives the result. Raises InputError for inputs that
-    cannot be used, among them programs that the verifier would reject, and InternalError where a predicted
-    difference does not replay.
+    automata asks of them in place of equality.
+    `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
+    does not depend on the split. With `jobs` above 1 as many processes try it in their own ways (solvers and seeds),
+    and the first to know the verdict gives the result. Raises InputError for inputs that cannot be used, among them
+    programs that the verifier would reject, and InternalError where a predicted difference does not replay.
     """
     a = left if isinstance(left, Loaded) else load(left, interface, tail_calls=tail_calls, snapshots=snapshots)
     b = right if isinstance(right, Loaded) else load(right, interface, tail_calls=tail_calls, snapshots=snapshots)
+    if right_linear:
+        b = replace(b, linear=True)
     require_known_maps(tail_calls, (a, b), snapshots)
     if relation is not None:
         parsers = _related(relation, a, b)
@@ -378,7 +382,7 @@ def _on_kernel(case: _Case, given: Input) -> tuple[tuple[str, ...], dict[str, Ob
             continue
         try:
             with KernelProgram(loaded.program, case.interface) as kernel:
-                shown[name] = kernel.run(given)
+                shown[name] = kernel.run(loaded.given(given))
         except NotRunnable as error:
             return (), shown, (f"{name} not replayed on the kernel: {error}",)
         except VerifierRejected as error:  # by this kernel's version and limits, not by any rule that was checked here

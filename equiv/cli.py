@@ -148,6 +148,7 @@ def _check(options: argparse.Namespace) -> int:
             kernel=False if options.no_kernel else None,
             parsers=_parser_options(options),
             relation=options.relation,
+            right_linear=options.right_linear,
             progress=progress,
         )
     finally:
@@ -306,6 +307,12 @@ def _add_check(commands: Commands) -> None:
         "--jobs", type=_count, default=1, metavar="N", help="try N ways at once, each in a process of its own"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
+    parser.add_argument(
+        "--right-linear",
+        action="store_true",
+        help="give the right side every skb in one linear piece; a program against itself then shows whether what it "
+        "does depends on how skbs are split",
+    )
     parser.add_argument(
         "--observe-map",
         action="append",

@@ -39,6 +39,12 @@ class Loaded:
     program: Program | None = None
     table: Table | None = None
     parser: Parser | None = None
+    linear: bool = False
+    """Whether this side is given every packet in one linear piece, whatever the interface says."""
+
+    def given(self, given: Input) -> Input:
+        """The input as this side gets it."""
+        return replace(given, linear=None) if self.linear else given
 
     @property
     def program_name(self) -> str:
@@ -74,7 +80,7 @@ class Loaded:
         from equiv.bpf.symbolic import BpfMachine
 
         assert self.program is not None
-        return BpfMachine(self.program, interface)
+        return BpfMachine(self.program, replace(interface, split="linear") if self.linear else interface)
 
     def execute(self, interface: Interface, given: Input, side: Which = "left") -> Observation:
         """One concrete run on the interpreter. Raises `equiv.bpf.interpret.Fault` or NotRunnable."""
@@ -87,7 +93,7 @@ class Loaded:
         from equiv.bpf.interpret import run as run_program
 
         assert self.program is not None
-        return run_program(self.program, interface, given)
+        return run_program(self.program, interface, self.given(given))
 
 
 def load(

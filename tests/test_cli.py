@@ -126,7 +126,7 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
 def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
     called = check(equivalent)
     options = "--interface tc --timeout 2.5 --all --solver bitwuzla --seed 7 --jobs 2 --observe-map a --observe-map b"
-    assert cli.main(["check", "l", "r", "--no-kernel", *options.split()]) == 0
+    assert cli.main(["check", "l", "r", "--no-kernel", "--right-linear", *options.split()]) == 0
     del called["progress"]
     assert called == {
         "left": "l",
@@ -143,6 +143,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "kernel": False,
         "parsers": None,
         "relation": None,
+        "right_linear": True,
     }
 
 
