@@ -420,7 +420,8 @@ def not_compared(maps: Mapping[str, MapSpec], observed: Set[str]) -> list[str]:
 def _assumptions(case: _Case) -> tuple[str, ...]:
     interface = case.interface
     said = [_packets_admitted(interface)]
-    if interface.context == "__sk_buff" and interface.split == "linear" and interface.name.startswith("tc"):
+    skb = interface.context == "flow_dissector" or interface.name.startswith("tc")
+    if skb and interface.split == "linear":
         said.append("the whole packet is in the linear part of the skb")
     parsers = (case.left.parser, case.right.parser)
     if all(parsers) and not interface.observables and interface.relation is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from equiv.api import check
 from equiv.bpf.interpret.execute import Executable
 from equiv.bpf.load import load_program
 from equiv.bpf.program import Program
@@ -24,6 +25,7 @@ from equiv.bpf.symbolic import BpfMachine
 from equiv.bpf.tail_calls import TailCall
 from equiv.machine.concrete import Input
 from equiv.machine.drive import assignment_for, drive, show
+from equiv.machine.interface import Interface, load_interface
 from equiv.machine.protocol import Done
 from equiv.oracle import KernelProgram, available
 from tests.bpf.programs import FLOW_DISSECTOR
@@ -74,6 +76,34 @@ def dissector(tmp_path_factory: pytest.TempPathFactory) -> Program:
     compile_bpf(str(SELFTESTS / "progs/bpf_flow.c"), target)
     held = [TailCall("jmp_table", index, f"flow_dissector_{index}") for index in range(6)]
     return load_program(str(target), None, held)
+
+
+def test_builds_for_two_versions_of_the_instruction_set_are_equivalent(tmp_path: Path) -> None:
+    held = [TailCall("jmp_table", index, f"flow_dissector_{index}") for index in range(6)]
+    for cpu in ("v2", "v3"):
+        compile_bpf(str(SELFTESTS / "progs/bpf_flow.c"), tmp_path / f"{cpu}.o", f"-mcpu={cpu}")
+    result = check(str(tmp_path / "v2.o"), str(tmp_path / "v3.o"), tail_calls=held, timeout=600)
+    assert result.verdict == "equivalent", result.reason
+    assert "the whole packet is in the linear part of the skb" in result.assumptions
+
+
+def test_paged_packets_and_the_order_of_stack_and_packet(dissector: Program) -> None:
+    """No test run has paged packets: interpreter against symbolic machine."""
+    paged, source = load_interface("flow_dissector_paged"), random.Random(21)
+    interpreted, machine = Executable(dissector, paged), BpfMachine(dissector, paged)
+    packets, differ = Packets(random.Random(22)), 0
+    for number in range(400):
+        packet = packets.any()
+        linear, shown = source.randrange(14, len(packet) + 1), []
+        for above in (0, 1):
+            context = {"flags": number % 5, "packet_above_stack": above}
+            given = Input(packet, linear, context)
+            seen = interpreted.run(given, trace=False)
+            assert_stepped(machine, given, seen.code, seen.values, paged)
+            shown.append((seen.code, seen.values))
+        differ += shown[0] != shown[1]
+    assert differ
+    assert any("compared with the stack" in assumption for assumption in machine.assumptions)
 
 
 def vectors(folder: Path) -> list[tuple[bytes, int, int, bytes]]:
@@ -131,10 +161,12 @@ def test_vectors_of_the_kernel_give_what_they_expect(dissector: Program, tmp_pat
             assert_stepped(machine, given, seen.code, seen.values)
 
 
-def assert_stepped(machine: BpfMachine, given: Input, code: int, values: object) -> None:
+def assert_stepped(
+    machine: BpfMachine, given: Input, code: int, values: object, interface: Interface = FLOW_DISSECTOR
+) -> None:
     stop = drive(machine, assignment_for(given))
     assert isinstance(stop, Done)
-    shown = show(stop.outcome, FLOW_DISSECTOR, assignment_for(given))
+    shown = show(stop.outcome, interface, assignment_for(given))
     assert (shown.code, shown.values) == (code, values)
 
 
