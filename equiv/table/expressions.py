@@ -172,7 +172,7 @@ def _name(scope: Scope, name: Token, place: Place) -> Expr:
     if name in LOOKUPS:
         raise InputError(f"`{name}` needs an offset, as `{name}[0]`", place)
     known = [*scope.registers, *scope.outputs, *scope.constants, "offset", "length"]
-    raise scope.unknown("name", name, place, known)
+    raise scope.unknown("name", name, place, known, ("default", "lookahead"))
 
 
 def _member(scope: Scope, instance: Token, field: Token, place: Place) -> Expr:

@@ -55,10 +55,12 @@ class Scope:
         extra = self.interface.else_label
         return [*labels, extra] if extra and extra not in labels else labels
 
-    def unknown(self, what: str, name: str, place: Place, known: Iterable[str]) -> InputError:
-        """The error for a name that is not declared, with the nearest one that is."""
+    def unknown(
+        self, what: str, name: str, place: Place, known: Iterable[str], words: Iterable[str] = ()
+    ) -> InputError:
+        """The error for a name that is not declared, with the nearest one that is, or the nearest of `words`."""
         known = list(known)
-        close = difflib.get_close_matches(name, known, 1, 0.6)
+        close = difflib.get_close_matches(name, [*known, *words], 1, 0.6)
         hint = ""
         if close:
             hint = f"did you mean `{close[0]}`?"

@@ -79,11 +79,10 @@ class _Watch:
     def __init__(self) -> None:
         self.source = Source("", "")
         self.open: list[Token] = []
-        self.previous: Token | None = None
-        self.last: Token | None = None
+        self.last: list[Token] = []
 
     def reset(self, source: Source) -> None:
-        self.source, self.open, self.previous, self.last = source, [], None, None
+        self.source, self.open, self.last = source, [], []
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         for token in stream:
@@ -92,7 +91,7 @@ class _Watch:
                     f"a word of {len(token)} characters; at most {MAX_TOKEN_LENGTH} are allowed", self.source.at(token)
                 )
             self._match_bracket(token)
-            self.previous, self.last = self.last, token
+            self.last = [*self.last[-2:], token]
             yield token
 
     def _match_bracket(self, token: Token) -> None:
@@ -190,7 +189,8 @@ def _unexpected_token(error: lark.UnexpectedToken, source: Source, watch: _Watch
     message = f"unexpected `{_shorten(token)}`"
     if token == "/" and source.text.startswith("/*", token.start_pos or 0):
         return InputError("the comment is never closed", source.at(token))
-    hint = _misspelled(token, watch.previous if watch.last is token else watch.last, expected)
+    before = [item for item in watch.last if item is not token][-2:]
+    hint = _misspelled(token, before, expected)
     return InputError(message, source.at(token), hint=hint or _expectation(expected))
 
 
@@ -212,14 +212,16 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
-def _misspelled(token: Token, previous: Token | None, expected: set[str]) -> str:
-    """A hint if `token`, or the name before it, is nearly a word of the language."""
+def _misspelled(token: Token, before: list[Token], expected: set[str]) -> str:
+    """A hint if `token`, or one of the names just before it, is nearly a word of the language."""
     spelling = _spelling()
     words = [text[1:-1] for name in expected if (text := spelling.get(name, ""))[1:2].isalpha() and text[0] == "`"]
     close = difflib.get_close_matches(str(token)[:40], words, 1, 0.7)
     if close and close[0] != token:
         return f"did you mean `{close[0]}`?"
-    if previous is not None and previous.type == "NAME":
+    while before and before[-1].type == "NAME" and before[0].type != "NAME":
+        before = before[1:]
+    for previous in before if before and before[-1].type == "NAME" else ():
         every = [text[1:-1] for text in spelling.values() if re.fullmatch("`[a-z]+`", text)]
         close = difflib.get_close_matches(str(previous)[:40], every, 1, 0.7)
         if close and close[0] != previous:

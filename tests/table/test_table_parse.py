@@ -118,6 +118,14 @@ MISTAKES = [
         "did you mean `parse_ip`?",
     ),
     ("misspelled word", "interface xdp;\nstate start { transtion accept; }", 2, "unexpected", "`transition`"),
+    ("misspelled first word", "interface xdp;\nstaet start { transition accept; }", 2, "`{`", "`state` for `staet`"),
+    (
+        "misspelled default",
+        HEAD + "state start { extract(eth);\n transition select(eth.type) { defualt: accept; } }",
+        8,
+        "`defualt`",
+        "`default`",
+    ),
     (
         "misspelled field",
         HEAD + "state start { extract(eth);\n require eth.typ == 1 else drop; transition accept; }",
