@@ -144,9 +144,17 @@ def load(
 
 
 def _json_parser(file: str, name: str | None) -> Parser:
-    """An automaton; `name` is the state to start in."""
-    from equiv.p4.automata.load import load_automaton
+    """An automaton, where `name` is the state to start in, or a parser of that name in BMv2's JSON."""
+    from equiv.p4.automata.load import load_automaton, read_json
     from equiv.p4.automata.parser import AutomatonParser
+    from equiv.p4.bmv2 import bmv2_program, is_bmv2
+    from equiv.p4.program import P4Parser
+
+    document, sha256 = read_json(file)
+    if is_bmv2(document):
+        parser = P4Parser(bmv2_program(document, file, sha256, name), "bmv2")
+        _ = parser.observables  # what cannot be lowered is refused at once
+        return parser
 
     return AutomatonParser(load_automaton(file, name))
 

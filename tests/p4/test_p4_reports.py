@@ -41,11 +41,11 @@ def test_unsupported_source_is_status_4(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{path}:4" in capsys.readouterr().err
 
 
-def test_json_of_bmv2_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_that_is_neither_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "t.json"
-    path.write_text('{"parsers": [], "header_types": []}')
-    assert main(["check", str(path), str(path)]) == 4
-    assert "BMv2" in capsys.readouterr().err
+    path.write_text('{"parsers": []}')
+    assert main(["check", str(path), str(path)]) == 2
+    assert "neither" in capsys.readouterr().err
 
 
 def _index(folder: Path) -> None:

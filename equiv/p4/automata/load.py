@@ -20,12 +20,19 @@ def looks_like_automaton(document: object) -> bool:
     return isinstance(document, dict) and {"headers", "states", "conventions"} <= document.keys()
 
 
+def read_json(path: str) -> tuple[Any, str]:
+    """The JSON document in the file `path`, and the file's SHA-256. Raises InputError."""
+    try:
+        raw = read_input(path, MAX_BYTES)
+        return json.loads(raw), hashlib.sha256(raw).hexdigest()
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}", Place(path)) from error
+
+
 def _refuse_other(document: object, path: str) -> None:
     """Say what a JSON file is that is no automaton."""
-    if isinstance(document, dict) and "parsers" in document and "header_types" in document:
-        raise Unsupported("the JSON of BMv2 is not read yet; give the P4 source", Place(path))
     if not looks_like_automaton(document):
-        raise InputError("neither P4 source nor an automaton", Place(path))
+        raise InputError("neither an automaton nor the JSON of BMv2", Place(path))
 
 
 def load_automaton(path: str, start: str | None = None) -> Automaton:
@@ -33,13 +40,9 @@ def load_automaton(path: str, start: str | None = None) -> Automaton:
 
     Raises InputError with the path and the state concerned.
     """
-    try:
-        raw = read_input(path, MAX_BYTES)
-        document = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", Place(path)) from error
+    document, sha256 = read_json(path)
     _refuse_other(document, path)
-    return parse_automaton(document, path, start, hashlib.sha256(raw).hexdigest())
+    return parse_automaton(document, path, start, sha256)
 
 
 def parse_automaton(document: Any, path: str, start: str | None = None, sha256: str = "") -> Automaton:
