@@ -37,7 +37,8 @@ LONGEST_SKB: Final = 16064
 """What an skb can be made to grow to (BPF_SKB_MAX_LEN with pages of 4096 bytes)."""
 TAG_HELPERS: Final = frozenset({18, 19, 31})
 """skb_vlan_push, skb_vlan_pop, skb_change_proto: they change fields that a test run does not give back."""
-REDIRECTS: Final = frozenset({23, 51, 152, 155})
+EFFECTS: Final = frozenset({21, 23, 30, 50, 51, 152, 155})
+"""Redirects, tunnel keys and options, encapsulation."""
 XDP_ADJUST_TAIL: Final = 65
 TEST_RUN: Final = struct.Struct("=IIIIQQIIIIQQIIIxxxx")
 TC: Final = 3
@@ -328,9 +329,14 @@ class KernelProgram:
             case "protocol.changed" if "protocol" in values:
                 first = int.from_bytes(contexts.ethertype_protocol(given.packet), order)
                 return int.from_bytes((int(values["protocol"]) ^ first).to_bytes(2, order), "big")
-        if observable.name.startswith("redirect.") and not REDIRECTS.isdisjoint(self._use.helpers):
-            raise NotRunnable("a test run does not show where a packet is redirected to")
+        if observable.name in self._effects(given):
+            raise NotRunnable(f"a test run does not show {observable.name}")
         return 0
+
+    def _effects(self, given: Input) -> frozenset[str]:
+        """Names of what helpers do on `given`, by the interpreter: whether that is right, a test run does not show."""
+        called = self._use.helpers & EFFECTS
+        return frozenset(self._interpreted.run(given, trace=False).values) if called else frozenset()
 
     def _map_value(self, observable: Observable, given: Input) -> bytes:
         name = observable.map_name

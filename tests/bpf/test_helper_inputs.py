@@ -105,6 +105,14 @@ ASKING = {
         *(copy(1, 6), copy(2, 10), add(2, -16), mov(3, 16), mov(4, 0), call(20), ldx(op.W, 3, 10, -16)),
         alu(op.ADD, 0, src=3),
     ],
+    "set_tunnel_key": [
+        *(st(op.DW, 10, -16, 7), st(op.DW, 10, -8, 9)),
+        *(copy(1, 6), copy(2, 10), add(2, -16), mov(3, 16), mov(4, 2), call(21)),
+    ],
+    "tunnel_options": [
+        *(st(op.DW, 10, -16, 0), st(op.DW, 10, -8, 0), copy(1, 6), copy(2, 10), add(2, -12), mov(3, 12), call(29)),
+        *(copy(1, 6), copy(2, 10), add(2, -12), mov(3, 12), call(30)),
+    ],
     "syncookies": [
         *(st(op.DW, 10, -8 * i, 7 * i) for i in range(1, 6)),
         *(copy(1, 10), add(1, -40), copy(2, 10), add(2, -20), mov(3, 20), call(204), copy(7, 0)),
@@ -133,6 +141,8 @@ def test_machine_and_interpreter_ask_the_same(body: list[Insn]) -> None:
         for name, width in (
             *(("fib_lookup", 32), ("fib_lookup.parameters", 464), ("check_mtu", 32), ("check_mtu.mtu", 32)),
             *(("skb_get_tunnel_key", 32), ("skb_get_tunnel_key.key16", 128)),
+            *(("skb_set_tunnel_key", 32), ("skb_set_tunnel_opt", 32)),
+            *(("skb_get_tunnel_opt", 32), ("skb_get_tunnel_opt.opt12", 96)),
             *(("tcp_raw_gen_syncookie_ipv4", 64), ("tcp_raw_check_syncookie_ipv4", 32)),
         ):
             answers.arrays[f"oracle.{name}"] = lambda index, name=name, width=width: answer(name, width, index)  # type: ignore[index, misc]
@@ -142,3 +152,5 @@ def test_machine_and_interpreter_ask_the_same(body: list[Insn]) -> None:
         concrete = run(built, TC, Input(given.packet, None, context, {}, asked))
         assert symbolic.values["mark"] == concrete.values["mark"]
         assert symbolic.code == concrete.code
+        for name in ("tunnel.key", "tunnel.opt"):
+            assert symbolic.values.get(name) == concrete.values.get(name)

@@ -183,6 +183,9 @@ TC_BODIES = {
     "less room at L2": [helper(50, -8, 1, 0)],
     "less room at L3": [helper(50, -4, 0, 0)],
     "room too large": [helper(50, 5000, 1, 0)],
+    "room for a tunnel's header": [helper(50, 20, 1, 2), helper(9, 14, "stack", 16, 0), helper(50, 20, 1, 2)],
+    "room for GRE and IPv6": [helper(50, 44, 1, 12 | 1), helper(9, 30, "stack", 16, 0)],
+    "room for both": [helper(50, 20, 1, 6), helper(50, 20, 1, 26), helper(50, 8, 1, 66)],
     "pulled": [helper(39, 30), helper(39, 2000)],
     "to IPv6": [helper(31, 0xDD86, 0)],
     "to IPv4": [helper(31, 0x0008, 0), helper(38, 60, 0)],
@@ -239,7 +242,10 @@ def test_tc_interpreter_agrees_with_the_kernel(body: list[list[Insn]]) -> None:
             try:
                 concrete = run(checked, TC, given)
                 real = kernel.run(given)
-            except NotRunnable:
+            except NotRunnable as stop:
+                if "does not show" in str(stop):  # the packet it does show
+                    assert kernel._run_skb(given)[1]["packet"] == concrete.values["packet"]
+                    compared += 1
                 continue
             assert shown(real, TC) == shown(concrete, TC), (packet.hex(), linear)
             compared += 1

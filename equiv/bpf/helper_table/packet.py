@@ -106,7 +106,7 @@ CHANGES = (
         "skb_adjust_room",
         (CTX, NUM, NUM, NUM),
         "0, -ENOTSUPP, -EFAULT, -ENOMEM or -EINVAL",
-        "inserts zeros, or removes bytes, behind the Ethernet or the network header; no encapsulation flags",
+        "inserts zeros or removes bytes behind the Ethernet or network header; marks of encapsulation are observed",
     ),
     _xdp(44, "xdp_adjust_head", "0 or -EINVAL", "moves the packet's start; what comes in front holds anything"),
     Helper(

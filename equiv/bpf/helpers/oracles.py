@@ -15,6 +15,9 @@ from equiv.bpf.state import State, stuck
 from equiv.bpf.values import WORD, Value
 from equiv.term import Term, concat, const, extract, select, sign_extend
 
+LONGEST_TUNNEL = 52
+"""Bytes of tunnel data that are compared."""
+
 FIB_SIZE, FIB_KEPT = 64, 6
 """sizeof(struct bpf_fib_lookup), and how many of its first bytes are never written."""
 
@@ -55,11 +58,48 @@ def _check_mtu(env: Environment, state: State) -> Value:
 
 def _get_tunnel_key(env: Environment, state: State) -> Value:
     check_context(state)
+    _unset(state)
     size = size_argument(state, 3, "bpf_skb_get_tunnel_key")
     check_buffer(state, 2, size)
     given = [_word(state, 3), state.scalar(4)]
     fill(env, state, 2, _bytes(_ask(env, f"skb_get_tunnel_key.key{size}", 8 * size, given)))
     return sign_extend(32, _ask(env, "skb_get_tunnel_key", 32, given))
+
+
+def _set_tunnel_key(env: Environment, state: State) -> Value:
+    return _set_tunnel(env, state, "key", state.scalar(4))
+
+
+def _set_tunnel_opt(env: Environment, state: State) -> Value:
+    return _set_tunnel(env, state, "opt", const(0, WORD))
+
+
+def _set_tunnel(env: Environment, state: State, what: str, flags: Term) -> Value:
+    """What is set is observed, and whether it can be set is asked."""
+    check_context(state)
+    size = size_argument(state, 3, f"bpf_skb_set_tunnel_{what}")
+    if size > LONGEST_TUNNEL:
+        raise stuck(f"sets tunnel data of {size} bytes")
+    content = memory(env, state, 2, size)
+    padded = [*content, *[const(0, 8)] * (LONGEST_TUNNEL - size)]
+    effect = concat(*padded, const(size, 32), flags)
+    state.effects = {**state.effects, f"tunnel.{what}": effect}
+    return sign_extend(32, _ask(env, f"skb_set_tunnel_{what}", 32, [const(size, 32), flags]))
+
+
+def _get_tunnel_opt(env: Environment, state: State) -> Value:
+    check_context(state)
+    _unset(state)
+    size = size_argument(state, 3, "bpf_skb_get_tunnel_opt")
+    check_buffer(state, 2, size)
+    given = [_word(state, 3)]
+    fill(env, state, 2, _bytes(_ask(env, f"skb_get_tunnel_opt.opt{size}", 8 * size, given)))
+    return sign_extend(32, _ask(env, "skb_get_tunnel_opt", 32, given))
+
+
+def _unset(state: State) -> None:
+    if any(name.startswith("tunnel.") for name in state.effects):
+        raise stuck("asks for the tunnel after setting it")
 
 
 def _gen_syncookie(env: Environment, state: State) -> Value:
@@ -75,6 +115,9 @@ def _check_syncookie(env: Environment, state: State) -> Value:
 
 HELPERS: dict[int, Helper] = {
     20: _get_tunnel_key,
+    21: _set_tunnel_key,
+    29: _get_tunnel_opt,
+    30: _set_tunnel_opt,
     69: _fib_lookup,
     163: _check_mtu,
     204: _gen_syncookie,

@@ -32,6 +32,12 @@ ETHERNET_HEADER = 14
 IPV4, IPV6 = 0x0800, 0x86DD
 RECOMPUTE_CSUM, INVALIDATE_HASH = 1, 2
 FIXED_GSO, NO_CSUM_RESET = 1, 32
+ENCAP_L3_IPV6, ENCAP_L3, ENCAP_L4, ENCAP_L2_ETH, ENCAPSULATION = 4, 6, 24, 64, 0x5E
+ENCAP_L2_SHIFT = 56
+ENCAP_L2_MASK = 0xFF << ENCAP_L2_SHIFT
+EALREADY = 114
+ENCAPSULATED = "encapsulation"
+"""Effect: the flags that mark encapsulation, with the room that was made above bit 16; later offloads go by it."""
 MARK_MANGLED_0, MARK_ENFORCE = 0x20, 0x40
 
 
@@ -154,7 +160,7 @@ def _csum_replace(env: Environment, state: State, name: str, unknown: int, layer
 def _change_tail(env: Environment, state: State) -> Value:
     check_context(state)
     wanted, flags = argument(state, 2), constant_argument(state, 3, "bpf_skb_change_tail")
-    if state.network != ETHERNET_HEADER:
+    if state.network != ETHERNET_HEADER or ENCAPSULATED in state.effects:
         raise stuck("resizes a packet whose headers have moved")
     if flags:
         return error(EINVAL)
@@ -190,9 +196,10 @@ def _adjust_room(env: Environment, state: State) -> Value:
     flags = constant_argument(state, 4, "bpf_skb_adjust_room")
     if not amount.is_const or not mode.is_const:
         raise stuck("calls bpf_skb_adjust_room with a size or mode that depends on the input")
-    if flags & ~(FIXED_GSO | NO_CSUM_RESET):
-        raise stuck(f"calls bpf_skb_adjust_room with flags {flags:#x}")
     delta = signed(amount.value, 32)
+    plain = FIXED_GSO | NO_CSUM_RESET
+    if flags & ~(plain | ENCAPSULATION | ENCAP_L2_MASK) or (delta < 0 and flags & ~plain):
+        raise stuck(f"calls bpf_skb_adjust_room with flags {flags:#x}")
     if abs(delta) > 0xFFF:
         return error(EFAULT)
     if not state.ask("is IP", is_protocol(env, state, IPV4, IPV6)) or mode.value > 1:
@@ -213,8 +220,30 @@ def _adjust_room(env: Environment, state: State) -> Value:
         return error(ENOTSUPP)
     if not state.ask("is linear", ule(const(at, WORD), env.packet_end(state))):
         raise stuck("makes room in the paged part of an skb")
+    if flags & ENCAP_L3:
+        refused = _encapsulate(env, state, flags, delta)
+        if refused:
+            return error(refused)
     insert(env, state, at, delta)
     return ZERO
+
+
+def _encapsulate(env: Environment, state: State, flags: int, delta: int) -> int:
+    """What bpf_skb_net_grow does besides making room: 0, or why it refuses."""
+    inner = flags >> ENCAP_L2_SHIFT
+    if flags & ENCAP_L3 == ENCAP_L3 or flags & ENCAP_L4 == ENCAP_L4:
+        return EINVAL
+    if flags & ENCAP_L2_ETH and inner < ETHERNET_HEADER:
+        return EINVAL
+    if ENCAPSULATED in state.effects:
+        return EALREADY
+    if inner > delta:
+        return EINVAL
+    known = const(flags & ~(FIXED_GSO | NO_CSUM_RESET) | delta << 16, 64)
+    state.effects = {**state.effects, ENCAPSULATED: known}
+    outer = const(IPV6 if flags & ENCAP_L3_IPV6 else IPV4, 16)
+    set_protocol(env, state, cells.in_memory_order(outer, env.little))
+    return 0
 
 
 def _change_proto(env: Environment, state: State) -> Value:

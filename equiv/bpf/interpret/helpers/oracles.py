@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FIB_SIZE: Final = 64
 FIB_KEPT: Final = 6
+LONGEST_TUNNEL: Final = 52
 
 
 def _ask(run: Run, name: str, asked: bytes) -> int:
@@ -54,10 +55,43 @@ def _check_mtu(run: Run, a: int, b: int, c: int, d: int, e: int) -> int:
 
 def _get_tunnel_key(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
     check_context(run, a)
+    _refuse_after_set(run)
     size = c & M32
     asked = _word(c) + (d & M64).to_bytes(8, "big")
     run.memory.write_bytes(b, _ask(run, f"skb_get_tunnel_key.key{size}", asked).to_bytes(size, "big"))
     return sign_extend(_ask(run, "skb_get_tunnel_key", asked), 32)
+
+
+def _set_tunnel_key(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
+    return _set_tunnel(run, a, b, c & M32, d & M64, "key")
+
+
+def _set_tunnel_opt(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
+    return _set_tunnel(run, a, b, c & M32, 0, "opt")
+
+
+def _set_tunnel(run: Run, context: int, address: int, size: int, flags: int, what: str) -> int:
+    check_context(run, context)
+    if size > LONGEST_TUNNEL:
+        raise NotRunnable(f"sets tunnel data of {size} bytes")
+    content = run.memory.read_bytes(address, size)
+    asked = _word(size) + flags.to_bytes(8, "big")
+    run.effects[f"tunnel.{what}"] = content.ljust(LONGEST_TUNNEL, b"\x00") + asked
+    return sign_extend(_ask(run, f"skb_set_tunnel_{what}", asked), 32)
+
+
+def _get_tunnel_opt(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
+    check_context(run, a)
+    _refuse_after_set(run)
+    size = c & M32
+    answer = _ask(run, f"skb_get_tunnel_opt.opt{size}", _word(c))
+    run.memory.write_bytes(b, answer.to_bytes(size, "big"))
+    return sign_extend(_ask(run, "skb_get_tunnel_opt", _word(c)), 32)
+
+
+def _refuse_after_set(run: Run) -> None:
+    if any(name.startswith("tunnel.") for name in run.effects):
+        raise NotRunnable("asks for the tunnel after setting it")
 
 
 def _gen_syncookie(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
@@ -71,6 +105,9 @@ def _check_syncookie(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int
 
 HELPERS: Final[dict[int, Helper]] = {
     20: _get_tunnel_key,
+    21: _set_tunnel_key,
+    29: _get_tunnel_opt,
+    30: _set_tunnel_opt,
     69: _fib_lookup,
     163: _check_mtu,
     204: _gen_syncookie,

@@ -120,7 +120,7 @@ def _csum_replace(run: Run, a: int, b: int, c: int, d: int, e: int, unknown: int
 
 def _change_tail(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
     skb, length, flags = _tc(run, a), b & M32, c & M64
-    if skb.network != ETHERNET_SIZE:
+    if skb.network != ETHERNET_SIZE or run.effects.get("encapsulation"):
         raise NotRunnable("resizes a packet whose headers have moved")
     packet = skb.packet
     run.memory.move(packet)
@@ -159,7 +159,7 @@ def _change_head(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
 
 def _adjust_room(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
     skb, delta, mode, flags = _tc(run, a), signed(b, 32), c & M32, d & M64
-    if flags & ~0x21:
+    if flags & ~(0x7F | 0xFF << 56) or (delta < 0 and flags & ~0x21):
         raise NotRunnable(f"calls bpf_skb_adjust_room with flags {flags:#x}")
     if skb.fields.get("gso_size"):
         raise NotRunnable("calls bpf_skb_adjust_room on a GSO packet")
@@ -183,6 +183,16 @@ def _adjust_room(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
         return -ENOTSUPP & M64
     if at > skb.packet.end:
         raise NotRunnable("makes room in the paged part of an skb")
+    if flags & 6:
+        inner = flags >> 56
+        if flags & 6 == 6 or flags & 24 == 24 or (flags & 64 and inner < ETHERNET_SIZE):
+            return -errno.EINVAL & M64
+        if run.effects.get("encapsulation"):
+            return -errno.EALREADY & M64
+        if inner > delta:
+            return -errno.EINVAL & M64
+        run.effects["encapsulation"] = flags & ~0x21 | delta << 16
+        skb.fields["protocol"] = int.from_bytes(IPV6 if flags & 4 else IPV4, run.memory.order)
     insert(skb, at, delta)
     return 0
 
