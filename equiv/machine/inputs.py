@@ -17,7 +17,7 @@ ADDRESS_WIDTH = 64
 LONGEST_PACKET = 65535
 """No interface admits longer packets, in bytes."""
 
-LONGEST_PROBED = (1 << 17) - 1
+LONGEST_PROBED = (1 << 18) - 1
 """Packets that grow stay shorter, in bytes."""
 
 PACKET = "pkt"
