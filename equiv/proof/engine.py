@@ -215,7 +215,7 @@ class Engine:
         simpler = abstracted(relevant)
         if simpler is None:
             return None
-        answer = self.backend.check(simpler.terms, timeout=self._left(20), model=True)
+        answer = self.backend.check(simpler.terms, timeout=self._left(60), model=True)
         if answer.status == "unsat":
             return False
         if answer.model is not None:
