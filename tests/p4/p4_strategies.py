@@ -115,7 +115,7 @@ def statement(draw: st.DrawFn, depth: int = 0) -> str:
         case 15:
             return "bump(n, meta.w);"
         case 16:
-            return f"bit<8> l = {draw(byte())}; n = l - n;" if depth == 0 else "n = n + 1;"
+            return f"{{ bit<8> l = {draw(byte())}; n = l - n; }}"
     if depth:
         return "meta.m = meta.m + 1;"
     then, otherwise = draw(statement(1)), draw(statement(1))
