@@ -43,6 +43,10 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.conformance import main as conformance
 
         return conformance(arguments[1:])
+    if arguments[:1] == ["kernel"]:
+        from equiv.bench.kernel import main as kernel
+
+        return kernel(arguments[1:])
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", *arguments])
     targets = _targets(options)
@@ -166,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         "all": "corpora and growth, from one run",
         "leapfrog": "the published pairs of P4 automata",
     }
+    commands.add_parser("kernel", help="the interpreter against the running kernel, on many programs", add_help=False)
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
     for name, text in texts.items():
         described = f"{text[0].upper()}{text[1:]}."

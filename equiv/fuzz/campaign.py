@@ -94,13 +94,12 @@ def campaign(
                 found.differences.append(_small(interface, left, right, given))
                 if len(found.differences) >= MAX_DIFFERENCES:
                     break
-        if tried % REPORT_EVERY == 0:
-            found.seconds = time.monotonic() - started
+        found.seconds = time.monotonic() - started
+        if limits.seconds is not None and found.seconds >= limits.seconds:
+            break
+        if progress is not None and tried % REPORT_EVERY == 0:
             found.behaviours = len(seen)
-            if progress is not None:
-                progress(found)
-            if limits.seconds is not None and found.seconds >= limits.seconds:
-                break
+            progress(found)
     found.seconds = time.monotonic() - started
     found.behaviours = len(seen)
     return found
