@@ -70,9 +70,13 @@ def run(
     interface: str | None = None,
     context: Mapping[str, int] | None = None,
     on: Where = "interpreter",
+    observe_maps: Sequence[str] = (),
 ) -> Observation:
-    """Run one input on one packet. Raises InputError, NotRunnable, or the interpreter's Fault (an InputError)."""
-    chosen = choose_interface(loaded, loaded, interface)
+    """Run one input on one packet, observing these array maps as well.
+
+    Raises InputError, NotRunnable, or the interpreter's Fault (an InputError).
+    """
+    chosen = observing_maps(choose_interface(loaded, loaded, interface), observe_maps, (loaded,))
     if len(packet) * 8 // chosen.element_width < chosen.min_length or len(packet) > chosen.max_length:
         raise InputError(
             f"a packet of {len(packet)} bytes; interface {chosen.name} has {chosen.min_length} to {chosen.max_length}"

@@ -194,6 +194,7 @@ def _run(options: argparse.Namespace) -> int:
         on=options.on,
         as_json=options.json,
         verbose=options.verbose,
+        observe_maps=tuple(options.observe_map),
     )
 
 
@@ -350,6 +351,9 @@ def _add_run(commands: Commands) -> None:
     )
     _add_tail_calls(parser)
     _add_snapshots(parser)
+    parser.add_argument(
+        "--observe-map", action="append", default=[], metavar="NAME", help="show what this map holds at the end, too"
+    )
     parser.add_argument("--on", choices=("interpreter", "kernel"), default="interpreter", help="where to run it")
     parser.add_argument("--json", action="store_true", help="print one JSON object a packet, each on a line")
 

@@ -35,6 +35,7 @@ def print_runs(
     on: Literal["interpreter", "kernel"],
     as_json: bool,
     verbose: bool,
+    observe_maps: Sequence[str] = (),
 ) -> int:
     """Run `packets`, or those of the file `capture`, and print what each showed: one a line if they are several.
 
@@ -49,7 +50,7 @@ def print_runs(
     status = 0
     for number, packet in enumerate(given, 1):
         try:
-            seen = api.run(loaded, packet, interface=interface, context=context, on=on)
+            seen = api.run(loaded, packet, interface=interface, context=context, on=on, observe_maps=observe_maps)
         except (NotRunnable, EquivError) as problem:
             error = problem if isinstance(problem, EquivError) else Unsupported(str(problem))
             if len(given) == 1 or isinstance(error, InternalError):

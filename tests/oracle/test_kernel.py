@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -11,6 +13,7 @@ from hypothesis import strategies as some
 from equiv.bpf import insn as op
 from equiv.bpf.interpret import run
 from equiv.bpf.program import FunctionRef, Insn, MapRef, MapSpec, MapValueRef, Program
+from equiv.cli import main
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.oracle import KernelProgram, VerifierRejected, available
@@ -318,3 +321,15 @@ def test_what_a_test_run_cannot_have_is_not_runnable(
 def test_a_clock_is_not_runnable() -> None:
     with pytest.raises(NotRunnable, match="ktime_get_ns"):
         KernelProgram(program(call(5), EXIT), XDP)
+
+
+def test_the_command_shows_maps_alike_from_both(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(Path(__file__).parents[2] / "corpora" / "port-filter" / "port-filter.bpf.o")
+    packet = "00" * 12 + "0800" + "450000540001000040060000" + "0a000001" + "0a000002" + "0035100000080000" + "00" * 40
+    shown = []
+    for place in ("interpreter", "kernel"):
+        options = ["--observe-map", "dropped", "--observe-map", "limits", "--on", place, "--json"]
+        assert main(["run", path, "--packet", packet, *options]) == 0
+        shown.append(json.loads(capsys.readouterr().out)["observables"])
+    assert shown[0] == shown[1]
+    assert {"map.dropped[0]", "map.limits[0]", "map.limits[1]"} <= shown[0].keys()
