@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from equiv.bench import main
+from equiv.bench.kernel.command import _in_one_line
 from equiv.bench.kernel.objects import build_linux, in_folder
 from equiv.errors import InputError
 from equiv.oracle import available
@@ -38,9 +39,18 @@ def test_a_row_for_each_program(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_the_report_is_written_where_it_is_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(CORPORA / "five-tuple" / "five-tuple.bpf.o", tmp_path)
     target = tmp_path / "kernel.md"
-    assert main(["kernel", "--corpora", str(tmp_path), "--packets", "20", "--output", str(target)]) == 0
-    assert "**0 of 1 programs differ** on 20 packets" in target.read_text()
-    assert "0 of 1 programs differ" in capsys.readouterr().out
+    more = ["--objects", f"others={tmp_path}"]
+    assert main(["kernel", "--corpora", str(tmp_path), *more, "--packets", "20", "--output", str(target)]) == 0
+    text = target.read_text()
+    assert "**0 of 2 programs differ** on 40 packets" in text and "- others: 1 of 1 programs, 20 packets" in text
+    assert "0 of 2 programs differ" in capsys.readouterr().out
+
+
+def test_a_report_does_not_say_where_files_were() -> None:
+    assert _in_one_line("/home/me/linux-6.1/progs/x.c:4:2 (x instruction 7): calls it") == (
+        "x.c:4:2 (x instruction 7): calls it"
+    )
+    assert _in_one_line("R1 !read_ok\n\nat 1/2 of a/b") == "R1 !read_ok: at 1/2 of a/b"
 
 
 def test_an_empty_folder_is_unusable(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import re
 import resource
 import shlex
 import sys
@@ -30,6 +31,8 @@ from equiv.report.style import clean, is_terminal, shorten
 REPORT = "reports/kernel.md"
 NOT_RUN = "not run"
 LONGEST_REASON = 160
+FOLDERS = re.compile(r"(?<![\w/])/?(?:[\w.+-]+/)+(?=[\w.+-]+\.[cho]\b)")
+"""Where a source or object file is, which differs from machine to machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,9 @@ def main(arguments: list[str]) -> int:
 def _objects(options: argparse.Namespace, resources: ExitStack) -> tuple[dict[str, list[Path]], list[str]]:
     groups = {"corpora": in_folder(options.corpora)}
     notes = []
-    for folder in options.objects:
-        groups[Path(folder).resolve().name] = in_folder(folder)
+    for text in options.objects:
+        name, equals, folder = text.partition("=")
+        groups[name] = in_folder(folder if equals else text)
     if options.linux_source:
         into = Path(resources.enter_context(tempfile.TemporaryDirectory()))
         built = build_linux(options.linux_source, into, options.jobs)
@@ -208,6 +212,7 @@ def _row(
 
 def _in_one_line(text: str) -> str:
     """The first and, of a verifier's log, the last line."""
+    text = FOLDERS.sub("", text)
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     return ": ".join(dict.fromkeys([lines[0], lines[-1]])) if lines else ""
 
@@ -279,7 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of the corpora (default: corpora)")
     parser.add_argument(
-        "--objects", action="append", default=[], metavar="DIR", help="more object files, e.g. xdp-tools'"
+        "--objects", action="append", default=[], metavar="[NAME=]DIR", help="more object files, e.g. xdp-tools'"
     )
     parser.add_argument("--linux-source", metavar="DIR", help="a Linux tree whose samples and selftests are built")
     parser.add_argument("--packets", type=_count, default=10_000, metavar="N", help="for each program (default: 10000)")
