@@ -434,7 +434,20 @@ def test_time_dependent_verdict_is_not_equivalent_to_a_constant() -> None:
         call(KTIME), alu(isa.AND, 0, imm=1), when(isa.JEQ, 0, "odd", imm=1), returns(PASS), returns(DROP, "odd")
     )
     assert _check(Pair(timed, ALWAYS_PASS, frame())) != "equivalent"
-    assert _check(Pair(timed, timed, frame())) != "equivalent"
+
+
+def test_time_is_an_input_that_both_sides_are_said_to_share() -> None:
+    """D62: equal use of the clock is equal behaviour under a named assumption; unequal use is not."""
+
+    def timed(imm: int, times: int = 1) -> Loaded:
+        asked = [call(KTIME)] * times
+        return bpf(asked, alu(isa.AND, 0, imm=1), when(isa.JEQ, 0, "odd", imm=imm), returns(PASS), returns(DROP, "odd"))
+
+    same = api.check(timed(1), timed(1), kernel=False)
+    assert same.verdict == "equivalent"
+    assert any("n-th call of bpf_ktime_get_ns" in text for text in same.assumptions), same.assumptions
+    assert _check(Pair(timed(1), timed(0), frame())) != "equivalent"
+    assert _check(Pair(timed(1), timed(1, times=2), frame())) != "equivalent"
 
 
 def test_what_is_not_compared_does_not_matter() -> None:
