@@ -7,11 +7,12 @@ stores cut them, whatever path wrote them; constant offsets of pointers to anyth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from equiv.bpf import insn as isa
-from equiv.bpf.cells import Cells
-from equiv.bpf.cfg import ControlFlow
+from equiv.bpf.cells import Cells, part
+from equiv.bpf.cfg import ControlFlow, Function
 from equiv.bpf.context import FLOW_KEY_FIELDS, NHOFF, THOFF
 from equiv.bpf.environment import Environment
 from equiv.bpf.layout import Units, normalised, stack_units
@@ -22,6 +23,7 @@ from equiv.bpf.packet_snapshots import LayerShape, freeze, offsets, thaw
 from equiv.bpf.state import MAX_FRAMES, NOWHERE, Answers, Caller, State
 from equiv.bpf.steering import steering
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, stack
+from equiv.machine.loops import Loops
 from equiv.machine.protocol import Snapshot
 from equiv.term import Term, const
 
@@ -73,6 +75,8 @@ class Snapshots:
         self._live = live
         self._steers = steering(env.program, flow)
         self._units = {f.entry: stack_units(env.program, flow, f) for f in flow.functions}
+        self._loops = {function.entry: _loops(flow, function) for function in flow.functions}
+        self._cuts: dict[str, set[int]] = {}
         self._base = len(env.program.insns) * len(env.program.entries) + 2
 
     # --- freezing -----------------------------------------------------------------------------------------------
@@ -100,7 +104,7 @@ class Snapshots:
             self._cells(found, shape, f"s{number}.", self._live_cells(cells, live, slot))
         if state.keys:
             self._cells(found, shape, "keys.", normalised(state.keys, KEY_UNITS, self._env.little))
-        self._cells(found, shape, "meta.", state.meta)
+        self._cells(found, shape, "meta.", self._cut_alike("meta.", state.meta))
         self._cells(found, shape, "ctx.", state.ctx)
         if self._tail_calls_ahead(state):
             shape.append(_frozen(found, TAIL_CALLS, 0, 8, state.tail_calls))
@@ -170,6 +174,23 @@ class Snapshots:
             size, value = cells[offset]
             shape.append(_frozen(found, store, offset, size, value))
 
+    def _cut_alike(self, store: str, cells: Cells) -> Cells:
+        """Cells cut wherever any state cut this memory so far, so that paths that wrote it differently look alike."""
+        cuts = self._cuts.setdefault(store, set())
+        for offset, (size, _) in cells.items():
+            cuts |= {offset, offset + size}
+        result = cells
+        for offset, (size, value) in cells.items():
+            inner = [cut for cut in range(offset + 1, offset + size) if cut in cuts]
+            if not inner or not isinstance(value, Term):
+                continue
+            if result is cells:
+                result = dict(cells)
+            del result[offset]
+            for start, end in pairwise((offset, *inner, offset + size)):
+                result[start] = (end - start, part(value, size, start - offset, end - start, self._env.little))
+        return result
+
     def _map_values(self, found: dict[str, Term], shape: list[Shape], state: State) -> None:
         """Overlays in order of map, then constant keys by value, then others in order of their first write."""
         symbolic = 0
@@ -185,7 +206,7 @@ class Snapshots:
                 held = PointerShape("map value", name, 0, None, key.width, there)
                 found[f"{store}key"] = key
             shape.append(Shape(store, OVERLAY, 0, held))
-            self._cells(found, shape, store, cells)
+            self._cells(found, shape, store, self._cut_alike(f"map.{name}", cells))
 
     # --- thawing ------------------------------------------------------------------------------------------------
 
@@ -255,10 +276,26 @@ class Snapshots:
         """The functions' positions as digits, the entry function's first: what a call does comes before its return."""
         location = snapshot.location
         assert isinstance(location, Location)
+        return self._number([self._flow.order[slot] for slot in (*location.calls, location.slot)])
+
+    def loop_end(self, snapshot: Snapshot) -> int:
+        """The order's end of the innermost loop around the slot or around a call that led to it."""
+        location = snapshot.location
+        assert isinstance(location, Location)
+        slots = (*location.calls, location.slot)
+        digits = [self._flow.order[slot] for slot in slots]
+        for depth in range(len(slots) - 1, -1, -1):
+            end = self._loops[self._flow.function_at(slots[depth]).entry].end(digits[depth])
+            if end > digits[depth]:
+                return self._number([*digits[:depth], end + 1]) - 1
+        return self._number(digits)
+
+    def _number(self, digits: list[int]) -> int:
+        """Positions in the functions that call each other as one number, the entry function's most significant."""
         number = 0
-        for slot in (*location.calls, location.slot):
-            number = number * self._base + self._flow.order[slot] + 1
-        return int(number * self._base ** (MAX_FRAMES - 1 - len(location.calls)))
+        for digit in digits:
+            number = number * self._base + digit + 1
+        return int(number * self._base ** (MAX_FRAMES - len(digits)))
 
 
 TAIL_CALLS = "tail_calls."
@@ -266,6 +303,13 @@ TAIL_CALLS = "tail_calls."
 
 EFFECT = "effect."
 """Prefix of the cells that hold what helpers did."""
+
+
+def _loops(flow: ControlFlow, function: Function) -> Loops:
+    order = flow.order
+    slots = range(function.entry, function.end)
+    return Loops((order[t], order[s]) for s in slots for t in flow.successors[s] if order[t] <= order[s])
+
 
 OVERLAY = 1 << 20
 """`Shape.place` that opens the cells of a map value. The offset of its pointer is an index into `PRESENCE`."""

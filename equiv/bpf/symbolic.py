@@ -82,6 +82,10 @@ class BpfMachine:
         """Position in a weak topological order: the entry function's slot first, then its callee's, and so on."""
         return self._snapshots.order(snapshot)
 
+    def loop_end(self, snapshot: Snapshot) -> int:
+        """The greatest `order` of the innermost loop around the slot, or around the call that led to it."""
+        return self._snapshots.loop_end(snapshot)
+
     def place(self, snapshot: Snapshot) -> Place:
         """The source line of the instruction to execute next."""
         return self._place(self._snapshots.slot(snapshot))

@@ -135,6 +135,10 @@ class Machine(Protocol):
         """Position of the location in a weak topological order: a location's acyclic predecessors have less."""
         ...
 
+    def loop_end(self, snapshot: Snapshot) -> int:
+        """The greatest `order` of the innermost loop around the location, or about that; a hint."""
+        ...
+
     def place(self, snapshot: Snapshot) -> Place | None:
         """Where in the input this location is, for paths shown to people."""
         ...

@@ -33,7 +33,7 @@ from equiv.p4.code import (
     targets,
 )
 from equiv.p4.view import accept_code, observed_outputs, reject_code
-from equiv.table.order import weak_topological_order
+from equiv.table.order import back_edges, weak_topological_order
 from equiv.term import TRUE, Term, conj, const, eq, extract, ite, leaves, negate, substitute, ult
 
 MAX_RUN = 200_000
@@ -80,6 +80,7 @@ class ParserMachine:
         order = weak_topological_order(successors, code.start)
         self._stride = 1 + max(len(ops) for ops in self._blocks.values())
         self._position = {name: i for i, name in enumerate(order)}
+        self._loops = back_edges(successors, self._position)
         self._live = _liveness(self._blocks, order, {v: cells_read(o.values()) for v, o in self._outputs.items()})
         self._steering = _steering(self._blocks)
 
@@ -119,6 +120,10 @@ class ParserMachine:
     def order(self, snapshot: Snapshot) -> int:
         block, pc = _location(snapshot)
         return self._position[block] * self._stride + pc
+
+    def loop_end(self, snapshot: Snapshot) -> int:
+        block, _ = _location(snapshot)
+        return (self._loops.end(self._position[block]) + 1) * self._stride - 1
 
     def place(self, snapshot: Snapshot) -> Place | None:
         block, pc = _location(snapshot)

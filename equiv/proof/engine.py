@@ -13,25 +13,29 @@ from equiv.errors import InternalError, Place, ResourceLimit
 from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_length, packet_probe
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
-from equiv.proof.entry import Entry, Key, covers
+from equiv.proof.entry import Arrival, Entry, Key, covers
+from equiv.proof.exact import Search
 from equiv.proof.facts import Facts
 from equiv.proof.product import Ending, Product, Way, difference
 from equiv.proof.sums import abstracted
 from equiv.proof.termination import endless
-from equiv.proof.trace import Trace, Tracer
+from equiv.proof.trace import Trace, Tracer, distances_from_start
 from equiv.solve.backend import Backend, Model
 from equiv.term import TRUE, Term, conj, const, disj, leaves, negate, ult
 
-MAX_LEVEL = 2
+MAX_LEVEL = 3
 MAX_ROUNDS = 60
-TRACED_PER_ROUND = 12
+TRACED_PER_ROUND = 4
 """Endings looked into per round once merging is known to have forgotten something."""
 
-CHUNK = 250
+CHUNK = 60
 """Explorations between two looks at the outcomes found so far."""
 
-EARLY_SECONDS = 3.0
-"""Seconds that such a look may take."""
+LONG_EXPLORATION = 120
+"""Explorations after which a difference is suspected: pairs that are equal mostly need fewer."""
+
+EXACT_SECONDS = 2.0
+"""How long to look for a difference without merging, once one is suspected."""
 
 PUNT_EXAMPLES = 8
 
@@ -105,6 +109,8 @@ class Engine:
     _levels: dict[Key, int] = field(default_factory=dict)
     _deadline: float | None = None
     _guesses: dict[Term, Term] = field(default_factory=dict)
+    _searched: bool = False
+    _early_seconds: float = 0.5
 
     def run(self) -> Finding:
         """Decide. Raises ResourceLimit when the time is up before anything was found."""
@@ -118,6 +124,11 @@ class Engine:
             with self._phase("endings"):
                 open_endings = self._open_endings(product)
             blamed: dict[Key, None] = {}
+            if open_endings and not self._searched:
+                self._searched = True
+                with self._phase("early"):
+                    if any(e.kind == "outcomes" for e, _ in open_endings) and self._search_exactly(start):
+                        return self.finding
             with self._phase("trace"):
                 self._look_into(product, open_endings, start, blamed)
             if self.finding.witnesses or self.finding.faults:
@@ -149,12 +160,17 @@ class Engine:
                 with self._phase("early"):
                     if self._look_early(product, start, seen):
                         return True
+                    if not self._searched and product.counters.explorations >= LONG_EXPLORATION:
+                        self._searched = True
+                        if self._search_exactly(start):
+                            return True
         finally:
             self._note(product)
 
     def _look_early(self, product: Product, start: Facts, seen: set[tuple[Way, int]]) -> bool:
         """Whether one of the outcomes not looked at before is a difference that a real input shows."""
-        until = time.monotonic() + EARLY_SECONDS
+        until = time.monotonic() + self._early_seconds
+        distances = distances_from_start(product.all_entries())
         for way, ending in list(product.endings.items()):
             identity = way, ending.arrival.source_version
             if ending.kind != "outcomes" or identity in seen or not ending.arrival.is_current:
@@ -165,12 +181,35 @@ class Engine:
             conditions = self._differences(product, ending)
             if not conditions:
                 continue
-            tracer = Tracer(self.backend, start, seconds=self._left(EARLY_SECONDS))
+            if not self._searched:
+                self._searched = True
+                if self._search_exactly(start):
+                    return True
+            tracer = Tracer(self.backend, start, distances, seconds=self._left(self._early_seconds))
             trace = self._trace(tracer, ending, conditions)
             if trace.model is not None:
                 self._reached(ending, conditions, trace)
                 return True
+        self._early_seconds = min(2 * self._early_seconds, 4.0)
         return False
+
+    def _search_exactly(self, start: Facts) -> bool:
+        """Whether a search without merging shows a difference."""
+        product = Product(self.left, self.right, self.backend, start, {}, self._deadline, exact=True)
+        product.on_progress = self._report_exploring
+        found = Search(product, lambda ending: self._differences(product, ending), self.backend).run(EXACT_SECONDS)
+        if found is None:
+            return False
+        self._note(product)
+        arrival: Arrival | None = found.ending.arrival
+        steps: list[tuple[str, str]] = []
+        while arrival is not None:
+            steps[:0] = arrival.steps
+            source = arrival.source
+            arrival = None if source is None else next(iter(source.arrivals.values()))
+        cause = (tuple(found.conditions), found.ending.arrival.source and found.ending.arrival.source.key)
+        self.finding.witnesses.append(Witness(found.model, tuple(found.conditions), tuple(steps), cause))
+        return True
 
     # --- endings ------------------------------------------------------------------------------------------------
 
@@ -229,7 +268,7 @@ class Engine:
         """Trace a difference back, first as it was guessed."""
         for condition in conditions.values():
             if (guess := self._guesses.get(condition)) is not None:
-                trace = Tracer(self.backend, tracer.start, seconds=self._left(5)).find(
+                trace = Tracer(self.backend, tracer.start, tracer.distances, seconds=self._left(5)).find(
                     ending.arrival, conj(condition, guess)
                 )
                 if trace.model is not None:
@@ -240,17 +279,18 @@ class Engine:
         self, product: Product, endings: list[tuple[Ending, dict[str, Term]]], start: Facts, blamed: dict[Key, None]
     ) -> None:
         """Trace open endings back to real inputs, or to the merges to blame."""
+        distances = distances_from_start(product.all_entries())
         for looked, (ending, conditions) in enumerate(sorted(endings, key=lambda item: _depth(item[0]))):
             if blamed and looked >= TRACED_PER_ROUND:
                 return
             self._check_time()
             if self.on_progress is not None:
                 self.on_progress("looking into differences", looked, len(endings) - looked)
-            tracer = Tracer(self.backend, start, seconds=self._left(20), shortest=ending.kind == "outcomes")
+            tracer = Tracer(self.backend, start, distances, self._left(20), shortest=ending.kind == "outcomes")
             trace = self._trace(tracer, ending, conditions)
             if trace.model is not None:
                 self._reached(ending, conditions, trace)
-            elif trace.blamed and trace.complete:
+            elif trace.blamed:
                 blamed.update(trace.blamed)
             elif not trace.complete:
                 self.finding.unknown.append(_unfinished(ending, conditions))
@@ -271,6 +311,7 @@ class Engine:
     def _punts(self, product: Product, start: Facts) -> None:
         """One example per way of handing packets to the host."""
         seen: set[object] = set()
+        distances = distances_from_start(product.all_entries())
         for ending in product.current_endings():
             if ending.kind != "punt" or len(seen) >= PUNT_EXAMPLES:
                 continue
@@ -280,7 +321,7 @@ class Engine:
             if identity in seen:
                 continue
             seen.add(identity)
-            tracer = Tracer(self.backend, start, seconds=2, shortest=False)
+            tracer = Tracer(self.backend, start, distances, seconds=2, shortest=False)
             trace = tracer.find(ending.arrival, TRUE)
             if trace.model is not None:
                 self.finding.punted.append(Reached(ending.side, label, None, trace.model, trace.steps))
@@ -288,7 +329,9 @@ class Engine:
     # --- soundness of the whole ---------------------------------------------------------------------------------
 
     def _audit(self, product: Product) -> None:
-        """Every current arrival is covered by a stored entry: the relation is inductive as far as it was explored."""
+        """Every way on from every entry was recorded, every current arrival is covered: the relation is inductive."""
+        if (lost := product.unrecorded()) is not None:
+            raise InternalError(f"a way on from joint state {lost.id} was lost")
         for entry in product.all_entries():
             for way in entry.arrivals.values():
                 if not way.is_current or covers(entry, way.cells, way.facts, self._entails):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from equiv.proof.facts import Facts
 from equiv.term import Term, conj, const, eq, extract, substitute, uge, ule
@@ -104,6 +105,16 @@ class Entry:
     parent: Entry | None = None
     """The entry that this one was first reached from."""
     rounds: Rounds = (0, 0)
+    waiting: dict[tuple[int, tuple[int, ...]], Any] = field(default_factory=dict)
+    """The arrivals as they were put on the work list, to be looked at again if this entry is taken back."""
+    successors: dict[int, Entry] = field(default_factory=dict)
+    """Entries that have arrivals from this one, by id."""
+    ways: set[tuple[int, ...]] = field(default_factory=set)
+    """Branches that are possible from this entry as it is: each must be an arrival or an ending."""
+    expanded: int = -1
+    """The version that `ways` are of."""
+    narrowed: int = 0
+    is_retracted: bool = False
 
 
 def match(entry: Entry, cells: Cells, facts: Facts, entails: Entails = undecided) -> dict[Term, Term] | None:

@@ -39,9 +39,15 @@ Interval = tuple[int | None, int | None]
 SYMBOL_PREFIX = "~"
 """Names of merged quantities begin so; no input's name does."""
 
+PLACE_PREFIX = "~@"
+"""Names of merged packet offsets begin so."""
+
 MAX_COMBINED = 24
 """At most this many stored bounds are tried as parts of a form that is asked about."""
 
+
+MAX_PROPAGATED = 24
+"""Sums looked at after one literal was added."""
 
 BOUND_WIDTH = 64
 """Leaves are widened to this before they are taken apart, so that their parts are the ones addresses are made of."""
@@ -54,6 +60,11 @@ class Contradiction(Exception):
 def is_symbol(leaf: Term) -> bool:
     """Whether a leaf is a merged quantity rather than an input."""
     return leaf.op == "var" and leaf.data[0].startswith(SYMBOL_PREFIX)
+
+
+def is_place(leaf: Term) -> bool:
+    """Whether a leaf is a merged packet offset."""
+    return leaf.op == "var" and leaf.data[0].startswith(PLACE_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +284,22 @@ class Facts:
         if stored is not None:
             low = low if stored[0] is None else max(low, stored[0])
             high = high if stored[1] is None else min(high, stored[1])
+        if atom.op == "extract":
+            low, high = self._slice_bound(atom, low, high)
+        return low, high
+
+    def _slice_bound(self, atom: Term, low: int, high: int) -> tuple[int, int]:
+        """Sharper bounds of a slice from those stored for slices of the same leaf that begin at the same bit above."""
+        (top, bottom), leaf = atom.data, atom.args[0]
+        for other in range(top):
+            stored = self.bounds.get(((extract(top, other, leaf), 1),)) if other != bottom else None
+            if stored is None:
+                continue
+            shift = bottom - other
+            if stored[0] is not None:
+                low = max(low, stored[0] >> shift if shift > 0 else stored[0] << -shift)
+            if stored[1] is not None:
+                high = min(high, stored[1] >> shift if shift > 0 else ((stored[1] + 1) << -shift) - 1)
         return low, high
 
     def term_bound(self, term: Term) -> tuple[int, int]:
@@ -326,8 +353,8 @@ class _Draft:
                 raise Contradiction
             return
         so_far = Facts(self.literals, self.fixed, self.bounds, self.replacement)
-        if atom.op == "ult" and so_far._compare(atom) is sense:
-            return  # a weaker bound than one that is known
+        if (atom.op == "ult" or (atom.op == "eq" and not sense)) and so_far._compare(atom) is sense:
+            return  # weaker than what is known
         self._note(atom, sense)
         match atom.op:
             case "eq":
@@ -352,13 +379,12 @@ class _Draft:
         atoms, constant = _difference(left, right)
         if sense:
             self._bound(atoms, -constant, -constant)
-        elif b.is_const:
-            stripped = _strip_zero(a)
-            low, high = so_far.atom_bound(stripped)
-            if low == b.value:
-                self._bound({stripped: 1}, low + 1, None)
-            if high == b.value:
-                self._bound({stripped: 1}, None, high - 1)
+            return
+        low, high = so_far.bound(atoms, constant)
+        if low == 0:  # an end of what was possible is cut off
+            self._bound(atoms, 1 - constant, None)
+        if high == 0:
+            self._bound(atoms, None, -1 - constant)
 
     def _ordering(self, atom: Term, sense: bool, so_far: Facts) -> None:
         left, right = so_far.exact_form(atom.args[0]), so_far.exact_form(atom.args[1])
@@ -385,6 +411,38 @@ class _Draft:
         self._store(form, low, high)
         if any(atom in self.replacement for atom in form):
             self._restate(form, low, high)
+        self._propagate(_key(form)[0])
+
+    def _propagate(self, key: Key) -> None:
+        """Sharpen the bounds of single atoms by those of sums, so that chains of comparisons are one step long."""
+        view = Facts(self.literals, self.fixed, self.bounds, self.replacement)
+        todo = [key] if len(key) > 1 else self._sums_with(key[0][0])
+        for _ in range(MAX_PROPAGATED):
+            if not todo:
+                return
+            key = todo.pop()
+            low, high = self.bounds[key]
+            known = {atom: view.atom_bound(atom) for atom, _ in key}
+            least = sum(c * known[a][c < 0] for a, c in key)
+            most = sum(c * known[a][c > 0] for a, c in key)
+            for atom, c in key:
+                (atom_low, atom_high), negative = known[atom], c < 0
+                under, over = None, None
+                if high is not None:  # c * atom <= high - the least of the rest
+                    share = high - (least - c * known[atom][negative])
+                    under, over = (-(share // -c), None) if negative else (None, share // c)
+                if low is not None:  # c * atom >= low - the most of the rest
+                    share = low - (most - c * known[atom][not negative])
+                    if negative:
+                        over = _smaller(over, share // c)
+                    else:
+                        under = _larger(under, -(-share // c))
+                if (under is not None and under > atom_low) or (over is not None and over < atom_high):
+                    self._store({atom: 1}, under, over)
+                    todo += [other for other in self._sums_with(atom) if other != key and other not in todo]
+
+    def _sums_with(self, atom: Term) -> list[Key]:
+        return [key for key in self.bounds if len(key) > 1 and any(a is atom for a, _ in key)]
 
     def _restate(self, form: Mapping[Term, int], low: int | None, high: int | None) -> None:
         """Store a bound once more in terms of the open bits of leaves of which some are fixed."""
@@ -420,6 +478,9 @@ class _Draft:
                 raise Contradiction
             if full_low == full_high:
                 self._fix(atom, full_low)
+            if atom.op == "extract" and atom.data[0] == atom.args[0].width - 1:  # the upper bits bound the whole
+                shift = atom.data[1]
+                self._store({atom.args[0]: 1}, full_low << shift, ((full_high + 1) << shift) - 1)
         elif low is not None and high is not None and low > high:
             raise Contradiction
 

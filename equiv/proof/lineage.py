@@ -55,3 +55,8 @@ def _last_visit(key: Key, arrival: Arrival) -> Entry | None:
             return entry
         entry = entry.parent
     return None
+
+
+def lineage_of(key: Key, arrival: Arrival) -> bool:
+    """Whether the way to `arrival` was at `key` before."""
+    return _last_visit(key, arrival) is not None

@@ -15,22 +15,43 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from equiv.errors import ResourceLimit
-from equiv.machine.inputs import ADDRESS_WIDTH, PACKET, linear_length, packet_length
+from equiv.machine.inputs import ADDRESS_WIDTH, PACKET, packet_length
 from equiv.machine.protocol import Branch, Done, Fault, Fork, Machine, Native, Outcome, Snapshot, Stop, Stuck
 from equiv.proof.cubes import is_plainly_open
 from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
-from equiv.proof.facts import Contradiction, Facts, is_symbol
-from equiv.proof.join import compress, join
-from equiv.proof.lineage import Lineage
+from equiv.proof.facts import Contradiction, Facts, is_place, is_symbol
+from equiv.proof.join import join, narrow
+from equiv.proof.lineage import Lineage, lineage_of
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models
-from equiv.term import Term, conj, const, disj, distinct, eq, integer_form, leaves, negate, substitute
+from equiv.term import (
+    Term,
+    conj,
+    const,
+    disj,
+    distinct,
+    eq,
+    from_linear,
+    integer_form,
+    leaves,
+    negate,
+    resize,
+    signed,
+    substitute,
+    to_linear,
+)
 
 CROWDED = 64
 """More entries than this at one joint location are merged whatever they forget (widening)."""
 
 MAX_JOINS = 40
 """An entry joined into more often than this keeps no facts at all, so that exploration ends."""
+
+MAX_NARROWED = 3
+"""How often an entry's bounds are tightened again after widening."""
+
+ROUND_SHIFT = 200
+"""Places of a round in a priority; no `order` is that large."""
 
 Level = int
 
@@ -92,12 +113,19 @@ class Product:
     deadline: float | None = None
     on_progress: Callable[[int, int], None] | None = None
     max_entries: int = 200_000
+    exact: bool = False
+    """Merge nothing but what is covered, and go through loops round by round."""
     entries: dict[Key, list[Entry]] = field(default_factory=dict)
     endings: dict[Way, Ending] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     models: Models = field(default_factory=Models)
     _pending: dict[Key, list[Waiting]] = field(default_factory=dict)
-    _queue: list[tuple[int, int, int, Key]] = field(default_factory=list)
+    cuts: set[Key] = field(default_factory=set)
+    """Joint locations that a run comes back to: loops are cut there."""
+    thresholds: dict[Term, set[int]] = field(default_factory=dict)
+    """Merged numbers to the values that decisions compared them with."""
+    _queue: list[tuple[int, int, Key]] = field(default_factory=list)
+    _due: dict[Key, int] = field(default_factory=dict)
     _lineages: dict[Key, Lineage] = field(default_factory=dict)
     _started: bool = False
     _ids: count[int] = field(default_factory=count)
@@ -118,9 +146,13 @@ class Product:
         while self._queue:
             if stop is not None and self.counters.explorations >= stop:
                 return False
-            *_, key = heapq.heappop(self._queue)
-            arrivals = self._pending.pop(key, [])
-            for changed in self._absorb(key, arrivals):
+            priority, _, key = heapq.heappop(self._queue)
+            if self._due.get(key) != priority:
+                continue  # put off since
+            del self._due[key]
+            for changed in self._absorb(key, self._pending.pop(key)):
+                if changed.is_retracted:
+                    continue
                 self._check_budget()
                 self.counters.explorations += 1
                 self._expand(
@@ -139,6 +171,16 @@ class Product:
         """Endings reached from entries as they are now."""
         return [ending for ending in self.endings.values() if ending.arrival.is_current]
 
+    def unrecorded(self) -> Entry | None:
+        """An entry with a way on that is neither a current arrival nor a current ending; None where there is none."""
+        recorded = {way for way, ending in self.endings.items() if ending.arrival.is_current}
+        for entry in self.all_entries():
+            recorded |= {way for way, arrival in entry.arrivals.items() if arrival.is_current}
+        for entry in self.all_entries():
+            if entry.expanded != entry.version or any((entry.id, label) not in recorded for label in entry.ways):
+                return entry
+        return None
+
     def _check_budget(self) -> None:
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise ResourceLimit("the time limit was reached")
@@ -148,11 +190,29 @@ class Product:
         if self.on_progress is not None and total % 16 == 0:
             self.on_progress(self.counters.explorations, len(self._queue))
 
+    def _queue_arrival(self, waiting: Waiting) -> None:
+        """Put an arrival on the work list. One that closes a loop waits until the loop's body has been gone through."""
+        _, arrival, left, right = waiting
+        key = (left.location, right.location, tuple(arrival.cells))
+        source, priority = arrival.source, 0
+        for side, (machine, snapshot) in enumerate(((self.left, left), (self.right, right))):
+            here = _order(machine, snapshot)
+            goes_back = source is not None and here < source.orders[side]
+            priority += machine.loop_end(snapshot) if goes_back else here
+        if self.exact:
+            priority += sum(arrival.rounds) << ROUND_SHIFT
+        self._pending.setdefault(key, []).append(waiting)
+        due = self._due.get(key)
+        if due is None or due < priority:
+            self._due[key] = priority
+            heapq.heappush(self._queue, (priority, next(self._ticks), key))
+
     def _absorb(self, key: Key, arrivals: list[Waiting]) -> list[Entry]:
         """Merge arrivals into the entries at `key`; the entries that changed or are new."""
         stored = self.entries.setdefault(key, [])
         changed: dict[int, Entry] = {}
-        for label, arrival, left, right in arrivals:
+        for waiting in arrivals:
+            label, arrival, left, right = waiting
             if not arrival.is_current:
                 continue
             home = self._home(key, stored, arrival, changed)
@@ -168,11 +228,23 @@ class Product:
                     parent=arrival.source,
                     rounds=arrival.rounds,
                 )
-                if sum(arrival.rounds) and (shorter := compress(home, arrival.hints)) is not None:
-                    home.cells, home.symbols, home.facts = shorter.cells, shorter.symbols, shorter.facts
                 stored.append(home)
                 changed[home.id] = home
             home.arrivals[label] = arrival
+            if arrival.source is not None:
+                arrival.source.successors[home.id] = home
+            home.waiting[label] = waiting
+        if key in self.cuts and not changed:
+            for entry in stored:
+                if entry.narrowed < MAX_NARROWED and (narrower := narrow(entry, self.thresholds)) is not None:
+                    entry.narrowed += 1
+                    entry.cells, entry.symbols, entry.facts = narrower.cells, narrower.symbols, narrower.facts
+                    self._retract(entry)
+                    changed[entry.id] = entry
+                    for label, way in list(entry.arrivals.items()):
+                        if way.is_current and not covers(entry, way.cells, way.facts):
+                            del entry.arrivals[label]  # the guess was too tight: it is joined once more
+                            self._queue_arrival(entry.waiting[label])
         return list(changed.values())
 
     def _home(self, key: Key, stored: list[Entry], arrival: Arrival, changed: dict[int, Entry]) -> Entry | None:
@@ -180,10 +252,14 @@ class Product:
         for entry in stored:
             if covers(entry, arrival.cells, arrival.facts):
                 return entry
+        if self.exact:
+            return None
         lineage = self._lineages.setdefault(key, Lineage())
         lineage.note(key, arrival)
-        level = self.levels.get(key, 0)
-        if len(stored) >= CROWDED:
+        if key not in self.cuts and lineage_of(key, arrival):
+            self.cuts.add(key)
+        level = self.levels.get(key, 0) - (key in self.cuts)
+        if len(stored) >= CROWDED or level < 0:
             level = -1
         elif isinstance(key[0], Finished) or isinstance(key[1], Finished):
             return None  # one side has ended; the other should soon, if nothing that is known is forgotten
@@ -196,10 +272,30 @@ class Product:
             entry.joins += 1
             if entry.joins > MAX_JOINS:
                 entry.facts = Facts()
-            entry.version += 1
+            self._retract(entry)
             changed[entry.id] = entry
             return entry
         return None
+
+    def _retract(self, changed: Entry) -> None:
+        """Take back what was concluded from an entry before it changed; other ways to those places are tried again."""
+        changed.version += 1
+        todo = [changed]
+        gone: dict[int, Entry] = {}
+        while todo:
+            for successor in todo.pop().successors.values():
+                if successor is changed or successor.id in gone or successor.is_retracted:
+                    continue
+                successor.version += 1
+                successor.is_retracted = True
+                gone[successor.id] = successor
+                todo.append(successor)
+        changed.successors = {}
+        for entry in gone.values():
+            self.entries[entry.key].remove(entry)
+            for label, way in entry.arrivals.items():
+                if way.is_current:
+                    self._queue_arrival(entry.waiting[label])
 
     # --- one step -----------------------------------------------------------------------------------------------
 
@@ -213,6 +309,8 @@ class Product:
 
     def _expand(self, source: Entry | None, facts: Facts, left: Native | Done, right: Native | Done) -> None:
         """Take one decision from `source` and hand every way on to where it arrives."""
+        if source is not None:
+            source.ways, source.expanded = set(), source.version
         sides = {
             "L": _Side(self.left, self._run(self.left, left, facts)),
             "R": _Side(self.right, self._run(self.right, right, facts)),
@@ -222,7 +320,7 @@ class Product:
         if source is None:  # the start is a joint state like any other
             self._arrive(None, self.start, facts, sides, (), ())
             return
-        side = self._earlier(facts, sides)
+        side = self._earlier(source, facts, sides)
         fork = sides[side].stop
         assert isinstance(fork, Fork)
         for number, branch in enumerate(fork.branches):
@@ -272,6 +370,8 @@ class Product:
         if not kind:
             return False
         identity = -1 if source is None else source.id
+        if source is not None:
+            source.ways.add(label)
         arrival = Arrival(source, source.version if source else 0, {}, facts, added, steps)
         self.endings[identity, label] = Ending(kind, left, right, arrival, side)
         return True
@@ -296,8 +396,9 @@ class Product:
             frozenset({f"L.{n}" for n in left.offsets} | {f"R.{n}" for n in right.offsets}),
             frozenset({f"L.{n}" for n in left.steering} | {f"R.{n}" for n in right.steering}),
         )
-        key = (left.location, right.location, tuple(cells))
         identity = (-1 if source is None else source.id, label)
+        if source is not None:
+            source.ways.add(label)
         arrival = Arrival(
             source,
             source.version if source else 0,
@@ -308,12 +409,7 @@ class Product:
             hints,
             self._rounds(source, left, right),
         )
-        waiting = self._pending.get(key)
-        if waiting is None:
-            waiting = self._pending[key] = []
-            order = _order(self.left, left) + _order(self.right, right)
-            heapq.heappush(self._queue, (sum(arrival.rounds), order, next(self._ticks), key))
-        waiting.append((identity, arrival, left, right))
+        self._queue_arrival((identity, arrival, left, right))
 
     def _rounds(self, source: Entry | None, left: Snapshot, right: Snapshot) -> Rounds:
         """The source's rounds, and one more for a side that went back in its order."""
@@ -331,6 +427,7 @@ class Product:
         answer = facts.decide(guard)
         if answer is not None:
             return answer
+        self._note_threshold(guard)
         relevant = facts.about(guard)
         if not relevant or is_plainly_open(facts.simplify(guard), relevant):
             return None
@@ -345,6 +442,24 @@ class Product:
         self._asked[question] = answer
         return answer
 
+    def _note_threshold(self, guard: Term) -> None:
+        """Remember which value a merged number is compared with: a counter may stop there."""
+        while guard.op == "not":
+            guard = guard.args[0]
+        if guard.op != "eq" or not guard.args[1].is_const:
+            return
+        atoms, constant = to_linear(guard.args[0])
+        if len(atoms) != 1:
+            return
+        ((atom, coefficient),) = atoms.items()
+        base = atom.args[-1] if atom.op == "concat" else atom
+        if base.op == "extract" and base.data[1] == 0:
+            base = base.args[0]
+        if coefficient in (1, -1) and is_symbol(base):
+            value = (signed(guard.args[1].value, guard.args[1].width) - constant) * coefficient
+            if value > 0:
+                self.thresholds.setdefault(base, set()).add(value)
+
     def _possible(self, facts: list[Term], condition: Term) -> bool:
         """Whether `condition` can hold with `facts`, as far as a model or the solver can tell."""
         if self.models.satisfy(facts, condition):
@@ -354,35 +469,31 @@ class Product:
             self.models.remember(answer.model)
         return answer.status != "unsat"
 
-    def _earlier(self, facts: Facts, sides: dict[str, _Side]) -> str:
-        """The side to take further: the one whose decision looks at the earlier byte."""
+    def _earlier(self, source: Entry, facts: Facts, sides: dict[str, _Side]) -> str:
+        """The side to take further: the one whose decision looks at the earlier byte, or that went round less often."""
         left, right = sides["L"].stop, sides["R"].stop
         if not isinstance(left, Fork):
             return "R"
         if not isinstance(right, Fork):
             return "L"
-        places = [
-            _reach(facts, fork) or self._frontier(facts, sides[name]) for name, fork in (("L", left), ("R", right))
-        ]
+        places = _reach(facts, left), _reach(facts, right)
+        if places[0] is None or places[1] is None:  # a decision that looks at no packet byte waits for nothing
+            return "L" if places[0] is None else "R"
         a, b = integer_form(places[0]), integer_form(places[1])
         if a is not None and b is not None:
             difference = dict(b[0])
             for atom, coefficient in a[0].items():
                 difference[atom] = difference.get(atom, 0) - coefficient
             low, high = facts.bound({t: c for t, c in difference.items() if c}, b[1] - a[1])
-            if low is not None and low >= 0:
+            if low is not None and low >= 0 and high != 0:
                 return "L"
-            if high is not None and high <= 0:
+            if high is not None and high <= 0 and low != 0:
                 return "R"
-        return "L" if facts.term_bound(places[0])[0] <= facts.term_bound(places[1])[0] else "R"
-
-    def _frontier(self, facts: Facts, side: _Side) -> Term:
-        """The furthest packet offset that a side holds, the packet's end aside: where it stands if it looks nowhere."""
-        assert isinstance(side.stop, Fork)
-        snapshot = side.machine.snapshot(side.stop.before)
-        held = [snapshot.cells[name] for name in snapshot.offsets]
-        inner = [term for term in held if packet_length() not in leaves(term) and linear_length() not in leaves(term)]
-        return max(inner, key=lambda term: facts.term_bound(term)[0], default=const(0, ADDRESS_WIDTH))
+            if low != 0 or high != 0:
+                lows = facts.term_bound(places[0])[0], facts.term_bound(places[1])[0]
+                if lows[0] != lows[1]:
+                    return "L" if lows[0] < lows[1] else "R"
+        return "L" if source.rounds[0] <= source.rounds[1] else "R"
 
 
 def _ending(left: Stop, right: Stop) -> tuple[str, str]:
@@ -434,7 +545,7 @@ def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
 
 
 def _order(machine: Machine, snapshot: Snapshot) -> int:
-    return 1 << 40 if isinstance(snapshot.location, Finished) else machine.order(snapshot)
+    return 1 << 160 if isinstance(snapshot.location, Finished) else machine.order(snapshot)
 
 
 def _reach(facts: Facts, fork: Fork) -> Term | None:
@@ -460,9 +571,26 @@ def _addresses(guard: Term) -> Iterable[Term]:
             stack.extend(node.args)
         elif node.op in ("ult", "eq"):
             length = packet_length()
+            yield from _places(node)
             for here, there in (node.args, node.args[::-1]):
                 if length in leaves(there) and length not in leaves(here):
                     yield here
+
+
+def _places(comparison: Term) -> Iterable[Term]:
+    """The offset that a comparison of numbers is about: a merged one, and what is added to it on its side."""
+    a, b = (integer_form(arg) for arg in comparison.args)
+    if a is None or b is None:
+        return
+    form = dict(a[0])
+    for atom, coefficient in b[0].items():
+        form[atom] = form.get(atom, 0) - coefficient
+    for atom, coefficient in form.items():
+        if coefficient in (1, -1) and any(is_place(leaf) for leaf in leaves(atom) if leaf.op == "var"):
+            same = {resize(x, ADDRESS_WIDTH): c * coefficient for x, c in form.items() if c * coefficient > 0}
+            same.pop(packet_length(), None)
+            yield from_linear((same, -1), ADDRESS_WIDTH)  # known once what is before it was read
+            return
 
 
 def difference(left: Outcome, right: Outcome, counts: Callable[[str], frozenset[int] | None]) -> dict[str, Term]:

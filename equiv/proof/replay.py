@@ -155,11 +155,15 @@ def _with_bytes(given: Input, values: Mapping[int, int]) -> Input:
     return replace(given, packet=bytes(packet))
 
 
+MANY_LENGTHS = 256
+"""Of a long packet, so many lengths above the least and below its own are tried."""
+
+
 def _lengths(length: int, minimum: int) -> Iterable[int]:
     """Shorter lengths worth trying, the shortest first."""
-    if length - minimum <= 256:
+    if length - minimum <= 2 * MANY_LENGTHS:
         return range(minimum, length)
-    return [minimum, *range(max(minimum, length - 256), length)]
+    return [*range(minimum, minimum + MANY_LENGTHS), *range(length - MANY_LENGTHS, length)]
 
 
 def _clip(linear: int | None, length: int) -> int | None:

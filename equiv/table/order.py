@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from equiv.components import strongly_connected
+from equiv.machine.loops import Loops
 
 Graph = Mapping[str, Sequence[str]]
 
@@ -86,3 +87,13 @@ def _postorder(graph: Graph, start: str) -> Iterator[str]:
         else:
             stack.pop()
             yield node
+
+
+def back_edges(successors: Mapping[str, list[str]], position: Mapping[str, int]) -> Loops:
+    """The loops of an order: `position` of each state in it."""
+    return Loops(
+        (position[target], position[source])
+        for source, targets in successors.items()
+        for target in targets
+        if position[target] <= position[source]
+    )

@@ -32,7 +32,7 @@ from equiv.table.code import (
 )
 from equiv.table.liveness import Liveness, steering
 from equiv.table.model import Table, Target
-from equiv.table.order import weak_topological_order
+from equiv.table.order import back_edges, weak_topological_order
 from equiv.table.outcome import Outcomes
 from equiv.table.terms import Reader
 from equiv.table.verdicts import code_of
@@ -79,6 +79,7 @@ class TableMachine:
         order = weak_topological_order(successors, "start")
         self._stride = 1 + max(len(ops) for ops in self._code.values())
         self._position = {name: i for i, name in enumerate(order)}
+        self._loops = back_edges(successors, self._position)
         self._widths = _cell_widths(table, self._outcomes)
         self._liveness = Liveness(self._code, order, self._pieces, table.instances, self._outcomes.cells_read)
 
@@ -122,6 +123,10 @@ class TableMachine:
     def order(self, snapshot: Snapshot) -> int:
         name, pc = _location(snapshot)
         return self._position[name] * self._stride + pc
+
+    def loop_end(self, snapshot: Snapshot) -> int:
+        name, _ = _location(snapshot)
+        return (self._loops.end(self._position[name]) + 1) * self._stride - 1
 
     def place(self, snapshot: Snapshot) -> Place | None:
         name, pc = _location(snapshot)

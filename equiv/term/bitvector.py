@@ -33,12 +33,11 @@ def concat(*parts: Term) -> Term:
     if len(flat) == 1:
         return flat[0]
     if len(flat) == 2 and flat[1].op == "extract" and flat[1].data[1] == 0 and flat[0].is_const:
-        whole = flat[1].args[0]  # the bits in front are what they were before they were cut off
-        if (
-            whole.width == flat[0].width + flat[1].width
-            and whole.lo >> flat[1].width == whole.hi >> flat[1].width == flat[0].value
-        ):
-            return whole
+        whole, cut = flat[1].args[0], flat[1].width  # the bits in front are what they were before they were cut off
+        more = whole.width - cut
+        if 0 < more <= flat[0].width and whole.lo >> cut == whole.hi >> cut == flat[0].value & mask(more):
+            rest = flat[0].width - more
+            return whole if rest == 0 else concat(const(flat[0].value >> more, rest), whole)
     width = lo = hi = zeros = ones = 0
     for piece in flat:
         width += piece.width
@@ -84,6 +83,8 @@ def extract(hi: int, lo: int, x: Term) -> Term:
         case "add":
             if hi + 1 < x.width:  # carries only move up: the bits above cannot matter
                 return extract(hi, lo, _narrow_sum(hi + 1, x))
+            if lo and _divides(1 << lo, x):
+                return _shifted_sum(hi, lo, x)
         case "mul":
             if hi + 1 < x.width:
                 return extract(hi, lo, bvmul(extract(hi, 0, x.args[0]), extract(hi, 0, x.args[1])))
@@ -109,6 +110,20 @@ def _pieces(hi: int, lo: int, x: Term) -> Iterator[Term]:
         if bottom <= hi and top > lo:
             yield extract(min(hi, top - 1) - bottom, max(lo, bottom) - bottom, piece)
         top = bottom
+
+
+def _divides(factor: int, x: Term) -> bool:
+    """Whether `factor`, a power of two, divides every coefficient and the constant of sum `x`."""
+    coefficients, constant = x.data
+    return all(c % factor == 0 for c in coefficients) and constant % factor == 0
+
+
+def _shifted_sum(hi: int, lo: int, x: Term) -> Term:
+    """Bits `hi`..`lo` of sum `x`, of which 2^lo divides every part: the sum of the quotients."""
+    coefficients, constant = x.data
+    width = hi - lo + 1
+    atoms = ((extract(width - 1, 0, a), c >> lo) for a, c in zip(x.args, coefficients))
+    return from_linear(_gather(atoms, constant >> lo), width)
 
 
 def _narrow_sum(width: int, x: Term) -> Term:
@@ -439,6 +454,9 @@ def _as_field(atoms: Mapping[Term, int], constant: int, width: int) -> Term | No
         if bits & used:
             return None
         used |= bits
+    if len(atoms) == 1 and constant == 0:
+        ((atom, coefficient),) = atoms.items()
+        return bvshl(atom, const(coefficient.bit_length() - 1, width))
     result = const(constant, width)
     for atom, coefficient in atoms.items():
         result = _or2(result, bvshl(atom, const(coefficient.bit_length() - 1, width)))

@@ -14,9 +14,10 @@ from literals import CURSOR, LENGTH, OFFSET, Literals, byte
 from reference import Values
 from strategies import Chooser, Drawn, seeds
 
-from equiv.proof.entry import Cells, Definition, Entry, Hints, covers, match
+from equiv.proof.entry import Arrival, Cells, Definition, Entry, Hints, covers, match
 from equiv.proof.facts import Facts
-from equiv.proof.join import Joined, join
+from equiv.proof.join import join, narrow
+from equiv.proof.merge import Joined
 from equiv.term import (
     Term,
     bvadd,
@@ -174,10 +175,23 @@ def test_pointers_that_move_together_keep_their_distance() -> None:
 
 
 def test_what_falls_as_a_cursor_rises_is_kept_as_such() -> None:
-    stored = {"L.cursor": CURSOR, "L.left": bvsub(LENGTH, CURSOR)}
+    stored = {"L.cursor": CURSOR, "R.left": bvsub(LENGTH, CURSOR)}
     there = bvadd(CURSOR, number(4), OFFSET)
-    joined = merged(stored, {"L.cursor": there, "L.left": bvsub(LENGTH, there)})
-    assert joined.cells["L.left"] is bvsub(LENGTH, joined.cells["L.cursor"])
+    joined = merged(stored, {"L.cursor": there, "R.left": bvsub(LENGTH, there)})
+    assert joined.cells["R.left"] is bvsub(LENGTH, joined.cells["L.cursor"])
+
+
+def test_what_one_side_alone_would_forget_keeps_states_apart_but_where_a_loop_is_cut() -> None:
+    stored, arrived = {"L.cursor": CURSOR, "R.cursor": CURSOR}, {"L.cursor": OFFSET, "R.cursor": CURSOR}
+    assert join(new_entry(stored, Facts()), arrived, Facts(), hints(stored), 0) is None
+    assert join(new_entry(stored, Facts()), arrived, Facts(), hints(stored), -1) is not None
+
+
+def test_a_cursor_that_moves_by_four_for_each_label_stays_a_multiple_of_their_count() -> None:
+    stored = {"L.count": number(1), "R.cursor": number(18)}
+    joined = merged(stored, {"L.count": number(2), "R.cursor": number(22)}, level=-1)
+    assert joined.cells["R.cursor"] is bvadd(bvmul(number(4), joined.cells["L.count"]), number(14))
+    assert len(joined.symbols) == 1
 
 
 def test_reads_at_a_cursor_stay_reads_at_its_symbol() -> None:
@@ -217,7 +231,7 @@ def test_room_ahead_is_the_lesser_of_both() -> None:
         Facts().assume(ule(bvadd(CURSOR, number(20)), LENGTH)),
         Facts().assume(ule(bvadd(after, number(8)), LENGTH)),
     )
-    joined = merged({"L.cursor": CURSOR}, {"L.cursor": after}, known)
+    joined = merged({"L.cursor": CURSOR, "R.cursor": CURSOR}, {"L.cursor": after, "R.cursor": after}, known)
     (symbol,) = joined.symbols
     assert joined.facts.decide(ule(bvadd(symbol, number(8)), LENGTH)) is True
     assert joined.facts.decide(ule(bvadd(symbol, number(9)), LENGTH)) is None
@@ -228,7 +242,29 @@ def test_counters_that_differ_keep_states_apart_until_widening() -> None:
     assert join(new_entry(stored, Facts()), arrived, Facts(), hints(stored), 0) is None
     widened = join(new_entry(stored, Facts()), arrived, Facts(), hints(stored), -1)
     assert widened is not None
-    assert (widened.cells["L.count"].lo, widened.cells["L.count"].hi) == (1, 2)
+    assert (widened.cells["L.count"].lo, widened.cells["L.count"].hi) == (1, 255)
+
+
+def test_a_loop_that_comes_back_again_only_loses_facts() -> None:
+    """What was said of the first two rounds may be weakened for ever; it is given up instead."""
+    symbol = var("~i", 64, 1, 255)
+    stored = {"L.count": symbol, "R.count": symbol}
+    entry = new_entry(stored, Facts().assume(ult(symbol, OFFSET)), {symbol: Definition("L.count", 0, 64)}, joins=1)
+    more = bvadd(symbol, number(1))
+    joined = join(entry, {"L.count": more, "R.count": more}, Facts().assume(ult(symbol, OFFSET)), hints(stored), -1)
+    assert joined is not None
+    assert not list(joined.facts.terms())
+
+
+def test_narrowing_takes_the_value_that_a_counter_is_compared_with() -> None:
+    symbol = var("~n", 64, 0, 255)
+    entry = new_entry({"L.count": symbol}, Facts(), {symbol: Definition("L.count", 0, 64)})
+    for label, count in ((0, number(0)), (1, bvadd(symbol, number(1)))):
+        entry.arrivals[-1, (label,)] = Arrival(None, 0, {"L.count": count}, Facts(), ())
+    narrower = narrow(entry, {symbol: {4, 9}})
+    assert narrower is not None
+    assert (narrower.cells["L.count"].lo, narrower.cells["L.count"].hi) == (0, 4)
+    assert narrow(entry, {}) is None
 
 
 def test_at_the_finest_level_nothing_is_merged() -> None:

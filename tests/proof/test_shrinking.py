@@ -23,3 +23,9 @@ def test_what_is_needed_is_kept() -> None:
         return smaller.context.get("mark") == 5 and KEY in smaller.maps.get("m", {}) and smaller.packet[3] == 3
 
     assert shrink(given, differs, 14) == Input(bytes(3) + b"\3" + bytes(10), None, {"mark": 5}, {"m": {KEY: b"\0\0"}})
+
+
+def test_a_very_long_packet_is_cut_to_the_few_bytes_that_matter() -> None:
+    given = Input(bytes(33) + b"\1" + bytes(20_000))
+    small = shrink(given, lambda smaller: len(smaller.packet) > 33 and smaller.packet[33] == 1, 14)
+    assert small.packet == bytes(33) + b"\1"

@@ -1,0 +1,63 @@
+"""A merge in the making: what a stored entry and a new arrival are called once they are one. Used by `join` only."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from equiv.proof.entry import Cells, Definition, Entry
+from equiv.proof.facts import Facts
+from equiv.term import (
+    Term,
+    to_linear,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A merged quantity: `term` stands for `entry` in the entry and for `arrival` in the arrival."""
+
+    term: Term
+    entry: Term
+    arrival: Term
+    definition: Definition
+    is_new: bool = True
+    wide_entry: Term | None = None
+    wide_arrival: Term | None = None
+    """`entry` and `arrival` zero-extended to an address's width, sums widened inside."""
+
+
+@dataclass(slots=True)
+class Merge:
+    """The join in the making; lives within one call of `join`."""
+
+    entry: Entry
+    cells: Cells
+    facts: Facts
+    values: dict[Term, Term]
+    """What the entry's symbols are in the arrival."""
+    moved: list[str] = field(default_factory=list)
+    """Cells that hold offsets and were given new words."""
+    offsets: AbstractSet[str] = frozenset()
+    cut: bool = False
+    """Whether bounds are widened at once, since a loop comes back here."""
+    symbols: list[Symbol] = field(default_factory=list)
+    sides: dict[Term, set[str]] = field(default_factory=dict)
+    result: dict[str, Term] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What the entry becomes."""
+
+    cells: Cells
+    symbols: dict[Term, Definition]
+    facts: Facts
+
+
+def length_of(term: Term) -> int:
+    return len(to_linear(term)[0]) if term.op == "add" else 0
+
+
+def note_side(merge: Merge, term: Term, name: str) -> None:
+    merge.sides.setdefault(term, set()).add(name[0])
