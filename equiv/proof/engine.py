@@ -13,10 +13,11 @@ from equiv.errors import InternalError, Place, ResourceLimit
 from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_length, packet_probe
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
+from equiv.proof.endings import Ending, difference
 from equiv.proof.entry import Arrival, Entry, Key, covers
 from equiv.proof.exact import Search
 from equiv.proof.facts import Facts
-from equiv.proof.product import Ending, Product, Way, difference
+from equiv.proof.product import Product, Way
 from equiv.proof.sums import abstracted
 from equiv.proof.termination import endless
 from equiv.proof.trace import Trace, Tracer, distances_from_start

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from equiv.errors import ResourceLimit
 from equiv.machine.inputs import ADDRESS_WIDTH, packet_length
-from equiv.proof.product import Ending, Product
+from equiv.proof.endings import Ending
+from equiv.proof.product import Product
 from equiv.solve.backend import Backend, Model
 from equiv.term import Term, const, disj, ult
 

@@ -9,14 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import gcd
 
+from equiv.proof.intervals import (
+    Interval,
+    Key,
+    all_of,
+    at_width,
+    form_difference,
+    form_key,
+    invert,
+    larger,
+    minus,
+    plus,
+    smaller,
+    strip_form,
+    strip_not,
+    strip_zero,
+    times,
+    with_bits,
+)
+from equiv.proof.symbols import is_symbol
 from equiv.term import (
     FALSE,
     TRUE,
     Term,
-    concat,
-    const,
     extract,
     from_linear,
     integer_form,
@@ -24,23 +40,10 @@ from equiv.term import (
     mask,
     negate,
     order_forms,
-    resize,
     substitute,
     to_linear,
     zero_extend,
 )
-
-Key = tuple[tuple[Term, int], ...]
-"""A linear form without its constant: atoms in order of their id, the first coefficient positive."""
-
-Interval = tuple[int | None, int | None]
-"""Inclusive integer bounds; None where there is none."""
-
-SYMBOL_PREFIX = "~"
-"""Names of merged quantities begin so; no input's name does."""
-
-PLACE_PREFIX = "~@"
-"""Names of merged packet offsets begin so."""
 
 MAX_COMBINED = 24
 """At most this many stored bounds are tried as parts of a form that is asked about."""
@@ -55,16 +58,6 @@ BOUND_WIDTH = 64
 
 class Contradiction(Exception):
     """The literals exclude each other: no input reaches this."""
-
-
-def is_symbol(leaf: Term) -> bool:
-    """Whether a leaf is a merged quantity rather than an input."""
-    return leaf.op == "var" and leaf.data[0].startswith(SYMBOL_PREFIX)
-
-
-def is_place(leaf: Term) -> bool:
-    """Whether a leaf is a merged packet offset."""
-    return leaf.op == "var" and leaf.data[0].startswith(PLACE_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +123,10 @@ class Facts:
                 inner = self._decide(condition.args[0])
                 return None if inner is None else not inner
             case "and":
-                return _all(self._decide(x) for x in condition.args)
+                return all_of(self._decide(x) for x in condition.args)
             case "or":
-                inner = _all(_invert(self._decide(x)) for x in condition.args)
-                return _invert(inner)
+                inner = all_of(invert(self._decide(x)) for x in condition.args)
+                return invert(inner)
             case "eq" | "ult":
                 return self._compare(condition)
         return None
@@ -184,7 +177,7 @@ class Facts:
             pivot, factor = inputs[-1]
             if form is None:
                 atoms, constant = to_linear(term)
-                form = _strip(atoms)
+                form = strip_form(atoms)
             share, rest = divmod(form.get(pivot, 0), factor)
             if share and not rest:
                 constant += share * low
@@ -192,11 +185,11 @@ class Facts:
                     form[atom] = form.get(atom, 0) - share * coefficient
         if form is None:
             return term
-        return from_linear((_at_width(form, BOUND_WIDTH), constant), BOUND_WIDTH)
+        return from_linear((at_width(form, BOUND_WIDTH), constant), BOUND_WIDTH)
 
     def _uncut(self, atom: Term) -> Term:
         """The quantity that `atom` is the low bits of, where these facts say that nothing was cut off."""
-        base = _strip_zero(atom)
+        base = strip_zero(atom)
         if base.op == "extract" and base.data[1] == 0 and base.args[0].op == "var":
             whole = base.args[0]
             if (
@@ -213,7 +206,7 @@ class Facts:
         if term.op == "add" and term.width < width:
             form = self.exact_form(term)
             if form is not None:
-                return from_linear((_at_width(form[0], width), form[1]), width)
+                return from_linear((at_width(form[0], width), form[1]), width)
         return zero_extend(width - term.width, term)
 
     def _compare(self, condition: Term) -> bool | None:
@@ -221,7 +214,7 @@ class Facts:
         left, right = self.exact_form(a), self.exact_form(b)
         if left is None or right is None:
             return None
-        low, high = self.bound(*_difference(right, left))
+        low, high = self.bound(*form_difference(right, left))
         if condition.op == "ult":  # b - a >= 1
             if low is not None and low >= 1:
                 return True
@@ -232,7 +225,7 @@ class Facts:
 
     def bound(self, atoms: Mapping[Term, int], constant: int = 0) -> Interval:
         """Bounds of the integer sum of `atoms` (term to coefficient) plus `constant`."""
-        form = _strip(atoms)
+        form = strip_form(atoms)
         if not form:
             return constant, constant
         low, high = self._plain_bound(form)
@@ -251,10 +244,10 @@ class Facts:
                 if len(rest) > len(form):
                     continue
                 rest_low, rest_high = self._plain_bound(rest)
-                part_low, part_high = _times(stored, scale)
-                low = _larger(low, _plus(rest_low, part_low))
-                high = _smaller(high, _plus(rest_high, part_high))
-        return _plus(low, constant), _plus(high, constant)
+                part_low, part_high = times(stored, scale)
+                low = larger(low, plus(rest_low, part_low))
+                high = smaller(high, plus(rest_high, part_high))
+        return plus(low, constant), plus(high, constant)
 
     def _plain_bound(self, form: Mapping[Term, int]) -> Interval:
         """Bounds from what is stored for this very form and for each atom alone."""
@@ -264,18 +257,18 @@ class Facts:
         high: int | None = 0
         for atom, coefficient in form.items():
             atom_low, atom_high = self.atom_bound(atom)
-            low = _plus(low, coefficient * (atom_low if coefficient > 0 else atom_high))
-            high = _plus(high, coefficient * (atom_high if coefficient > 0 else atom_low))
-        key, scale = _key(form)
+            low = plus(low, coefficient * (atom_low if coefficient > 0 else atom_high))
+            high = plus(high, coefficient * (atom_high if coefficient > 0 else atom_low))
+        key, scale = form_key(form)
         stored = self.bounds.get(key)
         if stored is not None:
-            part_low, part_high = _times(stored, scale)
-            low, high = _larger(low, part_low), _smaller(high, part_high)
+            part_low, part_high = times(stored, scale)
+            low, high = larger(low, part_low), smaller(high, part_high)
         return low, high
 
     def atom_bound(self, atom: Term) -> tuple[int, int]:
         """Unsigned bounds of one term."""
-        atom = _strip_zero(atom)
+        atom = strip_zero(atom)
         low, high = atom.lo, atom.hi
         simple = self.simplify(atom)
         if simple is not atom:
@@ -376,7 +369,7 @@ class _Draft:
         left, right = so_far.exact_form(a), so_far.exact_form(b)
         if left is None or right is None:
             return
-        atoms, constant = _difference(left, right)
+        atoms, constant = form_difference(left, right)
         if sense:
             self._bound(atoms, -constant, -constant)
             return
@@ -392,18 +385,18 @@ class _Draft:
             return
         if integer_form(atom.args[0]) is None or integer_form(atom.args[1]) is None:
             width = max(atom.args[0].width, BOUND_WIDTH)  # now that it cannot wrap: the form others meet
-            forms = (_at_width(left[0], width), left[1]), (_at_width(right[0], width), right[1])
+            forms = (at_width(left[0], width), left[1]), (at_width(right[0], width), right[1])
             stated = order_forms(*forms, width)
             if stated is not None and not stated.is_const and strip_not(stated) not in self.literals:
                 self._note(strip_not(stated), sense != (stated.op == "not"))
-        atoms, constant = _difference(right, left)  # b - a
+        atoms, constant = form_difference(right, left)  # b - a
         if sense:
             self._bound(atoms, 1 - constant, None)
         else:
             self._bound(atoms, None, -constant)
 
     def _bound(self, atoms: Mapping[Term, int], low: int | None, high: int | None) -> None:
-        form = _strip(atoms)
+        form = strip_form(atoms)
         if not form:
             if (low is not None and low > 0) or (high is not None and high < 0):
                 raise Contradiction
@@ -411,7 +404,7 @@ class _Draft:
         self._store(form, low, high)
         if any(atom in self.replacement for atom in form):
             self._restate(form, low, high)
-        self._propagate(_key(form)[0])
+        self._propagate(form_key(form)[0])
 
     def _propagate(self, key: Key) -> None:
         """Sharpen the bounds of single atoms by those of sums, so that chains of comparisons are one step long."""
@@ -434,9 +427,9 @@ class _Draft:
                 if low is not None:  # c * atom >= low - the most of the rest
                     share = low - (most - c * known[atom][not negative])
                     if negative:
-                        over = _smaller(over, share // c)
+                        over = smaller(over, share // c)
                     else:
-                        under = _larger(under, -(-share // c))
+                        under = larger(under, -(-share // c))
                 if (under is not None and under > atom_low) or (over is not None and over < atom_high):
                     self._store({atom: 1}, under, over)
                     todo += [other for other in self._sums_with(atom) if other != key and other not in todo]
@@ -457,18 +450,18 @@ class _Draft:
             constant += coefficient * extra
             for part, factor in inner.items():
                 atoms[part] = atoms.get(part, 0) + coefficient * factor
-        stripped = _strip(atoms)
+        stripped = strip_form(atoms)
         if stripped and stripped != form:
-            self._store(stripped, _plus(low, -constant), _plus(high, -constant))
+            self._store(stripped, plus(low, -constant), plus(high, -constant))
 
     def _store(self, form: Mapping[Term, int], low: int | None, high: int | None) -> None:
-        key, scale = _key(form)
+        key, scale = form_key(form)
         if scale < 0:
-            low, high, scale = _minus(high), _minus(low), -scale
+            low, high, scale = minus(high), minus(low), -scale
         low = None if low is None else -(-low // scale)
         high = None if high is None else high // scale
         old_low, old_high = self.bounds.get(key, (None, None))
-        low, high = _larger(low, old_low), _smaller(high, old_high)
+        low, high = larger(low, old_low), smaller(high, old_high)
         self.bounds[key] = (low, high)
         if len(key) == 1 and key[0][1] == 1:
             atom = key[0][0]
@@ -499,107 +492,9 @@ class _Draft:
         if (new_zeros, new_ones) == (zeros, ones):
             return
         self.fixed[term] = (new_zeros, new_ones)
-        self.replacement[term] = _with_bits(term, new_zeros, new_ones)
+        self.replacement[term] = with_bits(term, new_zeros, new_ones)
         for key, (low, high) in list(self.bounds.items()):
             if len(key) > 1 and any(atom is term for atom, _ in key):
                 self._restate(dict(key), low, high)
         if new_zeros | new_ones == mask(term.width):
             self._bound({term: 1}, new_ones, new_ones)
-
-
-def _with_bits(leaf: Term, zeros: int, ones: int) -> Term:
-    """`leaf` as a concatenation of its open slices and constants for the bits that are known."""
-    known, parts, top = zeros | ones, [], leaf.width
-    while top > 0:
-        is_known = known >> (top - 1) & 1
-        low = top - 1
-        while low > 0 and known >> (low - 1) & 1 == is_known:
-            low -= 1
-        part = const(ones >> low, top - low) if is_known else extract(top - 1, low, leaf)
-        parts.append(part)
-        top = low
-    return concat(*parts)
-
-
-def _at_width(atoms: Mapping[Term, int], width: int) -> dict[Term, int]:
-    """Atoms of any width as atoms of `width` bits, for a form that holds modulo 2^width."""
-    form: dict[Term, int] = {}
-    for atom, coefficient in atoms.items():
-        same = resize(atom, width)
-        form[same] = form.get(same, 0) + coefficient
-    return {a: c for a, c in form.items() if c}
-
-
-def strip_not(literal: Term) -> Term:
-    """The literal without its negation, as `Facts.literals` has it."""
-    return literal.args[0] if literal.op == "not" else literal
-
-
-def _difference(a: tuple[dict[Term, int], int], b: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
-    atoms = dict(a[0])
-    for atom, coefficient in b[0].items():
-        atoms[atom] = atoms.get(atom, 0) - coefficient
-    return {t: c for t, c in atoms.items() if c}, a[1] - b[1]
-
-
-def _strip_zero(atom: Term) -> Term:
-    """The shortest term that is the same integer: without leading zero bits, without a cut that cuts nothing off."""
-    if atom.op == "concat" and len(atom.args) == 2 and atom.args[0].is_const and atom.args[0].value == 0:
-        atom = atom.args[1]
-    if atom.op == "extract" and atom.data[1] == 0 and atom.args[0].hi >> atom.width == 0:
-        return atom.args[0]
-    return atom
-
-
-def _strip(atoms: Mapping[Term, int]) -> dict[Term, int]:
-    form: dict[Term, int] = {}
-    for atom, coefficient in atoms.items():
-        base = _strip_zero(atom)
-        form[base] = form.get(base, 0) + coefficient
-    return {a: c for a, c in form.items() if c}
-
-
-def _key(form: Mapping[Term, int]) -> tuple[Key, int]:
-    """The form divided by its coefficients' greatest common divisor and the first one's sign; and that divisor."""
-    ordered = sorted(form.items(), key=lambda item: item[0].id)
-    scale = gcd(*(c for _, c in ordered)) * (1 if ordered[0][1] > 0 else -1)
-    return tuple((atom, coefficient // scale) for atom, coefficient in ordered), scale
-
-
-def _times(bounds: Interval, scale: int) -> Interval:
-    low, high = (None if x is None else x * scale for x in bounds)
-    return (low, high) if scale > 0 else (high, low)
-
-
-def _plus(a: int | None, b: int | None) -> int | None:
-    return None if a is None or b is None else a + b
-
-
-def _minus(a: int | None) -> int | None:
-    return None if a is None else -a
-
-
-def _larger(a: int | None, b: int | None) -> int | None:
-    if a is None or b is None:
-        return b if a is None else a
-    return max(a, b)
-
-
-def _smaller(a: int | None, b: int | None) -> int | None:
-    if a is None or b is None:
-        return b if a is None else a
-    return min(a, b)
-
-
-def _invert(answer: bool | None) -> bool | None:
-    return None if answer is None else not answer
-
-
-def _all(answers: Iterable[bool | None]) -> bool | None:
-    result: bool | None = True
-    for answer in answers:
-        if answer is False:
-            return False
-        if answer is None:
-            result = None
-    return result

@@ -20,9 +20,10 @@ from itertools import count
 
 from equiv.machine.inputs import ADDRESS_WIDTH
 from equiv.proof.entry import Cells, Definition, Entry, Hints, symbol_values
-from equiv.proof.facts import PLACE_PREFIX, SYMBOL_PREFIX, Contradiction, Facts, is_place
+from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.merge import Joined, Merge, Symbol, length_of, note_side
 from equiv.proof.relations import merge_facts, shift_reads
+from equiv.proof.symbols import PLACE_PREFIX, SYMBOL_PREFIX, is_place
 from equiv.term import (
     Term,
     bvadd,

@@ -15,27 +15,22 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from equiv.errors import ResourceLimit
-from equiv.machine.inputs import ADDRESS_WIDTH, PACKET, packet_length
-from equiv.machine.protocol import Branch, Done, Fault, Fork, Machine, Native, Outcome, Snapshot, Stop, Stuck
+from equiv.machine.inputs import ADDRESS_WIDTH
+from equiv.machine.protocol import Branch, Done, Fork, Machine, Native, Outcome, Snapshot, Stop
 from equiv.proof.cubes import is_plainly_open
+from equiv.proof.endings import Ending, ending_of
 from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
-from equiv.proof.facts import Contradiction, Facts, is_place, is_symbol
+from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.join import join, narrow
 from equiv.proof.lineage import Lineage, lineage_of
+from equiv.proof.pace import earlier
+from equiv.proof.symbols import is_symbol
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models
 from equiv.term import (
     Term,
-    conj,
-    const,
-    disj,
-    distinct,
-    eq,
-    from_linear,
-    integer_form,
     leaves,
     negate,
-    resize,
     signed,
     substitute,
     to_linear,
@@ -59,22 +54,6 @@ Way = tuple[int, tuple[int, ...]]
 """Names an arrival: the source entry's id (-1: the start) and the number of the branch taken there."""
 
 Waiting = tuple[Way, Arrival, Snapshot, Snapshot]
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """An arrival at which no pair of decisions is left: both ended, or one met something final."""
-
-    kind: str
-    """'outcomes', 'stuck', 'fault' or 'punt'."""
-    left: Stop
-    right: Stop
-    arrival: Arrival
-    side: str = ""
-
-    @property
-    def stop(self) -> Stop:
-        return self.left if self.side == "L" else self.right
 
 
 @dataclass(slots=True)
@@ -366,7 +345,7 @@ class Product:
     ) -> bool:
         """Note the ending where the two stops are one."""
         left, right = sides["L"].stop, sides["R"].stop
-        kind, side = _ending(left, right)
+        kind, side = ending_of(left, right)
         if not kind:
             return False
         identity = -1 if source is None else source.id
@@ -470,46 +449,13 @@ class Product:
         return answer.status != "unsat"
 
     def _earlier(self, source: Entry, facts: Facts, sides: dict[str, _Side]) -> str:
-        """The side to take further: the one whose decision looks at the earlier byte, or that went round less often."""
+        """The side to take further: the one that runs on yet or, of two, the one whose decision comes earlier."""
         left, right = sides["L"].stop, sides["R"].stop
         if not isinstance(left, Fork):
             return "R"
         if not isinstance(right, Fork):
             return "L"
-        places = _reach(facts, left), _reach(facts, right)
-        if places[0] is None or places[1] is None:  # a decision that looks at no packet byte waits for nothing
-            return "L" if places[0] is None else "R"
-        a, b = integer_form(places[0]), integer_form(places[1])
-        if a is not None and b is not None:
-            difference = dict(b[0])
-            for atom, coefficient in a[0].items():
-                difference[atom] = difference.get(atom, 0) - coefficient
-            low, high = facts.bound({t: c for t, c in difference.items() if c}, b[1] - a[1])
-            if low is not None and low >= 0 and high != 0:
-                return "L"
-            if high is not None and high <= 0 and low != 0:
-                return "R"
-            if low != 0 or high != 0:
-                lows = facts.term_bound(places[0])[0], facts.term_bound(places[1])[0]
-                if lows[0] != lows[1]:
-                    return "L" if lows[0] < lows[1] else "R"
-        return "L" if source.rounds[0] <= source.rounds[1] else "R"
-
-
-def _ending(left: Stop, right: Stop) -> tuple[str, str]:
-    """The kind of ending that two stops make, and the side that made it; '' where the run goes on."""
-    for side, stop in (("L", left), ("R", right)):
-        if isinstance(stop, Done) and stop.outcome.punt:
-            return "punt", side
-    for side, stop in (("L", left), ("R", right)):
-        if isinstance(stop, Fault):
-            return "fault", side
-    for side, stop in (("L", left), ("R", right)):
-        if isinstance(stop, Stuck):
-            return "stuck", side
-    if isinstance(left, Done) and isinstance(right, Done):
-        return "outcomes", ""
-    return "", ""
+        return earlier(facts, left, right, source.rounds)
 
 
 def _freeze(side: _Side) -> Snapshot:
@@ -546,70 +492,3 @@ def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
 
 def _order(machine: Machine, snapshot: Snapshot) -> int:
     return 1 << 160 if isinstance(snapshot.location, Finished) else machine.order(snapshot)
-
-
-def _reach(facts: Facts, fork: Fork) -> Term | None:
-    """The furthest packet offset that a decision looks at; None where it does not look at the packet."""
-    best: Term | None = None
-    best_low = -1
-    for address in _addresses(fork.branches[0].guard):
-        low = facts.term_bound(address)[0]
-        if low > best_low:
-            best, best_low = address, low
-    return best
-
-
-def _addresses(guard: Term) -> Iterable[Term]:
-    """Offsets that `guard` depends on: of bytes it reads, and those it compares with the packet's length."""
-    for leaf in leaves(guard):
-        if leaf.op == "select" and leaf.data == PACKET:
-            yield leaf.args[0]
-    stack = [guard]
-    while stack:
-        node = stack.pop()
-        if node.op in ("not", "and", "or"):
-            stack.extend(node.args)
-        elif node.op in ("ult", "eq"):
-            length = packet_length()
-            yield from _places(node)
-            for here, there in (node.args, node.args[::-1]):
-                if length in leaves(there) and length not in leaves(here):
-                    yield here
-
-
-def _places(comparison: Term) -> Iterable[Term]:
-    """The offset that a comparison of numbers is about: a merged one, and what is added to it on its side."""
-    a, b = (integer_form(arg) for arg in comparison.args)
-    if a is None or b is None:
-        return
-    form = dict(a[0])
-    for atom, coefficient in b[0].items():
-        form[atom] = form.get(atom, 0) - coefficient
-    for atom, coefficient in form.items():
-        if coefficient in (1, -1) and any(is_place(leaf) for leaf in leaves(atom) if leaf.op == "var"):
-            same = {resize(x, ADDRESS_WIDTH): c * coefficient for x, c in form.items() if c * coefficient > 0}
-            same.pop(packet_length(), None)
-            yield from_linear((same, -1), ADDRESS_WIDTH)  # known once what is before it was read
-            return
-
-
-def difference(left: Outcome, right: Outcome, counts: Callable[[str], frozenset[int] | None]) -> dict[str, Term]:
-    """Per observable, the condition (width 1) under which the two outcomes differ in it.
-
-    `counts(name)` gives the return codes for which an observable is compared (empty: all), or None where it never is.
-    """
-    conditions = {"verdict": distinct(left.code, right.code)}
-    for name in dict.fromkeys((*left.values, *right.values)):
-        when = counts(name)
-        if when is None:
-            continue
-        a, b = left.values.get(name), right.values.get(name)
-        unequal = const(1, 1) if a is None or b is None or a.width != b.width else distinct(a, b)
-        conditions[name] = _guarded(unequal, left.code, when)
-    return {name: term for name, term in conditions.items() if not (term.is_const and term.value == 0)}
-
-
-def _guarded(unequal: Term, code: Term, when: frozenset[int]) -> Term:
-    if not when:
-        return unequal
-    return conj(unequal, disj(*(eq(code, const(c, code.width)) for c in sorted(when))))

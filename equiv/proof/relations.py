@@ -7,9 +7,10 @@ from collections.abc import Set as AbstractSet
 
 from equiv.machine.inputs import ADDRESS_WIDTH
 from equiv.proof.entry import Hints
-from equiv.proof.facts import Contradiction, Facts, is_symbol
+from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.merge import Merge
 from equiv.proof.octagon import bounds_between
+from equiv.proof.symbols import is_symbol
 from equiv.term import (
     Term,
     bvadd,

@@ -1,0 +1,21 @@
+"""Names of merged quantities: variables that stand for a set of values, not for an input."""
+
+from __future__ import annotations
+
+from equiv.term import Term
+
+SYMBOL_PREFIX = "~"
+"""Names of merged quantities begin so; no input's name does."""
+
+PLACE_PREFIX = "~@"
+"""Names of merged packet offsets begin so."""
+
+
+def is_symbol(leaf: Term) -> bool:
+    """Whether a leaf is a merged quantity rather than an input."""
+    return leaf.op == "var" and leaf.data[0].startswith(SYMBOL_PREFIX)
+
+
+def is_place(leaf: Term) -> bool:
+    """Whether a leaf is a merged packet offset."""
+    return leaf.op == "var" and leaf.data[0].startswith(PLACE_PREFIX)
