@@ -345,7 +345,7 @@ class Engine:
         return self.backend.check([*facts.terms(), negate(condition)], timeout=self._left(30)).status == "unsat"
 
     def _termination(self, product: Product) -> None:
-        for entry in endless(product.all_entries())[:1]:
+        for entry in endless(product.all_entries(), self._entails)[:1]:
             self.finding.unknown.append(
                 Reached("", "could not show that a loop ends: nothing is sure to move on each time round", None, None)
             )

@@ -114,6 +114,8 @@ class Entry:
     expanded: int = -1
     """The version that `ways` are of."""
     narrowed: int = 0
+    guessed: set[tuple[Definition, int, int]] = field(default_factory=set)
+    """Bounds of symbols that were tried after widening."""
     is_retracted: bool = False
 
 

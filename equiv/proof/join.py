@@ -128,6 +128,7 @@ def narrow(entry: Entry, thresholds: Mapping[Term, AbstractSet[int]]) -> Joined 
     Where what arrives says nothing, a value that a decision compares the number with is tried as its bound.
 
     What arrives was worked out under the wider bounds, so it may arrive differently now: the entry must be tried again.
+    No bounds are tried twice.
     """
     tighter: dict[Term, Term] = {}
     ways = [way for way in entry.arrivals.values() if way.is_current]
@@ -137,7 +138,9 @@ def narrow(entry: Entry, thresholds: Mapping[Term, AbstractSet[int]]) -> Joined 
         if high >= symbol.hi:
             first = min(most for _, most in bounds)
             high = min((t for t in thresholds.get(symbol, ()) if first < t), default=high)
-        if symbol.lo < low < high or low < high < symbol.hi:
+        guess = definition, max(low, symbol.lo), min(high, symbol.hi)
+        if (symbol.lo < low < high or low < high < symbol.hi) and guess not in entry.guessed:
+            entry.guessed.add(guess)
             tighter[symbol] = _fresh(symbol.width, max(low, symbol.lo), min(high, symbol.hi), is_place(symbol))
     if not tighter:
         return None

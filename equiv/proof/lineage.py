@@ -7,11 +7,15 @@ verifier does), states of one round are merged whatever their positions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from equiv.proof.entry import Arrival, Entry, Key
 from equiv.term import mask, signed
+
+MAX_AHEAD = 4
+"""Rounds that one side may go through while the other looks far ahead; then the loop is cut though only one moved."""
 
 MAX_STEPS_BACK = 400
 """Ancestors looked through for the last visit to the same joint location."""
@@ -27,10 +31,24 @@ class Lineage:
     changes: dict[str, set[int]] = field(default_factory=dict)
     rates: dict[str, set[Fraction]] = field(default_factory=dict)
     wandering: set[str] = field(default_factory=set)
+    is_astray: bool = False
+    """Whether one side went round too often without the other."""
+
+    def visits(self, key: Key, arrival: Arrival, alone: bool) -> tuple[bool, set[int]]:
+        """Whether the way to `arrival` was at `key` before, and the entries there from which only one side has moved.
+
+        The latter are not to be merged with: the other side looks far ahead and has yet to go round. They count as
+        visits where `alone` says that there is no other side to wait for, and where that happened too often.
+        """
+        before = list(_visits(key, arrival))
+        ahead = set() if alone or self.is_astray else {entry.id for entry in before if _went_alone(entry, arrival)}
+        if len(ahead) > MAX_AHEAD:
+            self.is_astray, ahead = True, set()
+        return len(before) > len(ahead), ahead
 
     def note(self, key: Key, arrival: Arrival) -> None:
         """Take in by how much each constant changed since this way was last here."""
-        last = _last_visit(key, arrival)
+        last = next(_visits(key, arrival), None)
         if last is None:
             return
         for name in arrival.hints.steering - self.wandering:
@@ -48,15 +66,18 @@ class Lineage:
                 self.wandering.add(name)
 
 
-def _last_visit(key: Key, arrival: Arrival) -> Entry | None:
+def _visits(key: Key, arrival: Arrival) -> Iterator[Entry]:
+    """Entries at `key` on the way to `arrival`, the last first."""
     entry = arrival.source
     for _ in range(MAX_STEPS_BACK):
-        if entry is None or entry.key == key:
-            return entry
+        if entry is None:
+            return
+        if entry.key == key:
+            yield entry
         entry = entry.parent
-    return None
 
 
-def lineage_of(key: Key, arrival: Arrival) -> bool:
-    """Whether the way to `arrival` was at `key` before."""
-    return _last_visit(key, arrival) is not None
+def _went_alone(entry: Entry, arrival: Arrival) -> bool:
+    """Whether one side went round a loop on the way from `entry` to `arrival` while the other did not."""
+    gone = [now - before for before, now in zip(entry.rounds, arrival.rounds)]
+    return min(gone) == 0 < max(gone)

@@ -22,7 +22,7 @@ from equiv.proof.endings import Ending, ending_of
 from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
 from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.join import join, narrow
-from equiv.proof.lineage import Lineage, lineage_of
+from equiv.proof.lineage import Lineage
 from equiv.proof.pace import earlier
 from equiv.proof.symbols import is_symbol
 from equiv.solve.backend import Backend
@@ -42,7 +42,7 @@ CROWDED = 64
 MAX_JOINS = 40
 """An entry joined into more often than this keeps no facts at all, so that exploration ends."""
 
-MAX_NARROWED = 3
+MAX_NARROWED = 8
 """How often an entry's bounds are tightened again after widening."""
 
 ROUND_SHIFT = 200
@@ -235,14 +235,18 @@ class Product:
             return None
         lineage = self._lineages.setdefault(key, Lineage())
         lineage.note(key, arrival)
-        if key not in self.cuts and lineage_of(key, arrival):
+        ended = isinstance(key[0], Finished) or isinstance(key[1], Finished)
+        comes_back, ahead = lineage.visits(key, arrival, ended)
+        if comes_back:
             self.cuts.add(key)
         level = self.levels.get(key, 0) - (key in self.cuts)
         if len(stored) >= CROWDED or level < 0:
             level = -1
-        elif isinstance(key[0], Finished) or isinstance(key[1], Finished):
+        elif ended:
             return None  # one side has ended; the other should soon, if nothing that is known is forgotten
         for entry in stored:
+            if entry.id in ahead:
+                continue
             joined = join(entry, arrival.cells, arrival.facts, arrival.hints, level, lineage.wandering)
             if joined is None:
                 continue

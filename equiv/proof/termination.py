@@ -1,28 +1,45 @@
 """That loops of the product end.
 
 Merging shows that *if* both sides end they agree; a side that never ends would make that empty. So every cycle of
-stored entries needs a rank: cells that never decrease along the cycle (or never increase) and strictly move on some
+stored entries needs a rank: numbers that never decrease along the cycle (or never increase) and strictly move on some
 step. Steps on which the rank moves are taken out, and what is left must have a rank in turn (a lexicographic ranking
-function). Values are integers that do not wrap, so a rank that only moves one way is used up.
+function). Values are integers that do not wrap, so a rank that only moves one way is used up. Where bounds
+do not show how a cell moves, a solver is asked whether it is more, or no less, than before, as an unsigned number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 from equiv.components import strongly_connected
-from equiv.proof.entry import Arrival, Entry
+from equiv.proof.entry import Arrival, Entails, Entry, undecided
 from equiv.proof.facts import Contradiction, Facts
-from equiv.term import Term
+from equiv.proof.intervals import Interval
+from equiv.term import Term, uge, ult
 
 Edge = tuple[Entry, Entry, Arrival]
+
+
+class Cells(Protocol):
+    """The name of the cell that holds a number, by entry id."""
+
+    def __getitem__(self, entry: int, /) -> str: ...
+
+
+Candidate = tuple[Cells, int]
+"""A number that may be a rank, and the sign of its steps."""
 
 Known = dict[int, Facts]
 """What is known on each edge, in the words of the entry it comes from, by the arrival's identity."""
 
 
-def endless(entries: Iterable[Entry]) -> list[Entry]:
-    """Entries on cycles for which no rank was found; empty where every loop of the product ends."""
+def endless(entries: Iterable[Entry], entails: Entails = undecided) -> list[Entry]:
+    """Entries on cycles for which no rank was found; empty where every loop of the product ends.
+
+    `entails` is asked on cycles for which the facts' bounds show no rank.
+    """
     edges: list[Edge] = []
     known: Known = {}
     for entry in entries:
@@ -30,7 +47,7 @@ def endless(entries: Iterable[Entry]) -> list[Entry]:
             if way.source is not None and way.is_current:
                 edges.append((way.source, entry, way))
                 known[id(way)] = _known(way.source, way)
-    return _unranked(edges, known)
+    return _unranked(edges, known, entails)
 
 
 def _known(source: Entry, way: Arrival) -> Facts:
@@ -41,7 +58,7 @@ def _known(source: Entry, way: Arrival) -> Facts:
         return way.facts
 
 
-def _unranked(edges: list[Edge], known: Known) -> list[Entry]:
+def _unranked(edges: list[Edge], known: Known, entails: Entails) -> list[Entry]:
     graph: dict[int, list[int]] = {}
     for source, target, _ in edges:
         graph.setdefault(source.id, []).append(target.id)
@@ -51,45 +68,114 @@ def _unranked(edges: list[Edge], known: Known) -> list[Entry]:
         inner = [e for e in edges if e[0].id in component and e[1].id in component]
         if not inner:
             continue
-        rest = _rank(inner, known)
+        rest = _rank(inner, known, _same_cell(inner))
+        if rest is None:
+            rest = _rank(inner, known, _carried(inner, known))
+        if rest is None:
+            rest = _rank(inner, known, _same_cell(inner), entails)
         if rest is None:
             remaining += sorted({e[0].id: e[0] for e in inner}.values(), key=lambda e: e.id)
         elif rest:
-            remaining += _unranked(rest, known)
+            remaining += _unranked(rest, known, entails)
     return remaining
 
 
-def _rank(edges: list[Edge], known: Known) -> list[Edge] | None:
-    """The edges on which the best rank does not move; None where no cell is a rank for all of `edges`."""
-    common = set.intersection(*(set(entry.cells) for edge in edges for entry in edge[:2]))
+def _rank(
+    edges: list[Edge], known: Known, candidates: Iterable[Candidate], entails: Entails = undecided
+) -> list[Edge] | None:
+    """The edges on which the best rank does not move; None where no candidate is a rank for all of `edges`."""
     best: list[Edge] | None = None
-    for name in sorted(common):
-        for sign in (1, -1):
-            still = _stays(edges, name, sign, known)
-            if still is not None and len(still) < len(edges) and (best is None or len(still) < len(best)):
-                best = still
+    for cells, sign in candidates:
+        still = _stays(edges, cells, sign, known, entails)
+        if still is not None and len(still) < len(edges) and (best is None or len(still) < len(best)):
+            best = still
     return best
 
 
-def _stays(edges: list[Edge], name: str, sign: int, known: Known) -> list[Edge] | None:
-    """Edges on which the cell may stay as it is; None if it can move against `sign` on any."""
+def _same_cell(edges: list[Edge]) -> Iterator[Candidate]:
+    """Cells that every entry has."""
+    common = set.intersection(*(set(entry.cells) for edge in edges for entry in edge[:2]))
+    for name in sorted(common):
+        for sign in (1, -1):
+            yield _Everywhere(name), sign
+
+
+def _carried(edges: list[Edge], known: Known) -> Iterator[Candidate]:
+    """Numbers that programs keep in one cell here and in another there, followed from one entry to the next.
+
+    At each step the cell is taken that surely moves the right way, and by the least.
+    """
+    following: dict[int, list[Edge]] = {}
+    for edge in edges:
+        following.setdefault(edge[0].id, []).append(edge)
+    root = min((edge[0] for edge in edges), key=lambda entry: entry.id)
+    for name in sorted(root.cells):
+        for sign in (1, -1):
+            cells = {root.id: name}
+            todo = [root.id]
+            while todo:
+                for source, target, way in following.get(todo.pop(), ()):
+                    if target.id in cells:
+                        continue
+                    before = source.cells[cells[source.id]]
+                    nearest = _nearest(known[id(way)], before, target, way, sign)
+                    if nearest is None:
+                        todo = []
+                        cells = {}
+                        break
+                    cells[target.id] = nearest
+                    todo.append(target.id)
+            if cells:
+                yield cells, sign
+
+
+def _nearest(facts: Facts, before: Term, target: Entry, way: Arrival, sign: int) -> str | None:
+    """The cell of `target` that is `before` or as little as possible beyond it; None where none is surely not short."""
+    best: tuple[int, str] | None = None
+    for name in sorted(target.cells):
+        change = _change(facts, before, way.cells[name], sign)
+        if change is None or change[0] is None or change[0] < 0 or change[1] is None:
+            continue
+        if best is None or change[1] < best[0]:
+            best = change[1], name
+    return None if best is None else best[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Everywhere:
+    """The cell of one name, whatever the entry."""
+
+    name: str
+
+    def __getitem__(self, entry: int) -> str:
+        return self.name
+
+
+def _stays(edges: list[Edge], cells: Cells, sign: int, known: Known, entails: Entails) -> list[Edge] | None:
+    """Edges on which the number may stay as it is; None if it can move against `sign` on any."""
     still = []
     for edge in edges:
-        source, _, way = edge
-        least = _least_change(known[id(way)], source.cells[name], way.cells[name], sign)
-        if least is None or least < 0:
+        source, target, way = edge
+        before, after = source.cells[cells[source.id]], way.cells[cells[target.id]]
+        least = (_change(known[id(way)], before, after, sign) or (None, None))[0]
+        if least is not None and least > 0:
+            continue
+        low, high = (before, after)[::sign]
+        comparable = low.width == high.width
+        if comparable and entails(known[id(way)], ult(low, high)):
+            continue
+        if least != 0 and not (comparable and entails(known[id(way)], uge(high, low))):
             return None
-        if least == 0:
-            still.append(edge)
+        still.append(edge)
     return still
 
 
-def _least_change(facts: Facts, before: Term, after: Term, sign: int) -> int | None:
-    """The least of `sign * (after - before)` over the integers."""
+def _change(facts: Facts, before: Term, after: Term, sign: int) -> Interval | None:
+    """Bounds of `sign * (after - before)` over the integers; None where a term may wrap."""
     a, b = facts.exact_form(before), facts.exact_form(after)
     if a is None or b is None:
         return None
     atoms = {atom: sign * c for atom, c in b[0].items()}
     for atom, coefficient in a[0].items():
         atoms[atom] = atoms.get(atom, 0) - sign * coefficient
-    return facts.bound({t: c for t, c in atoms.items() if c}, sign * (b[1] - a[1]))[0]
+    return facts.bound({t: c for t, c in atoms.items() if c}, sign * (b[1] - a[1]))

@@ -264,6 +264,7 @@ def test_narrowing_takes_the_value_that_a_counter_is_compared_with() -> None:
     narrower = narrow(entry, {symbol: {4, 9}})
     assert narrower is not None
     assert (narrower.cells["L.count"].lo, narrower.cells["L.count"].hi) == (0, 4)
+    assert narrow(entry, {symbol: {4, 9}}) is None  # not twice
     assert narrow(entry, {}) is None
 
 
