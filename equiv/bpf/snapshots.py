@@ -6,7 +6,7 @@ stores cut them, whatever path wrote them; constant offsets of pointers to anyth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -81,8 +81,8 @@ class Snapshots:
 
     # --- freezing -----------------------------------------------------------------------------------------------
 
-    def snapshot(self, state: State) -> Snapshot:
-        """Freeze a state."""
+    def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
+        """Freeze a state, memory cut as in the cells of the names `like` (None: as any state so far cut it)."""
         found: dict[str, Term] = {}
         shape: list[Shape] = []
         depth = len(state.callers)
@@ -104,7 +104,7 @@ class Snapshots:
             self._cells(found, shape, f"s{number}.", self._live_cells(cells, live, slot))
         if state.keys:
             self._cells(found, shape, "keys.", normalised(state.keys, KEY_UNITS, self._env.little))
-        self._cells(found, shape, "meta.", self._cut_alike("meta.", state.meta))
+        self._cells(found, shape, "meta.", self._cut_alike("meta.", "meta.", state.meta, like))
         self._cells(found, shape, "ctx.", state.ctx)
         if self._tail_calls_ahead(state):
             shape.append(_frozen(found, TAIL_CALLS, 0, 8, state.tail_calls))
@@ -115,7 +115,7 @@ class Snapshots:
         if state.head is not NOWHERE:
             shape.append(_frozen(found, "head.", 0, 8, state.head))
         packet = freeze(state.packet, found)
-        self._map_values(found, shape, state)
+        self._map_values(found, shape, state, like)
         calls = tuple(caller.call for caller in state.callers)
         for name in sorted(state.effects):
             found[f"{EFFECT}{name}"] = state.effects[name]
@@ -174,11 +174,18 @@ class Snapshots:
             size, value = cells[offset]
             shape.append(_frozen(found, store, offset, size, value))
 
-    def _cut_alike(self, store: str, cells: Cells) -> Cells:
-        """Cells cut wherever any state cut this memory so far, so that paths that wrote it differently look alike."""
-        cuts = self._cuts.setdefault(store, set())
-        for offset, (size, _) in cells.items():
-            cuts |= {offset, offset + size}
+    def _cut_alike(self, memory: str, store: str, cells: Cells, like: Collection[str] | None) -> Cells:
+        """Cells cut wherever any state cut this memory so far, so that paths that wrote it differently look alike.
+
+        With `like`, they are cut where cells of those names begin.
+        """
+        if like is None:
+            cuts = self._cuts.setdefault(memory, set())
+            for offset, (size, _) in cells.items():
+                cuts |= {offset, offset + size}
+        else:
+            begins = (name.removeprefix(store) for name in like if name.startswith(store))
+            cuts = {int(text) for text in begins if text.removeprefix("-").isdecimal()}
         result = cells
         for offset, (size, value) in cells.items():
             inner = [cut for cut in range(offset + 1, offset + size) if cut in cuts]
@@ -191,7 +198,9 @@ class Snapshots:
                 result[start] = (end - start, part(value, size, start - offset, end - start, self._env.little))
         return result
 
-    def _map_values(self, found: dict[str, Term], shape: list[Shape], state: State) -> None:
+    def _map_values(
+        self, found: dict[str, Term], shape: list[Shape], state: State, like: Collection[str] | None
+    ) -> None:
         """Overlays in order of map, then constant keys by value, then others in order of their first write."""
         symbolic = 0
         ordered = sorted(state.values.items(), key=lambda item: place_of(*item[0]))
@@ -206,7 +215,7 @@ class Snapshots:
                 held = PointerShape("map value", name, 0, None, key.width, there)
                 found[f"{store}key"] = key
             shape.append(Shape(store, OVERLAY, 0, held))
-            self._cells(found, shape, store, self._cut_alike(f"map.{name}", cells))
+            self._cells(found, shape, store, self._cut_alike(f"map.{name}", store, cells, like))
 
     # --- thawing ------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import PurePath
 
 from equiv.bpf.assumptions import assumptions
@@ -70,9 +71,9 @@ class BpfMachine:
             return kind(rejected.reason, self._place(state.pc))
         return Stuck(f"no decision in {MAX_STEPS} instructions", self._place(state.pc))
 
-    def snapshot(self, state: State) -> Snapshot:
+    def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
         """Freeze `state`: registers `r0`…, stack bytes `s0.-8`…, `keys.12`, `meta.-4`, `ctx.8`, map values."""
-        return self._snapshots.snapshot(state)
+        return self._snapshots.snapshot(state, like)
 
     def resume(self, snapshot: Snapshot) -> State:
         """The inverse of `snapshot`; what it left out is uninitialised."""

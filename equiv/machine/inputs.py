@@ -23,15 +23,28 @@ LONGEST_PROBED = (1 << 18) - 1
 PACKET = "pkt"
 """Array of packet bytes."""
 
+CONTEXT_PREFIX = "ctx."
+"""Names of inputs beside the packet begin so."""
+
+SYMBOL_PREFIX = "~"
+"""No input's name begins so: names of quantities that a proof made up do."""
+
+_LENGTH, _PROBE, _LINEAR = "len", "packet.at", "linear"
+
+
+def is_input_name(name: str) -> bool:
+    """Whether a variable of this name can be an input."""
+    return name in (_LENGTH, _PROBE, _LINEAR) or name.startswith(CONTEXT_PREFIX)
+
 
 def packet_length() -> Term:
     """The packet's length in bytes, width 64."""
-    return var("len", ADDRESS_WIDTH, 0, LONGEST_PACKET)
+    return var(_LENGTH, ADDRESS_WIDTH, 0, LONGEST_PACKET)
 
 
 def packet_probe() -> Term:
     """An offset that no program knows, width 64: what holds for the byte there holds for every byte (D61)."""
-    return var("packet.at", ADDRESS_WIDTH, 0, LONGEST_PROBED)
+    return var(_PROBE, ADDRESS_WIDTH, 0, LONGEST_PROBED)
 
 
 def observed_packet(length: Term, byte: Term) -> Term:
@@ -47,7 +60,7 @@ def unchanged_packet() -> Term:
 
 def linear_length() -> Term:
     """How many leading bytes of the packet are in the linear part of an skb, width 64; at most the length."""
-    return var("linear", ADDRESS_WIDTH, 0, LONGEST_PACKET)
+    return var(_LINEAR, ADDRESS_WIDTH, 0, LONGEST_PACKET)
 
 
 def packet_byte(offset: Term) -> Term:
@@ -76,7 +89,7 @@ def in_packet(end: Term) -> Term:
 
 def context_field(name: str, width: int) -> Term:
     """A field of the program's context that is an input, e.g. `ctx.ingress_ifindex`."""
-    return var(f"ctx.{name}", width)
+    return var(CONTEXT_PREFIX + name, width)
 
 
 def map_value_byte(map_name: str, key: Term, offset: Term) -> Term:

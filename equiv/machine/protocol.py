@@ -8,7 +8,7 @@ bit-vector terms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -123,8 +123,11 @@ class Machine(Protocol):
         """
         ...
 
-    def snapshot(self, state: Native) -> Snapshot:
-        """Freeze `state`; cells that no continuation reads are left out."""
+    def snapshot(self, state: Native, like: Collection[str] | None = None) -> Snapshot:
+        """Freeze `state`; cells that no continuation reads are left out.
+
+        Where memory can be cut into cells in several ways, `like` names the cells of a snapshot to cut it like.
+        """
         ...
 
     def resume(self, snapshot: Snapshot) -> Native:

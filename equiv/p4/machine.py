@@ -6,7 +6,7 @@ code has as outputs. With `Interface.exact_end`, `accept` counts only at the pac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -107,7 +107,8 @@ class ParserMachine:
                     state = branches[0].state
         return Stuck(f"{MAX_RUN} operations without a decision", self._blocks[state.block][state.pc].place)
 
-    def snapshot(self, state: State) -> Snapshot:
+    def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
+        del like  # there is one way to name the cells
         live = self._live[state.block][state.pc]
         cells = {name: self._cell(state, name) for name in sorted(live)}
         offsets = frozenset(name for name in cells if name == CURSOR)

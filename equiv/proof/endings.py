@@ -1,13 +1,11 @@
-"""Where two runs end, and under which condition their outcomes differ."""
+"""Where two runs end together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from equiv.machine.protocol import Done, Fault, Outcome, Stop, Stuck
+from equiv.machine.protocol import Done, Fault, Stop, Stuck
 from equiv.proof.entry import Arrival
-from equiv.term import Term, conj, const, disj, distinct, eq
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +38,3 @@ def ending_of(left: Stop, right: Stop) -> tuple[str, str]:
     if isinstance(left, Done) and isinstance(right, Done):
         return "outcomes", ""
     return "", ""
-
-
-def difference(left: Outcome, right: Outcome, counts: Callable[[str], frozenset[int] | None]) -> dict[str, Term]:
-    """Per observable, the condition (width 1) under which the two outcomes differ in it.
-
-    `counts(name)` gives the return codes for which an observable is compared (empty: all), or None where it never is.
-    """
-    conditions = {"verdict": distinct(left.code, right.code)}
-    for name in dict.fromkeys((*left.values, *right.values)):
-        when = counts(name)
-        if when is None:
-            continue
-        a, b = left.values.get(name), right.values.get(name)
-        unequal = const(1, 1) if a is None or b is None or a.width != b.width else distinct(a, b)
-        conditions[name] = _guarded(unequal, left.code, when)
-    return {name: term for name, term in conditions.items() if not (term.is_const and term.value == 0)}
-
-
-def _guarded(unequal: Term, code: Term, when: frozenset[int]) -> Term:
-    if not when:
-        return unequal
-    return conj(unequal, disj(*(eq(code, const(c, code.width)) for c in sorted(when))))

@@ -8,21 +8,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from equiv.certificate.relation import Relation
 from equiv.errors import InternalError, Place, ResourceLimit
-from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_length, packet_probe
+from equiv.machine.inputs import packet_probe
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
-from equiv.proof.endings import Ending, difference
+from equiv.machine.question import start_conditions, violations
+from equiv.proof.certify import relation_of
+from equiv.proof.endings import Ending
 from equiv.proof.entry import Arrival, Entry, Key, covers
 from equiv.proof.exact import Search
 from equiv.proof.facts import Facts
 from equiv.proof.product import Product, Way
 from equiv.proof.sums import abstracted
-from equiv.proof.termination import endless
+from equiv.proof.termination import termination
 from equiv.proof.trace import Trace, Tracer, distances_from_start
 from equiv.solve.backend import Backend, Model
-from equiv.term import TRUE, Term, conj, const, disj, leaves, negate, ult
+from equiv.term import TRUE, Term, conj, disj, leaves, negate
 
 MAX_LEVEL = 3
 MAX_ROUNDS = 60
@@ -78,21 +82,8 @@ class Finding:
     refinements: int = 0
     phases: dict[str, float] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
-
-
-def start_facts(interface: Interface) -> Facts:
-    """What the interface promises of every input."""
-    length = packet_length()
-    facts = Facts().assume(
-        negate(ult(length, const(interface.min_length, ADDRESS_WIDTH))),
-        ult(length, const(interface.max_length + 1, ADDRESS_WIDTH)),
-    )
-    if interface.split == "any":
-        linear = linear_length()
-        facts = facts.assume(
-            negate(ult(linear, const(interface.min_length, ADDRESS_WIDTH))), negate(ult(length, linear))
-        )
-    return facts
+    relation: Callable[[], Relation] | None = None
+    """Where both sides were proved to do the same, makes what a certificate says."""
 
 
 @dataclass(slots=True)
@@ -116,7 +107,7 @@ class Engine:
     def run(self) -> Finding:
         """Decide. Raises ResourceLimit when the time is up before anything was found."""
         self._deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        start = start_facts(self.interface)
+        start = Facts().assume(*start_conditions(self.interface))
         for _ in range(MAX_ROUNDS):
             product = Product(self.left, self.right, self.backend, start, self._levels, self._deadline)
             product.on_progress = self._report_exploring
@@ -231,10 +222,7 @@ class Engine:
         assert isinstance(ending.left, Done) and isinstance(ending.right, Done)
         facts = ending.arrival.facts
         found = {}
-        counting = {o.name: o.when for o in self.interface.observables}
-        left, right = ending.left.outcome, ending.right.outcome
-        relation = self.interface.relation
-        conditions = relation.violated(left, right) if relation else difference(left, right, counting.get)
+        conditions = violations(self.interface, ending.left.outcome, ending.right.outcome)
         for name, condition in conditions.items():
             # A packet at a free offset meets facts about any byte.
             known = facts.terms() if packet_probe() in leaves(condition) else facts.about(condition)
@@ -345,11 +333,13 @@ class Engine:
         return self.backend.check([*facts.terms(), negate(condition)], timeout=self._left(30)).status == "unsat"
 
     def _termination(self, product: Product) -> None:
-        for entry in endless(product.all_entries(), self._entails)[:1]:
+        found = termination(product.all_entries(), self._entails)
+        if found.endless:
             self.finding.unknown.append(
                 Reached("", "could not show that a loop ends: nothing is sure to move on each time round", None, None)
             )
-            del entry
+        else:
+            self.finding.relation = partial(relation_of, product, found.ranks)
 
     def _refine(self, blamed: dict[Key, None]) -> bool:
         """Let the blamed joint locations forget less; false where all of them already forget nothing."""

@@ -30,6 +30,9 @@ def undecided(facts: Facts, condition: Term) -> bool:
     return False
 
 
+Answers = tuple[str, str | None]
+"""Of two runs, how each question of the machine was answered, in order: `T`, `F`, or `.` where it was not."""
+
 Rounds = tuple[int, int]
 """How often the left and the right side went back in their weak topological orders, on the way to here."""
 
@@ -71,6 +74,8 @@ class Arrival:
     steps: tuple[tuple[str, str], ...] = ()
     hints: Hints = Hints()
     rounds: Rounds = (0, 0)
+    answers: Answers = ("", None)
+    """Decisions on the step: of the side that moved and of the other if that ran on too (at the start: of both)."""
 
     @property
     def is_current(self) -> bool:
@@ -113,6 +118,10 @@ class Entry:
     """Branches that are possible from this entry as it is: each must be an arrival or an ending."""
     expanded: int = -1
     """The version that `ways` are of."""
+    answers: Answers = ("", "")
+    """What was decided on both sides' ways from here to the decisions they stop at."""
+    moves: str = ""
+    """The side whose decision is taken here, `L` or `R`; '' where both have ended."""
     narrowed: int = 0
     guessed: set[tuple[Definition, int, int]] = field(default_factory=set)
     """Bounds of symbols that were tried after widening."""

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import count
 
-from equiv.machine.inputs import ADDRESS_WIDTH
+from equiv.machine.inputs import ADDRESS_WIDTH, SYMBOL_PREFIX
 from equiv.proof.entry import Cells, Definition, Entry, Hints, symbol_values
 from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.merge import Joined, Merge, Symbol, length_of, note_side
 from equiv.proof.relations import merge_facts, shift_reads
-from equiv.proof.symbols import PLACE_PREFIX, SYMBOL_PREFIX, is_place
+from equiv.proof.symbols import PLACE_PREFIX, is_place
 from equiv.term import (
     Term,
     bvadd,

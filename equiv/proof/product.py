@@ -19,7 +19,7 @@ from equiv.machine.inputs import ADDRESS_WIDTH
 from equiv.machine.protocol import Branch, Done, Fork, Machine, Native, Outcome, Snapshot, Stop
 from equiv.proof.cubes import is_plainly_open
 from equiv.proof.endings import Ending, ending_of
-from equiv.proof.entry import Arrival, Entry, Hints, Key, Rounds, covers
+from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, covers
 from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.join import join, narrow
 from equiv.proof.lineage import Lineage
@@ -78,6 +78,7 @@ class _Side:
 
     machine: Machine
     stop: Stop
+    answers: str = ""
 
 
 @dataclass(slots=True)
@@ -294,16 +295,16 @@ class Product:
         """Take one decision from `source` and hand every way on to where it arrives."""
         if source is not None:
             source.ways, source.expanded = set(), source.version
-        sides = {
-            "L": _Side(self.left, self._run(self.left, left, facts)),
-            "R": _Side(self.right, self._run(self.right, right, facts)),
-        }
-        if self._finish(source, facts, sides, ()):
+        sides = {"L": self._run(self.left, left, facts), "R": self._run(self.right, right, facts)}
+        answers = sides["L"].answers, sides["R"].answers
+        if source is not None:
+            source.answers, source.moves = answers, ""
+        if self._finish(source, facts, sides, (), answers):
             return
         if source is None:  # the start is a joint state like any other
-            self._arrive(None, self.start, facts, sides, (), ())
+            self._arrive(None, facts, sides, (), answers)
             return
-        side = self._earlier(source, facts, sides)
+        side = source.moves = self._earlier(source, facts, sides)
         fork = sides[side].stop
         assert isinstance(fork, Fork)
         for number, branch in enumerate(fork.branches):
@@ -320,19 +321,29 @@ class Product:
         except Contradiction:
             return
         moved = dict(sides)
-        moved[side] = _Side(sides[side].machine, self._run(sides[side].machine, branch.state, known))
+        moved[side] = self._run(sides[side].machine, branch.state, known)
+        answers: Answers = moved[side].answers, None
         other = "R" if side == "L" else "L"
         waiting = sides[other].stop
         if isinstance(waiting, Fork) and self._settled(known, waiting):
-            moved[other] = _Side(sides[other].machine, self._run(sides[other].machine, waiting.before, known))
+            moved[other] = self._run(sides[other].machine, waiting.before, known)
+            answers = moved[side].answers, moved[other].answers
         steps = ((side, branch.label),)
-        if not self._finish(source, known, moved, (number,), steps, (guard,)):
-            self._arrive(source, facts, known, moved, (number,), steps, (guard,))
+        if not self._finish(source, known, moved, (number,), answers, steps, (guard,)):
+            self._arrive(source, known, moved, (number,), answers, steps, (guard,))
 
-    def _run(self, machine: Machine, state: Native | Done, facts: Facts) -> Stop:
+    def _run(self, machine: Machine, state: Native | Done, facts: Facts) -> _Side:
         if isinstance(state, Done):
-            return state
-        return machine.run(state, lambda guard: self.settle(facts, guard))
+            return _Side(machine, state)
+        answers: list[str] = []
+
+        def decide(guard: Term) -> bool | None:
+            answer = self.settle(facts, guard)
+            answers.append("." if answer is None else "T" if answer else "F")
+            return answer
+
+        stop = machine.run(state, decide)
+        return _Side(machine, stop, "".join(answers).rstrip("."))
 
     def _settled(self, facts: Facts, fork: Fork) -> bool:
         """Whether a waiting decision is one no more."""
@@ -344,6 +355,7 @@ class Product:
         facts: Facts,
         sides: dict[str, _Side],
         label: tuple[int, ...],
+        answers: Answers,
         steps: tuple[tuple[str, str], ...] = (),
         added: tuple[Term, ...] = (),
     ) -> bool:
@@ -355,18 +367,18 @@ class Product:
         identity = -1 if source is None else source.id
         if source is not None:
             source.ways.add(label)
-        arrival = Arrival(source, source.version if source else 0, {}, facts, added, steps)
+        arrival = Arrival(source, source.version if source else 0, {}, facts, added, steps, answers=answers)
         self.endings[identity, label] = Ending(kind, left, right, arrival, side)
         return True
 
     def _arrive(
         self,
         source: Entry | None,
-        before: Facts,
         facts: Facts,
         sides: dict[str, _Side],
         label: tuple[int, ...],
-        steps: tuple[tuple[str, str], ...],
+        answers: Answers,
+        steps: tuple[tuple[str, str], ...] = (),
         added: tuple[Term, ...] = (),
     ) -> None:
         left, right = _freeze(sides["L"]), _freeze(sides["R"])
@@ -391,6 +403,7 @@ class Product:
             steps,
             hints,
             self._rounds(source, left, right),
+            answers,
         )
         self._queue_arrival((identity, arrival, left, right))
 

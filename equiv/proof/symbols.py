@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from equiv.machine.inputs import SYMBOL_PREFIX
 from equiv.term import Term
 
-SYMBOL_PREFIX = "~"
-"""Names of merged quantities begin so; no input's name does."""
-
-PLACE_PREFIX = "~@"
+PLACE_PREFIX = f"{SYMBOL_PREFIX}@"
 """Names of merged packet offsets begin so."""
 
 

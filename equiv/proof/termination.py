@@ -21,6 +21,9 @@ from equiv.term import Term, uge, ult
 
 Edge = tuple[Entry, Entry, Arrival]
 
+EdgeName = tuple[int, int]
+"""The id of the entry that an edge comes from, and the number of the branch taken there."""
+
 
 class Cells(Protocol):
     """The name of the cell that holds a number, by entry id."""
@@ -35,19 +38,41 @@ Known = dict[int, Facts]
 """What is known on each edge, in the words of the entry it comes from, by the arrival's identity."""
 
 
-def endless(entries: Iterable[Entry], entails: Entails = undecided) -> list[Entry]:
-    """Entries on cycles for which no rank was found; empty where every loop of the product ends.
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A number that moves one way (`sign` 1: up) along every edge of a cycle, and stays as it is on `still` at most.
 
-    `entails` is asked on cycles for which the facts' bounds show no rank.
+    `cells` names by entry id the cell that holds it. Ranks come in order: each is for the edges that those before it
+    left still.
     """
+
+    cells: dict[int, str]
+    sign: int
+    still: frozenset[EdgeName]
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """`endless` are entries on cycles for which no rank was found; none where every loop of the product ends."""
+
+    endless: tuple[Entry, ...]
+    ranks: tuple[Rank, ...]
+
+
+def termination(entries: Iterable[Entry], entails: Entails = undecided) -> Termination:
+    """Ranks of all loops. `entails` is asked on cycles for which the facts' bounds show none."""
     edges: list[Edge] = []
     known: Known = {}
+    names: dict[int, EdgeName] = {}
     for entry in entries:
-        for way in entry.arrivals.values():
+        for (_, label), way in entry.arrivals.items():
             if way.source is not None and way.is_current:
                 edges.append((way.source, entry, way))
                 known[id(way)] = _known(way.source, way)
-    return _unranked(edges, known, entails)
+                names[id(way)] = way.source.id, label[0]
+    ranks: list[Rank] = []
+    remaining = _unranked(edges, known, names, entails, ranks)
+    return Termination(tuple(remaining), tuple(ranks))
 
 
 def _known(source: Entry, way: Arrival) -> Facts:
@@ -58,7 +83,10 @@ def _known(source: Entry, way: Arrival) -> Facts:
         return way.facts
 
 
-def _unranked(edges: list[Edge], known: Known, entails: Entails) -> list[Entry]:
+def _unranked(
+    edges: list[Edge], known: Known, names: dict[int, EdgeName], entails: Entails, ranks: list[Rank]
+) -> list[Entry]:
+    """Entries on cycles of `edges` without a rank; the ranks of the others are added to `ranks`."""
     graph: dict[int, list[int]] = {}
     for source, target, _ in edges:
         graph.setdefault(source.id, []).append(target.id)
@@ -68,27 +96,29 @@ def _unranked(edges: list[Edge], known: Known, entails: Entails) -> list[Entry]:
         inner = [e for e in edges if e[0].id in component and e[1].id in component]
         if not inner:
             continue
-        rest = _rank(inner, known, _same_cell(inner))
-        if rest is None:
-            rest = _rank(inner, known, _carried(inner, known))
-        if rest is None:
-            rest = _rank(inner, known, _same_cell(inner), entails)
-        if rest is None:
+        best = _rank(inner, known, _same_cell(inner))
+        if best is None:
+            best = _rank(inner, known, _carried(inner, known))
+        if best is None:
+            best = _rank(inner, known, _same_cell(inner), entails)
+        if best is None:
             remaining += sorted({e[0].id: e[0] for e in inner}.values(), key=lambda e: e.id)
-        elif rest:
-            remaining += _unranked(rest, known, entails)
+            continue
+        (cells, sign), still = best
+        ranks.append(Rank({i: cells[i] for i in component}, sign, frozenset(names[id(way)] for _, _, way in still)))
+        remaining += _unranked(still, known, names, entails, ranks)
     return remaining
 
 
 def _rank(
     edges: list[Edge], known: Known, candidates: Iterable[Candidate], entails: Entails = undecided
-) -> list[Edge] | None:
-    """The edges on which the best rank does not move; None where no candidate is a rank for all of `edges`."""
-    best: list[Edge] | None = None
+) -> tuple[Candidate, list[Edge]] | None:
+    """The best rank and the edges on which it does not move; None where no candidate is a rank for all of `edges`."""
+    best: tuple[Candidate, list[Edge]] | None = None
     for cells, sign in candidates:
         still = _stays(edges, cells, sign, known, entails)
-        if still is not None and len(still) < len(edges) and (best is None or len(still) < len(best)):
-            best = still
+        if still is not None and len(still) < len(edges) and (best is None or len(still) < len(best[1])):
+            best = (cells, sign), still
     return best
 
 

@@ -6,7 +6,7 @@ Cells: "cursor" (64 bits), registers, header fields ("eth.type"), what outputs h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -111,7 +111,8 @@ class TableMachine:
                     state = branches[0].state
         return Stuck(f"{MAX_RUN} operations without a decision", self._code[state.name][state.pc].place)
 
-    def snapshot(self, state: State) -> Snapshot:
+    def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
+        del like  # there is one way to name the cells
         live = self._liveness.at(state.name, state.pc)
         cells = {name: self._cell(state, name, self._widths[name]) for name in sorted(live)}
         return Snapshot((state.name, state.pc), cells, _OFFSETS & cells.keys(), self._steering & cells.keys())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from equiv.term import bitvector as bv
 from equiv.term import compare as cmp
@@ -110,29 +111,32 @@ def _fold(args: list[int], function: Callable[[int, int], int]) -> int:
 
 def rebuild(node: Term, args: tuple[Term, ...]) -> Term:
     """The simplified term of `node`'s operator over other arguments (same widths)."""
-    match node.op:
-        case "const" | "var":
-            return node
+    return construct(node.op, node.width, args, node.data) if args else node
+
+
+def construct(op: str, width: int, args: tuple[Term, ...], data: Any) -> Term:
+    """The simplified term of operator `op` over `args`, which must fit it; `width` and `data` are those of the node."""
+    match op:
         case "select":
-            return select(node.data, args[0], node.width)
+            return select(data, args[0], width)
         case "add":
-            parts = [bv.bvmul(a, const(c, node.width)) for a, c in zip(args, node.data[0])]
-            return bv.bvadd(*parts, const(node.data[1], node.width))
+            parts = [bv.bvmul(a, const(c, width)) for a, c in zip(args, data[0])]
+            return bv.bvadd(*parts, const(data[1], width))
         case "extract":
-            return bv.extract(node.data[0], node.data[1], args[0])
+            return bv.extract(data[0], data[1], args[0])
         case "sext":
-            return bv.sign_extend(node.width - args[0].width, args[0])
+            return bv.sign_extend(width - args[0].width, args[0])
         case "concat":
             if len(args) == 2 and args[0].is_const and args[0].value == 0:
                 return bv.zero_extend(args[0].width, args[1])
             return bv.concat(*args)
         case "and":
-            return conj(*args) if node.width == 1 else bv.bvand(*args)
+            return conj(*args) if width == 1 else bv.bvand(*args)
         case "or":
-            return disj(*args) if node.width == 1 else bv.bvor(*args)
+            return disj(*args) if width == 1 else bv.bvor(*args)
         case "not":
-            return negate(args[0]) if node.width == 1 else bv.bvnot(args[0])
-    return _BINARY[node.op](*args)
+            return negate(args[0]) if width == 1 else bv.bvnot(args[0])
+    return _BINARY[op](*args)
 
 
 _BINARY: dict[str, Callable[..., Term]] = {

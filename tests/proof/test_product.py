@@ -6,9 +6,10 @@ from pathlib import Path
 
 from equiv import api
 from equiv.machine.interface import Interface
-from equiv.proof.endings import Ending, difference
-from equiv.proof.engine import start_facts
+from equiv.machine.question import start_conditions, violations
+from equiv.proof.endings import Ending
 from equiv.proof.exact import Search
+from equiv.proof.facts import Facts
 from equiv.proof.product import Product
 from equiv.solve.backend import make_backend
 from equiv.term import Term
@@ -21,7 +22,8 @@ def explored(right: str, exact: bool = False) -> tuple[Product, Interface]:
     a, b = api.load(str(MPLS / "mpls.bpf.o")), api.load(str(MPLS / right))
     interface = api.choose_interface(a, b)
     left, table = a.machine(interface), b.machine(interface)
-    return Product(left, table, make_backend("z3"), start_facts(interface), exact=exact), interface
+    start = Facts().assume(*start_conditions(interface))
+    return Product(left, table, make_backend("z3"), start, exact=exact), interface
 
 
 def test_a_loop_becomes_few_entries_of_which_no_way_on_is_lost() -> None:
@@ -49,10 +51,9 @@ def test_a_lost_arrival_a_lost_ending_and_an_entry_not_gone_on_from_are_noticed(
 
 def test_search_without_merging_finds_the_shortest_packet_with_one_label_too_many() -> None:
     product, interface = explored("mpls.depth.dev", exact=True)
-    counting = {o.name: o.when for o in interface.observables}
 
     def differences(ending: Ending) -> dict[str, Term]:
-        conditions = difference(ending.left.outcome, ending.right.outcome, counting.get)  # type: ignore[union-attr]
+        conditions = violations(interface, ending.left.outcome, ending.right.outcome)  # type: ignore[union-attr]
         facts = ending.arrival.facts
         return {
             name: condition

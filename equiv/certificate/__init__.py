@@ -1,0 +1,1 @@
+"""Certificates: the relation that a proof found, written down so that it can be checked without trusting the search."""
