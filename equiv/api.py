@@ -11,34 +11,28 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Literal
 
+from equiv.assumptions import assumptions
 from equiv.bpf.helper_table import TABLE
 from equiv.bpf.insn import is_helper_call
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.program import MapSpec, Program
 from equiv.bpf.tail_calls import TailCall
+from equiv.certified import certificate_of
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
-from equiv.loaded import (
-    ARRAY,
-    PERCPU_ARRAY,
-    PROG_ARRAY,
-    Loaded,
-    choose_interface,
-    load,
-    observing_maps,
-    require_known_maps,
-)
+from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
 from equiv.proof.engine import Engine, Finding, Reached, Witness
 from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
 from equiv.proof.taint import tainted_by, with_default
+from equiv.question import Posed, Question, pose
 from equiv.result import Counterexample, OutputField, PuntClass, Result, Statistics, UnknownCause
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
@@ -95,15 +89,6 @@ def run(
         return kernel.run(given)
 
 
-def _related(name: str, a: Loaded, b: Loaded) -> ParserOptions:
-    from equiv.p4.automata.index import relation_named
-    from equiv.p4.automata.parser import AutomatonParser
-
-    if not isinstance(a.parser, AutomatonParser) or not isinstance(b.parser, AutomatonParser):
-        raise InputError("a relation of an index is one of two automata")
-    return relation_named(name, a.parser.automaton, b.parser.automaton)
-
-
 def in_elements(packet: bytes, width: int) -> bytes:
     """The packet's elements of `width` bits, earlier bits first, one in each byte of the result."""
     shifts = range(8 - width, -1, -width)
@@ -127,6 +112,7 @@ def check(
     parsers: ParserOptions | None = None,
     relation: str | None = None,
     right_linear: bool = False,
+    certificate: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
@@ -136,20 +122,23 @@ def check(
     given as paths. `parsers` says what is compared of two parsers; `relation` (INDEX.json#ID) what an index of
     automata asks of them in place of equality.
     `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
-    does not depend on the split. With `jobs` above 1 as many processes try it in their own ways (solvers and seeds),
-    and the first to know the verdict gives the result. Raises InputError for inputs that cannot be used, among them
+    does not depend on the split. With `certificate` the result has one if the two sides are equivalent. With `jobs`
+    above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict gives the
+    result. Raises InputError for inputs that cannot be used, among them
     programs that the verifier would reject, and InternalError where a predicted difference does not replay.
     """
-    a = left if isinstance(left, Loaded) else load(left, interface, tail_calls=tail_calls, snapshots=snapshots)
-    b = right if isinstance(right, Loaded) else load(right, interface, tail_calls=tail_calls, snapshots=snapshots)
-    if right_linear:
-        b = replace(b, linear=True)
-    require_known_maps(tail_calls, (a, b), snapshots)
-    if relation is not None:
-        parsers = _related(relation, a, b)
-    chosen = observing_maps(choose_interface(a, b, interface, parsers), observe_maps, (a, b))
-    _require_same_maps(a, b)
-    task = partial(_check, a, b, chosen, timeout, all_differences, kernel)
+    parsers = parsers or ParserOptions()
+    question = Question(
+        interface=interface,
+        observe_maps=tuple(observe_maps),
+        tail_calls=tuple(tail_calls),
+        snapshots=tuple(snapshots),
+        observe=parsers.observe,
+        exact_end=parsers.exact_end,
+        relation=relation,
+        right_linear=right_linear,
+    )
+    task = partial(_check, pose(left, right, question), question, timeout, all_differences, kernel, certificate)
     if jobs == 1:
         return task(solver, seed, progress)
     from equiv.portfolio import race
@@ -165,18 +154,19 @@ def _ways(solver: str, seed: int, jobs: int) -> list[tuple[str, int]]:
 
 
 def _check(
-    a: Loaded,
-    b: Loaded,
-    chosen: Interface,
+    posed: Posed,
+    question: Question,
     timeout: float | None,
     all_differences: bool,
     kernel: bool | None,
+    certificate: bool,
     solver: str,
     seed: int,
     progress: Callable[[Progress], None] | None,
 ) -> Result:
     """One check in one process."""
     started = time.perf_counter()
+    a, b, chosen = posed.left, posed.right, posed.interface
     backend = make_backend(solver, seed)
     engine = Engine(a.machine(chosen, "left"), b.machine(chosen, "right"), chosen, backend, timeout, all_differences)
     if progress is not None:
@@ -216,7 +206,7 @@ def _check(
         interface=chosen.name,
         left=a.side,
         right=b.side,
-        assumptions=_assumptions(case),
+        assumptions=assumptions(posed, (engine.left, engine.right)),
         statistics=statistics,
         counterexamples=tuple(counterexamples),
         unknown=tuple(_distinct(unknown)),
@@ -229,6 +219,8 @@ def _check(
         return replace(result, verdict="different", reason=_difference_in_words(counterexamples[0]))
     if unknown:
         return replace(result, verdict="unknown", reason=unknown[0].reason)
+    if certificate:
+        result = replace(result, certificate=certificate_of(posed, question, finding, solver))
     punts = " that the device does not hand to the host" if finding.punted else ""
     if chosen.relation is not None:
         return replace(result, reason="for every packet both sides end as the relation asks")
@@ -290,28 +282,6 @@ def _asks(program: Program) -> bool:
     """Whether a program calls helpers whose results no packet determines."""
     called = (TABLE.get(insn.imm) for insn in program.insns if insn is not None and is_helper_call(insn))
     return any(row is not None and row.model in ("input", "oracle") for row in called)
-
-
-def _require_same_maps(a: Loaded, b: Loaded) -> None:
-    """Maps of one name are one input; they must have one shape."""
-    if not (a.program and b.program):
-        return
-    for name, spec in a.program.maps.items():
-        other = b.program.maps.get(name)
-        if other is None or spec.initial is not None or spec.type == PROG_ARRAY:
-            continue
-        ours, theirs = (map_shape(m) for m in (spec, other))
-        if ours != theirs:
-            raise InputError(
-                f"map {name!r} is not the same on both sides: (type, key, value, entries) {ours} and {theirs}",
-                hint="maps of one name are taken to hold the same; rename one",
-            )
-
-
-def map_shape(spec: MapSpec) -> tuple[object, ...]:
-    """Type, size of key and value, entries; of what a map of maps holds, too."""
-    shape = (spec.type, spec.key_size, spec.value_size, spec.max_entries)
-    return shape if spec.inner is None else (*shape, map_shape(spec.inner))
 
 
 def _reject_faults(case: _Case) -> None:
@@ -412,50 +382,6 @@ def _cause(reached: Reached, a: Loaded, b: Loaded) -> UnknownCause:
 
 def _distinct(causes: list[UnknownCause]) -> list[UnknownCause]:
     return list(dict.fromkeys(causes))
-
-
-def not_compared(maps: Mapping[str, MapSpec], observed: Set[str]) -> list[str]:
-    """Names of the maps, data sections among them, that a program may write and of which no entry is observed."""
-    return sorted(
-        name for name, spec in maps.items() if not spec.frozen and name not in observed and spec.type != PROG_ARRAY
-    )
-
-
-def _assumptions(case: _Case) -> tuple[str, ...]:
-    interface = case.interface
-    said = [_packets_admitted(interface)]
-    skb = interface.context == "flow_dissector" or interface.name.startswith("tc")
-    if skb and interface.split == "linear":
-        said.append("the whole packet is in the linear part of the skb")
-    parsers = (case.left.parser, case.right.parser)
-    if all(parsers) and not interface.observables and interface.relation is None:
-        said.append("only acceptance is compared, not what was parsed")
-    if interface.relation is not None:
-        said.append(f"what is asked: {interface.relation.text}")
-    if interface.exact_end:
-        said.append("a packet is accepted only where the parser accepts at its very end")
-    for side in (case.left, case.right):
-        if side.program and side.default_interface is None:
-            section = side.program.section
-            said.append(f"program {side.program_name} of section {section} is attached as {interface.title}")
-    said += [*case.engine.left.assumptions, *case.engine.right.assumptions]
-    observed = {o.map_name for o in interface.observables}
-    plain = sorted(
-        name for name, spec in case.maps.items() if not spec.frozen and spec.initial is None and spec.type != PROG_ARRAY
-    )
-    if plain:
-        said.append(f"maps of one name hold the same on both sides when the run begins ({', '.join(plain)})")
-    quiet = not_compared(case.maps, observed)
-    if quiet:
-        said.append(f"writes to these maps are not compared: {', '.join(quiet)}")
-    return tuple(dict.fromkeys(said))
-
-
-def _packets_admitted(interface: Interface) -> str:
-    shortest, longest, element = interface.min_length, interface.max_length, interface.element_width
-    if element == 8:
-        return f"packets are {shortest} to {longest} bytes long ({interface.title})"
-    return f"packets are {shortest} to {longest} times {element} bits long ({interface.title})"
 
 
 def _warnings(case: _Case) -> tuple[str, ...]:

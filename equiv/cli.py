@@ -20,11 +20,17 @@ if TYPE_CHECKING:
     from equiv.bpf.map_snapshot import Snapshot
     from equiv.bpf.tail_calls import TailCall
     from equiv.p4.parser import ParserOptions
+    from equiv.result import Result
 
 EXIT_STATUSES = """\
 exit status of check:
   0  equivalent    1  different    2  unusable input or usage    3  unknown
   4  the input uses something that is not supported              5  a defect in equiv"""
+
+VERIFY_STATUSES = """\
+exit status of verify:
+  0  the certificate holds    1  rejected: it proves nothing    2  unusable: damaged, or about other inputs
+  3  not checked to its end in the time given                   5  a defect in equiv"""
 
 UNUSABLE, LIMIT, NOT_SUPPORTED, DEFECT = 2, 3, 4, 5
 _WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
@@ -125,12 +131,11 @@ def _system_error(error: OSError) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from equiv import api
+    from equiv.report.files import expect_writable
     from equiv.report.progress import ProgressLine
 
-    if options.pcap:
-        from equiv.report.files import expect_writable
-
-        expect_writable(options.pcap)
+    for path in filter(None, (options.pcap, options.certificate)):
+        expect_writable(path)
     progress = ProgressLine(sys.stderr)
     try:
         result = api.check(
@@ -149,6 +154,7 @@ def _check(options: argparse.Namespace) -> int:
             parsers=_parser_options(options),
             relation=options.relation,
             right_linear=options.right_linear,
+            certificate=options.certificate is not None,
             progress=progress,
         )
     finally:
@@ -169,7 +175,33 @@ def _check(options: argparse.Namespace) -> int:
         write_counterexamples(result, options.pcap)
         if not result.counterexamples:
             print(f"{options.pcap} not written: there is no packet to show", file=sys.stderr)
+    if options.certificate:
+        _write_certificate(result, options.certificate)
     return result.exit_status
+
+
+def _write_certificate(result: Result, path: str) -> None:
+    if result.certificate is None:
+        print(f"{path} not written: only what is equivalent has a certificate", file=sys.stderr)
+        return
+    from equiv.report.files import replacing
+
+    with replacing(path) as temporary:
+        Path(temporary).write_bytes(result.certificate)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from equiv.report.verify import verify
+
+    return verify(
+        options.certificate,
+        options.left,
+        options.right,
+        solver=options.solver,
+        timeout=options.timeout or None,
+        as_json=options.json,
+        verbose=options.verbose,
+    )
 
 
 def _parser_options(options: argparse.Namespace) -> ParserOptions | None:
@@ -259,6 +291,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_check(commands)
+    _add_verify(commands)
     _add_run(commands)
     _add_fuzz(commands)
     _add_show(commands)
@@ -295,6 +328,9 @@ def _add_check(commands: Commands) -> None:
     _add_interface(parser)
     parser.add_argument("--json", action="store_true", help="print JSON (specs/result.schema.json)")
     parser.add_argument("--pcap", metavar="FILE", help="write packets that show a difference to a pcapng file")
+    parser.add_argument(
+        "--certificate", metavar="FILE", help="write why they are equivalent, for equiv verify to check"
+    )
     parser.add_argument("--all", action="store_true", help="look for differences with distinct causes, not just one")
     parser.add_argument(
         "--timeout",
@@ -337,6 +373,22 @@ def _add_check(commands: Commands) -> None:
         help="what an index of automata (JSON) asks of this pair, in place of equality",
     )
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
+
+
+def _add_verify(commands: Commands) -> None:
+    parser = _add(
+        commands, "verify", _verify, "Check a certificate against the two inputs that it is about.", VERIFY_STATUSES
+    )
+    parser.add_argument("certificate", metavar="FILE", help="what equiv check --certificate FILE wrote")
+    for side in ("left", "right"):
+        parser.add_argument(side, metavar=side.upper(), help="as given to equiv check")
+    parser.add_argument("--json", action="store_true", help="print JSON (specs/verification.schema.json)")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=0, metavar="SECONDS", help="give up after this time (default: never)"
+    )
+    parser.add_argument(
+        "--solver", choices=("z3", "bitwuzla"), help="SMT solver (default: another than the one that found the proof)"
+    )
 
 
 def _add_run(commands: Commands) -> None:

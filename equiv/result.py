@@ -110,6 +110,8 @@ class Result:
     punted: tuple[PuntClass, ...] = ()
     fields: tuple[OutputField, ...] = ()
     seed: int = 0
+    certificate: bytes | None = None
+    """The certificate's file content, where one was asked for and the two sides are equivalent."""
 
     @property
     def counterexample(self) -> Counterexample | None:

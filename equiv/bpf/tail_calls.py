@@ -27,6 +27,10 @@ class TailCall:
     index: int | None = None
     program: str = ""
 
+    def __str__(self) -> str:
+        """As `parse_tail_call` reads it."""
+        return f"{self.map_name}[]" if self.index is None else f"{self.map_name}[{self.index}]={self.program}"
+
 
 def parse_tail_call(text: str) -> TailCall:
     """Read `MAP[INDEX]=PROGRAM`, or `MAP[]` for a map that holds nothing. Raises InputError."""

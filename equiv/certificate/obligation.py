@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from equiv.solve.backend import Backend
 from equiv.term import FALSE, TRUE, Term, concat, conj, const, extract, leaves, mask, negate, substitute
 
 
@@ -113,8 +112,3 @@ def relevant(assumptions: Iterable[Term], goals: Iterable[Term]) -> tuple[Term, 
                 seen |= fresh
                 todo += fresh
     return tuple(found)
-
-
-def discharged(obligation: Obligation, backend: Backend, seconds: float) -> bool:
-    """Whether the solver proves the obligation, in the time given."""
-    return backend.check(obligation.denied(), timeout=seconds).status == "unsat"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from equiv.report.style import clean, is_terminal, shorten
@@ -15,8 +16,8 @@ QUIET_SECONDS = 1.0
 REDRAW_SECONDS = 0.1
 
 
-class ProgressLine:
-    """Owns the last line of a terminal; call it with each `Progress`, and `clear` it before anything else is printed.
+class _Line:
+    """Owns the last line of a terminal; `clear` it before anything else is printed.
 
     Shows nothing where `stream` is not a terminal.
     """
@@ -28,15 +29,12 @@ class ProgressLine:
         self._drawn_at = 0.0
         self._visible = False
 
-    def __call__(self, progress: Progress) -> None:
+    def show(self, text: Callable[[], str]) -> None:
+        """Draw the line anew, unless that was done a moment ago."""
         now = time.monotonic()
         if not self._terminal or now - self._started < QUIET_SECONDS or now - self._drawn_at < REDRAW_SECONDS:
             return
-        text = (
-            f"{clean(progress.phase)}: {progress.done} joint states done, {progress.pending} to go, "
-            f"{progress.queries} solver queries, {progress.seconds:.0f} s"
-        )
-        self._stream.write(f"\r\x1b[K{shorten(text, 78)}")
+        self._stream.write(f"\r\x1b[K{shorten(text(), 78)}")
         self._stream.flush()
         self._drawn_at = now
         self._visible = True
@@ -47,3 +45,26 @@ class ProgressLine:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
             self._visible = False
+
+
+class ProgressLine(_Line):
+    """Call it with each `Progress` of a check."""
+
+    def __call__(self, progress: Progress) -> None:
+        self.show(
+            lambda: (
+                f"{clean(progress.phase)}: {progress.done} joint states done, {progress.pending} to go, "
+                f"{progress.queries} solver queries, {progress.seconds:.0f} s"
+            )
+        )
+
+
+class CountLine(_Line):
+    """Call it with how many of something have been done."""
+
+    def __init__(self, stream: TextIO, what: str) -> None:
+        super().__init__(stream)
+        self._what = what
+
+    def __call__(self, done: int) -> None:
+        self.show(lambda: f"{done} {self._what}")

@@ -31,18 +31,18 @@ KINDS = {
 
 def render_result(result: Result, style: Style = PLAIN, verbose: bool = False) -> str:
     """The whole report, ending in a newline. `verbose` adds statistics and leaves nothing out of paths."""
-    lines = [_headline(result, style), *_wrap(clean(result.reason), style)]
+    lines = [_headline(result, style), *wrapped(clean(result.reason), style)]
     lines += ["", f"left       {_side(result.left)}", f"right      {_side(result.right)}"]
     lines.append(f"interface  {clean(result.interface)}")
     for number, found in enumerate(result.counterexamples, 1):
         title = "counterexample" if len(result.counterexamples) == 1 else f"counterexample {number}"
         lines += ["", *_counterexample(title, found, result, style, verbose)]
-    lines += _section("not shown because", (_cause(cause) for cause in result.unknown), style)
-    lines += _section("assumptions", map(clean, result.assumptions or ("none",)), style)
-    lines += _section("warnings", map(clean, result.warnings), style)
-    lines += _section("handed to the host, not compared", _punted(result.punted, verbose), style)
+    lines += section("not shown because", (_cause(cause) for cause in result.unknown), style)
+    lines += section("assumptions", map(clean, result.assumptions or ("none",)), style)
+    lines += section("warnings", map(clean, result.warnings), style)
+    lines += section("handed to the host, not compared", _punted(result.punted, verbose), style)
     if verbose:
-        lines += _section("statistics", statistics_lines(result.statistics, result.seed), style)
+        lines += section("statistics", statistics_lines(result.statistics, result.seed), style)
     return "\n".join(lines) + "\n"
 
 
@@ -55,7 +55,8 @@ def _side(side: Side) -> str:
     return f"{clean(side.title)}  ({KINDS[side.kind]}, sha256 {side.sha256[:16]})"
 
 
-def _wrap(text: str, style: Style, first: str = "", rest: str = "") -> list[str]:
+def wrapped(text: str, style: Style, first: str = "", rest: str = "") -> list[str]:
+    """`text` in lines of the terminal's width."""
     return textwrap.wrap(
         text,
         style.columns,
@@ -66,9 +67,9 @@ def _wrap(text: str, style: Style, first: str = "", rest: str = "") -> list[str]
     )
 
 
-def _section(title: str, items: Iterable[str], style: Style) -> list[str]:
+def section(title: str, items: Iterable[str], style: Style) -> list[str]:
     """A heading and its items, nothing at all if there are none."""
-    lines = [line for item in items for line in _wrap(item, style, f"{INDENT}- ", f"{INDENT}  ")]
+    lines = [line for item in items for line in wrapped(item, style, f"{INDENT}- ", f"{INDENT}  ")]
     return ["", style.bold(title), *lines] if lines else []
 
 
@@ -97,7 +98,7 @@ def _counterexample(title: str, found: Counterexample, result: Result, style: St
     if result.interface != "buffer":
         lines += [INDENT + line for line in render_layers(found.input.packet, style)]
     lines += [INDENT + line for line in hex_dump(found.input.packet, found.relevant, style)]
-    lines += _section("further inputs", input_lines(found.input), style)
+    lines += section("further inputs", input_lines(found.input), style)
     for name, side, observation in (("left", result.left, found.left), ("right", result.right, found.right)):
         if observation.path:
             lines += ["", style.bold(f"path on the {name}: {clean(side.title)}")]

@@ -1,0 +1,117 @@
+"""Certificates of checks: made from what a proof found, and checked against the two sides that they are about."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from equiv.assumptions import assumptions
+from equiv.certificate.check import Checker
+from equiv.certificate.document import Artefact, Certificate, digest, read_certificate, write_certificate
+from equiv.certificate.obligation import Obligation
+from equiv.certificate.verify import Verified, verify_relation
+from equiv.errors import InputError, InternalError, Place
+from equiv.loaded import Loaded
+from equiv.machine.protocol import Machine
+from equiv.proof.engine import Finding
+from equiv.question import Posed, Question, pose, read_question
+from equiv.solve.backend import make_backend
+
+OTHER_SOLVER = {"z3": "bitwuzla", "bitwuzla": "z3"}
+"""Who checks what which solver found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found: `certificate` as it was read, `result`, by which solver, and what is taken for granted."""
+
+    certificate: Certificate
+    result: Verified
+    solver: str
+    assumptions: tuple[str, ...]
+
+
+def certificate_of(posed: Posed, question: Question, finding: Finding, solver: str) -> bytes:
+    """The certificate's file content, of a finding that says equivalent."""
+    if finding.relation is None:
+        raise InternalError("there is a proof but nothing to certify")
+    interface = posed.interface
+    certificate = Certificate(
+        importlib.metadata.version("equiv"),
+        solver,
+        interface.name,
+        digest(interface),
+        question.data(),
+        _artefact(posed.left),
+        _artefact(posed.right),
+        finding.relation(),
+    )
+    return write_certificate(certificate)
+
+
+def verify(
+    path: str,
+    left: str | Loaded,
+    right: str | Loaded,
+    *,
+    solver: str | None = None,
+    timeout: float | None = None,
+    on_obligation: Callable[[Obligation], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Verification:
+    """Check the certificate at `path` against two inputs, by `solver` (None: another than the one that found it).
+
+    `timeout` in seconds bounds the checking (None: no bound). Raises InputError where the certificate is about other
+    inputs, another interface or another version of equiv, or where it is none.
+    """
+    certificate = read_certificate(path)
+    version = importlib.metadata.version("equiv")
+    place = Place(path)
+    if certificate.version != version:
+        hint = f"check with equiv {certificate.version}, or write it again"
+        raise InputError(f"made by equiv {certificate.version}; this is {version}", place, hint)
+    chosen = solver or _other(certificate.solver)
+    posed = pose(left, right, read_question(certificate.question))
+    _require_same(certificate, posed, place)
+    machines: tuple[Machine, Machine] = (
+        posed.left.machine(posed.interface, "left"),
+        posed.right.machine(posed.interface, "right"),
+    )
+    result = verify_relation(
+        Checker(*machines, posed.interface, certificate.relation),
+        make_backend(chosen),
+        seconds=timeout,
+        on_obligation=on_obligation,
+        on_progress=on_progress,
+    )
+    return Verification(certificate, result, chosen, assumptions(posed, machines))
+
+
+def _artefact(side: Loaded) -> Artefact:
+    return Artefact(side.kind, side.program_name, side.sha256, side.path)
+
+
+def _require_same(certificate: Certificate, posed: Posed, place: Place) -> None:
+    """Raises InputError where the certificate is about something else."""
+    for name, said, side in (("left", certificate.left, posed.left), ("right", certificate.right, posed.right)):
+        if said.sha256 != side.sha256:
+            raise InputError(
+                f"it is about another {name} side: SHA-256 {said.sha256[:16]}…, {side.path} has {side.sha256[:16]}…",
+                place,
+            )
+        if (said.kind, said.program) != (side.kind, side.program_name):
+            raise InputError(f"it is about {said.kind} {said.program!r}, not {side.kind} {side.program_name!r}", place)
+    if (certificate.interface, certificate.interface_sha256) != (posed.interface.name, digest(posed.interface)):
+        raise InputError(f"it is about another interface than {posed.interface.name} is here", place)
+
+
+def _other(solver: str) -> str:
+    other = OTHER_SOLVER.get(solver, "z3")
+    if other == "bitwuzla" and find_spec("bitwuzla") is None:
+        raise InputError(
+            "a certificate is checked by another solver than found it, and bitwuzla is not installed",
+            hint="pip install 'equiv[bitwuzla]', or --solver z3 to check it by the same one",
+        )
+    return other

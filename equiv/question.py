@@ -1,0 +1,143 @@
+"""What a check is asked, beside its two sides: options that can be written down, and read back from a certificate.
+
+In: paths and a `Question`. Out: both sides loaded, and the interface that says what is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from equiv.bpf.map_snapshot import Snapshot
+from equiv.bpf.program import MapSpec
+from equiv.bpf.tail_calls import TailCall, parse_tail_call
+from equiv.errors import InputError
+from equiv.loaded import PROG_ARRAY, Loaded, choose_interface, load, observing_maps, require_known_maps
+from equiv.machine.interface import Interface
+from equiv.p4.parser import ParserOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The options of one check. `relation` is INDEX.json#ID; the others are as `equiv.api.check` takes them."""
+
+    interface: str | None = None
+    observe_maps: tuple[str, ...] = ()
+    tail_calls: tuple[TailCall, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    observe: Literal["all", "accept"] | None = None
+    exact_end: bool | None = None
+    relation: str | None = None
+    right_linear: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """Those that are set, as JSON has them."""
+        said = {
+            "interface": self.interface,
+            "observe_maps": list(self.observe_maps),
+            "tail_calls": [str(each) for each in self.tail_calls],
+            "snapshots": [_written(each) for each in self.snapshots],
+            "observe": self.observe,
+            "exact_end": self.exact_end,
+            "relation": self.relation,
+            "right_linear": self.right_linear,
+        }
+        return {name: value for name, value in said.items() if value not in (None, [], False)}
+
+
+def read_question(data: Mapping[str, Any]) -> Question:
+    """The options that `Question.data` wrote. Raises InputError."""
+    try:
+        said = dict(data)
+        question = Question(
+            interface=_text(said.pop("interface", None)),
+            observe_maps=tuple(map(str, said.pop("observe_maps", ()))),
+            tail_calls=tuple(parse_tail_call(text) for text in said.pop("tail_calls", ())),
+            snapshots=tuple(_read(each) for each in said.pop("snapshots", ())),
+            observe=said.pop("observe", None),
+            exact_end=said.pop("exact_end", None),
+            relation=_text(said.pop("relation", None)),
+            right_linear=bool(said.pop("right_linear", False)),
+        )
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"options that cannot be read: {type(error).__name__}: {error}") from error
+    if said or question.observe not in (None, "all", "accept") or question.exact_end not in (None, True, False):
+        raise InputError(f"options that this version does not know: {', '.join(said) or question.observe}")
+    return question
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _written(snapshot: Snapshot) -> dict[str, Any]:
+    entries = [[key.hex(), [value.hex() for value in values]] for key, values in snapshot.entries]
+    return {"map": snapshot.map_name, "file": snapshot.file, "entries": entries}
+
+
+def _read(data: Mapping[str, Any]) -> Snapshot:
+    entries = tuple((bytes.fromhex(key), tuple(map(bytes.fromhex, values))) for key, values in data["entries"])
+    return Snapshot(str(data["map"]), str(data["file"]), entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A question about two sides, ready to be answered."""
+
+    left: Loaded
+    right: Loaded
+    interface: Interface
+
+
+def pose(left: str | Loaded, right: str | Loaded, question: Question) -> Posed:
+    """Load what is given as a path, and choose what is compared. Raises InputError."""
+    a, b = (
+        side
+        if isinstance(side, Loaded)
+        else load(side, question.interface, tail_calls=question.tail_calls, snapshots=question.snapshots)
+        for side in (left, right)
+    )
+    if question.right_linear:
+        b = replace(b, linear=True)
+    require_known_maps(question.tail_calls, (a, b), question.snapshots)
+    chosen = choose_interface(a, b, question.interface, _parser_options(question, a, b))
+    chosen = observing_maps(chosen, question.observe_maps, (a, b))
+    _require_same_maps(a, b)
+    return Posed(a, b, chosen)
+
+
+def _parser_options(question: Question, a: Loaded, b: Loaded) -> ParserOptions | None:
+    if question.relation is None:
+        said = question.observe, question.exact_end
+        return None if said == (None, None) else ParserOptions(*said)
+    from equiv.p4.automata.index import relation_named
+    from equiv.p4.automata.parser import AutomatonParser
+
+    if not isinstance(a.parser, AutomatonParser) or not isinstance(b.parser, AutomatonParser):
+        raise InputError("a relation of an index is one of two automata")
+    return relation_named(question.relation, a.parser.automaton, b.parser.automaton)
+
+
+def _require_same_maps(a: Loaded, b: Loaded) -> None:
+    """Maps of one name are one input; they must have one shape."""
+    if not (a.program and b.program):
+        return
+    for name, spec in a.program.maps.items():
+        other = b.program.maps.get(name)
+        if other is None or spec.initial is not None or spec.type == PROG_ARRAY:
+            continue
+        ours, theirs = (map_shape(m) for m in (spec, other))
+        if ours != theirs:
+            raise InputError(
+                f"map {name!r} is not the same on both sides: (type, key, value, entries) {ours} and {theirs}",
+                hint="maps of one name are taken to hold the same; rename one",
+            )
+
+
+def map_shape(spec: MapSpec) -> tuple[object, ...]:
+    """Type, size of key and value, entries; of what a map of maps holds, too."""
+    shape = (spec.type, spec.key_size, spec.value_size, spec.max_entries)
+    return shape if spec.inner is None else (*shape, map_shape(spec.inner))
