@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equiv.bench.manifest import Pair
-from equiv.bench.markdown import costs, summary, table
+from equiv.bench.markdown import COLUMNS, costs, summary, table
 from equiv.bench.measure import Row
 from equiv.p4.automata.index import load_index
 
@@ -61,7 +61,7 @@ def leapfrog_report(rows: Sequence[Row], head: Sequence[str], data: str) -> str:
         "## Pairs",
         "",
         *table(
-            ("pair", "verdict", "states", "queries", "engine s", "seconds", "MB", "witness", "in the paper", "remark"),
+            ("pair", *COLUMNS, "witness", "in the paper", "remark"),
             [_row(row, names.get(row.id, "")) for row in rows],
         ),
     ]

@@ -16,7 +16,7 @@ TARGET_RSS_BYTES = 300_000_000
 LISTED = 5
 """How many of the slowest and of the largest checks the summary names."""
 
-_COLUMNS = ("verdict", "joint states", "queries", "engine s", "seconds", "MB")
+COLUMNS = ("verdict", "joint states", "queries", "engine s", "seconds", "MB", "certificate kB", "verified in s")
 
 
 def corpora_report(corpora: Sequence[Corpus], rows: Sequence[Row], head: Sequence[str]) -> str:
@@ -28,7 +28,7 @@ def corpora_report(corpora: Sequence[Corpus], rows: Sequence[Row], head: Sequenc
             lines += ["", f"## {cell(corpus.title)} ({corpus.name})", "", *_pairs(own)]
     themselves = [row for row in rows if row.with_itself]
     if themselves:
-        lines += ["", "## Every file against itself", "", *table(("file", *_COLUMNS), map(_with_itself, themselves))]
+        lines += ["", "## Every file against itself", "", *table(("file", *COLUMNS), map(_with_itself, themselves))]
     return "\n".join(lines) + "\n"
 
 
@@ -41,7 +41,8 @@ def heading(title: str, facts: Mapping[str, str], command: str, jobs: int) -> li
         f"- each check in a process of its own, {at_a_time}",
         "",
         "*seconds*: wall time of the whole process; *engine s*: of the proof in it; *MB*: the most memory that the "
-        "process held (10⁶ bytes); *queries*: to the solver.",
+        "process held (10⁶ bytes); *queries*: to the solver; *verified in s*: wall time of the process that checked "
+        "the certificate, with another solver.",
     ]
     return lines
 
@@ -53,7 +54,7 @@ def summary(rows: Sequence[Row]) -> list[str]:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     lines = [f"- **{len(good)} of {len(rows)} verdicts as expected** ({verdicts})"]
     lines += [
-        f"  - not as expected: `{row.id}` is {row.verdict}, not {row.expected}: {cell(row.reason)}"
+        f"  - not as expected: `{row.id}` is {row.verdict} (expected {row.expected}): {cell(row.reason)}"
         for row in rows
         if not row.as_expected
     ]
@@ -68,6 +69,17 @@ def summary(rows: Sequence[Row]) -> list[str]:
         f"- median {median(row.seconds for row in rows):.2f} s; total {sum(row.seconds for row in rows):.0f} s, "
         f"{sum(row.engine_seconds for row in rows):.0f} s of it engine time"
     )
+    if certified := [row for row in rows if row.certificate]:
+        held = [row for row in certified if row.certificate == "holds"]
+        times = [row.verify_seconds or 0.0 for row in certified]
+        both = [row.seconds + (row.verify_seconds or 0.0) for row in certified]
+        lines.append(
+            f"- {len(held)} of {len(certified)} certificates hold, checked by another solver in a process of its own: "
+            f"median {median(times):.2f} s, at most {max(times):.2f} s; proof and verification median "
+            f"{median(both):.2f} s, at most {max(both):.2f} s; certificates have "
+            f"{median(row.certificate_bytes for row in certified) / 1e3:.0f} kB (median), at most "
+            f"{max(row.certificate_bytes for row in certified) / 1e3:.0f} kB"
+        )
     slowest = sorted(rows, key=lambda row: -row.seconds)[:LISTED]
     lines.append("- slowest: " + ", ".join(f"`{row.id}` {row.seconds:.2f} s" for row in slowest))
     largest = sorted(rows, key=lambda row: -row.peak_rss_bytes)[:LISTED]
@@ -120,11 +132,13 @@ def costs(row: Row) -> tuple[str, ...]:
     """What a row shows under the columns that all tables share."""
     verdict = row.verdict if row.as_expected else f"**{row.verdict}** (not {row.expected})"
     numbers = (str(row.joint_states), str(row.solver_queries), f"{row.engine_seconds:.3f}", f"{row.seconds:.2f}")
-    return (verdict, *numbers, megabytes(row))
+    verified = "" if row.verify_seconds is None else f"{row.verify_seconds:.2f}"
+    size = f"{row.certificate_bytes / 1e3:.0f}" if row.certificate_bytes else ""
+    return (verdict, *numbers, megabytes(row), size, verified)
 
 
 def _pairs(rows: Sequence[Row]) -> list[str]:
-    return table(("pair", *_COLUMNS, "packet bytes", "confirmed by", "what is wrong with it"), map(_pair, rows))
+    return table(("pair", *COLUMNS, "packet bytes", "confirmed by", "what is wrong with it"), map(_pair, rows))
 
 
 def _pair(row: Row) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from equiv.bench.manifest import Pair
@@ -21,7 +22,7 @@ ERROR = "error"
 """The verdict of a pair that could not be checked."""
 GRACE_SECONDS = 60.0
 """How much longer than its time limit a check may take, to start, to replay and to write, before it is killed."""
-_ANSWERED = (0, 1, 3)  # exit statuses that come with a result
+_ANSWERED = _VERIFIED = (0, 1, 3)  # exit statuses that come with a result, of `check` and of `verify`
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,18 @@ class Row:
     phases: dict[str, float] = field(default_factory=dict)
     confirmed_by: tuple[str, ...] = ()
     packet_size: int | None = None
+    certificate: str = ""
+    """What `equiv verify` says of the certificate; '' where there is none, as the two sides are not equivalent."""
+    certificate_bytes: int = 0
+    obligations: int = 0
+    verify_seconds: float | None = None
+    """Wall time of the whole process that checked the certificate."""
+    verify_peak_rss_bytes: int = 0
 
     @property
     def as_expected(self) -> bool:
-        return self.verdict == self.expected
+        """Whether the verdict is the expected one, and its certificate holds if it should have one."""
+        return self.verdict == self.expected and (self.verdict != "equivalent" or self.certificate == "holds")
 
     @property
     def with_itself(self) -> bool:
@@ -91,26 +100,29 @@ def measure_all(pairs: Sequence[Pair], limits: Limits, jobs: int, done: Callable
 
 
 def measure(pair: Pair, limits: Limits) -> Row:
-    """Check one pair in a new process."""
-    # Files, not pipes: nobody has to read while the process is waited for. This process must stay small: on Linux, a
-    # new process's peak is at least that of the one that started it.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        started = time.perf_counter()
-        process = subprocess.Popen(_command(pair, limits), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        killer = threading.Timer(limits.timeout + GRACE_SECONDS, process.kill)
-        killer.start()
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        finally:
-            killer.cancel()
-            if process.returncode is None:
-                process.kill()
-                process.wait()
-        seconds = time.perf_counter() - started
-        out.seek(0)
-        err.seek(0)
-        answer = _answer(process.returncode, out.read(), err.read())
+    """Check one pair in a new process; if the two sides are equivalent, check the certificate in another."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "certificate.json")
+        check = _run(_command(pair, limits, file), limits.timeout + GRACE_SECONDS)
+        answer = check.answer(_ANSWERED)
+        row = _row(pair, check, answer)
+        if row.verdict != "equivalent":
+            return row
+        command = [sys.executable, "-m", "equiv", "verify", "--json", "--timeout", str(limits.timeout)]
+        verification = _run([*command, "--", file, pair.left, pair.right], limits.timeout + GRACE_SECONDS)
+        found = verification.answer(_VERIFIED)
+        return replace(
+            row,
+            reason=row.reason if found["verdict"] == "holds" else f"certificate: {found['reason']}",
+            certificate=found["verdict"],
+            certificate_bytes=os.path.getsize(file),
+            obligations=found.get("obligations", 0),
+            verify_seconds=verification.seconds,
+            verify_peak_rss_bytes=verification.peak_rss_bytes,
+        )
+
+
+def _row(pair: Pair, check: _Run, answer: dict[str, Any]) -> Row:
     statistics = answer.get("statistics", {})
     example = answer.get("counterexample")
     return Row(
@@ -125,18 +137,62 @@ def measure(pair: Pair, limits: Limits) -> Row:
         joint_states=statistics.get("joint_states", 0),
         explorations=statistics.get("explorations", 0),
         solver_queries=statistics.get("solver_queries", 0),
-        seconds=seconds,
+        seconds=check.seconds,
         engine_seconds=statistics.get("seconds", 0.0),
         solver_seconds=statistics.get("solver_seconds", 0.0),
-        peak_rss_bytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        peak_rss_bytes=check.peak_rss_bytes,
         phases=statistics.get("phases", {}),
         confirmed_by=tuple(example["confirmed_by"]) if example else (),
         packet_size=example["inputs"]["length"] if example else None,
     )
 
 
-def _command(pair: Pair, limits: Limits) -> list[str]:
-    command = [sys.executable, "-m", "equiv", "check", "--json"]
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One process that has ended: its exit status (negative: the signal that killed it), what it wrote and took."""
+
+    status: int
+    out: bytes
+    err: bytes
+    seconds: float
+    peak_rss_bytes: int
+
+    def answer(self, statuses: tuple[int, ...]) -> dict[str, Any]:
+        """The JSON that it wrote, if it ended with one of `statuses`; in its place, what went wrong."""
+        if self.status in statuses:
+            result: dict[str, Any] = json.loads(self.out)
+            return result
+        said = [line for line in self.err.decode("utf-8", "replace").splitlines() if line.strip()]
+        how = f"killed by signal {-self.status}" if self.status < 0 else f"exit status {self.status}"
+        return {"verdict": ERROR, "reason": clean(": ".join([how, *said[:1]]))}
+
+
+def _run(command: Sequence[str], most: float) -> _Run:
+    """Run a command; it is killed after `most` seconds."""
+    # Files, not pipes: nobody has to read while the process is waited for. This process must stay small: on Linux, a
+    # new process's peak is at least that of the one that started it.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        killer = threading.Timer(most, process.kill)
+        killer.start()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            killer.cancel()
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        seconds = time.perf_counter() - started
+        out.seek(0)
+        err.seek(0)
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return _Run(process.returncode, out.read(), err.read(), seconds, peak)
+
+
+def _command(pair: Pair, limits: Limits, certificate: str) -> list[str]:
+    command = [sys.executable, "-m", "equiv", "check", "--json", "--certificate", certificate]
     command += ["--timeout", str(limits.timeout), "--solver", limits.solver]
     command += ["--interface", pair.interface] if pair.interface else []
     command += [] if limits.kernel else ["--no-kernel"]
@@ -144,13 +200,3 @@ def _command(pair: Pair, limits: Limits) -> list[str]:
     command += [argument for name in pair.observe for argument in ("--observe-map", name)]
     command += [argument for text in pair.tail_calls for argument in ("--tail-call", text)]
     return [*command, "--", pair.left, pair.right]
-
-
-def _answer(status: int, out: bytes, err: bytes) -> dict[str, Any]:
-    """The result that the process wrote; in its place, what went wrong."""
-    if status in _ANSWERED:
-        result: dict[str, Any] = json.loads(out)
-        return result
-    said = [line for line in err.decode("utf-8", "replace").splitlines() if line.strip()]
-    how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-    return {"verdict": ERROR, "reason": clean(": ".join([how, *said[:1]]))}

@@ -29,7 +29,7 @@ MANIFEST = '[[pair]]\nleft = "{left}.dev"\nright = "{right}.dev"\nexpect = "{exp
 ROW = {
     "id", "corpus", "left", "right", "expected", "verdict", "reason", "bug", "joint_states", "explorations",
     "solver_queries", "seconds", "engine_seconds", "solver_seconds", "peak_rss_bytes", "phases", "confirmed_by",
-    "packet_size",
+    "packet_size", "certificate", "certificate_bytes", "obligations", "verify_seconds", "verify_peak_rss_bytes",
 }  # fmt: skip
 
 
@@ -73,6 +73,8 @@ def test_json_is_a_list_of_rows_with_pairs_and_files_against_themselves(
     assert all(set(row) == ROW for row in rows)
     assert rows[0]["confirmed_by"] == ["interpreter"]
     assert rows[0]["packet_size"] == 14
+    assert [row["certificate"] for row in rows] == ["", "holds", "holds"]
+    assert all(row["verify_seconds"] > 0 and row["certificate_bytes"] > 500 for row in rows[1:])
     assert all(row["seconds"] > row["engine_seconds"] > 0 for row in rows)
     assert all(row["peak_rss_bytes"] > 10_000_000 and row["joint_states"] > 0 and row["phases"] for row in rows)
 
@@ -85,7 +87,7 @@ def test_a_verdict_that_is_not_expected_is_status_1_and_is_named(
     assert _bench("corpora", "--corpora", corpora, "--only", "type/a.dev=b.dev") == 1
     report = capsys.readouterr().out
     assert "0 of 1 verdicts as expected" in report
-    assert "`type/a.dev=b.dev` is different, not equivalent" in report
+    assert "`type/a.dev=b.dev` is different (expected equivalent)" in report
 
 
 def test_a_file_that_cannot_be_read_is_a_row_with_the_reason(corpora: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from equiv import api
+from equiv import api, certified
 from equiv.bench.manifest import Pair, load_corpora
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.oracle import KernelProgram, available
@@ -57,8 +57,8 @@ def _sample() -> list[Pair]:
 
 
 @cache
-def _schema() -> Draft202012Validator:
-    schema = json.loads((ROOT / "specs" / "result.schema.json").read_text(encoding="utf-8"))
+def _schema(name: str) -> Draft202012Validator:
+    schema = json.loads((ROOT / "specs" / f"{name}.schema.json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
@@ -66,7 +66,26 @@ def _schema() -> Draft202012Validator:
 def _check(pair: Pair, left: str, right: str) -> Result:
     timeout = UNDECIDED_TIMEOUT if pair.id in UNDECIDED else TIMEOUT
     held = tuple(parse_tail_call(text) for text in pair.tail_calls)
-    return api.check(left, right, interface=pair.interface, timeout=timeout, observe_maps=pair.observe, tail_calls=held)
+    return api.check(
+        left,
+        right,
+        interface=pair.interface,
+        timeout=timeout,
+        observe_maps=pair.observe,
+        tail_calls=held,
+        certificate=True,
+    )
+
+
+def _assert_certified(result: Result, left: str, right: str, folder: Path) -> None:
+    """The certificate of what is equivalent holds, checked by another solver."""
+    assert result.certificate is not None
+    file = folder / "certificate.json"
+    file.write_bytes(result.certificate)
+    found = certified.verify(str(file), left, right)
+    assert found.solver != found.certificate.solver
+    assert found.result.verdict == "holds", found.result.reason
+    _schema("certificate").validate(json.loads(result.certificate))
 
 
 def _assert_shown(pair: Pair, result: Result) -> None:
@@ -80,12 +99,17 @@ def _assert_shown(pair: Pair, result: Result) -> None:
         paged = example.input.linear is not None and example.input.linear < len(example.input.packet)
         if not NO_KERNEL and pair.runs_on_kernel and not (paged and not nonlinear_skbs()):
             assert "kernel" in example.confirmed_by, example.notes
-    _schema().validate(json.loads(json.dumps(result_object(result))))
+    _schema("result").validate(json.loads(json.dumps(result_object(result))))
 
 
 @pytest.mark.parametrize("pair", _parameters(PAIRS))
-def test_pair_gets_the_expected_verdict_and_its_counterexample_is_confirmed(pair: Pair) -> None:
-    _assert_shown(pair, _check(pair, pair.left, pair.right))
+def test_pair_gets_the_expected_verdict_with_a_confirmed_counterexample_or_a_certificate(
+    pair: Pair, tmp_path: Path
+) -> None:
+    result = _check(pair, pair.left, pair.right)
+    _assert_shown(pair, result)
+    if result.verdict == "equivalent":
+        _assert_certified(result, pair.left, pair.right, tmp_path)
 
 
 @pytest.mark.parametrize("pair", _parameters(_sample()))
@@ -94,8 +118,10 @@ def test_sides_swapped_give_the_same_verdict(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("pair", _parameters(FILES))
-def test_file_is_equivalent_to_itself(pair: Pair) -> None:
-    _assert_shown(pair, _check(pair, pair.left, pair.right))
+def test_file_is_equivalent_to_itself(pair: Pair, tmp_path: Path) -> None:
+    result = _check(pair, pair.left, pair.right)
+    _assert_shown(pair, result)
+    _assert_certified(result, pair.left, pair.right, tmp_path)
 
 
 @pytest.mark.kernel

@@ -1,0 +1,207 @@
+"""Certificates as files: what is written is read back, and no edit of a certificate or of an artefact goes through."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from relations import CORPORA
+
+from equiv import api, certified
+from equiv.certificate.document import read_certificate, write_certificate
+from equiv.cli import main
+from equiv.errors import EquivError, InputError
+
+SPECS = CORPORA.parent / "specs"
+LEFT, RIGHT, TWIN = "mpls.bpf.o", "mpls.dev", "mpls.ttl.dev"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pair and its certificate."""
+    folder = tmp_path_factory.mktemp("pair")
+    for name in (LEFT, RIGHT, TWIN):
+        shutil.copy(CORPORA / "mpls" / name, folder / name)
+    result = api.check(str(folder / LEFT), str(folder / RIGHT), certificate=True)
+    assert result.certificate is not None
+    (folder / "certificate.json").write_bytes(result.certificate)
+    return folder
+
+
+def verify(folder: Path, certificate: Path | None = None, right: str = RIGHT) -> str:
+    """The verdict, or `refused` where the certificate cannot be used."""
+    file = certificate or folder / "certificate.json"
+    try:
+        return certified.verify(str(file), str(folder / LEFT), str(folder / right)).result.verdict
+    except EquivError as error:
+        assert error.exit_status in (2, 4), error
+        return "refused"
+
+
+def test_it_holds_follows_its_schema_and_is_written_as_it_was_read(written: Path) -> None:
+    assert verify(written) == "holds"
+    raw = (written / "certificate.json").read_bytes()
+    schema = json.loads((SPECS / "certificate.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(raw))
+    assert write_certificate(read_certificate(str(written / "certificate.json"))) == raw
+
+
+def test_another_artefact_another_program_and_another_version_are_refused(written: Path) -> None:
+    file = str(written / "certificate.json")
+    with pytest.raises(InputError, match="another right side"):
+        certified.verify(file, str(written / LEFT), str(written / TWIN))
+    with pytest.raises(InputError, match="another left side"):
+        certified.verify(file, str(written / RIGHT), str(written / RIGHT))
+    other = resealed(written, lambda document: document.update(equiv="0.0.1"))
+    with pytest.raises(InputError, match=r"made by equiv 0\.0\.1"):
+        certified.verify(str(other), str(written / LEFT), str(written / RIGHT))
+
+
+def resealed(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """The certificate with a change that whoever made it has covered up."""
+    from equiv.certificate.document import _canonical, _seal
+
+    document = json.loads((folder / "certificate.json").read_bytes())
+    del document["seal"]
+    change(document)
+    target = folder / "resealed.json"
+    target.write_bytes(_canonical({**document, "seal": _seal(document)}))
+    return target
+
+
+def test_another_question_is_refused_and_one_that_nobody_knows_too(written: Path) -> None:
+    for question in (
+        {"interface": "tc"},
+        {"observe": "accept"},
+        {"observe": "none"},
+        {"trust": True},
+        {"interface": 3},
+    ):
+        edited = resealed(written, lambda document, said=question: document.update(question=said))
+        assert verify(written, edited) == "refused", question
+
+
+def test_a_certificate_that_claims_to_be_about_the_broken_twin_is_rejected(written: Path) -> None:
+    sha = api.load(str(written / TWIN)).sha256
+    edited = resealed(written, lambda document: document["right"].update(sha256=sha))
+    assert verify(written, edited, TWIN) == "rejected"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_edits_of_certificate_and_artefacts_are_all_refused(written: Path, tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    for name in (LEFT, RIGHT, "certificate.json"):
+        shutil.copy(written / name, tmp_path / name)
+    for number in range(50):
+        name = (LEFT, RIGHT, "certificate.json")[min(number % 5, 2)]
+        original = (written / name).read_bytes()
+        (tmp_path / name).write_bytes(edited(original, rng))
+        assert verify(tmp_path) == "refused", (name, number)
+        (tmp_path / name).write_bytes(original)
+    assert verify(tmp_path) == "holds"
+
+
+def edited(data: bytes, rng: random.Random) -> bytes:
+    """`data` after one small edit."""
+    at = rng.randrange(len(data))
+    match rng.randrange(4):
+        case 0:
+            return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+        case 1:
+            return data[:at] + data[at + 1 :]
+        case 2:
+            return data[:at] + rng.choice([b" ", b"0", b"\n", b"T"]) + data[at:]
+    return data[:at] if at else b""
+
+
+MALFORMED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a term that stands behind": lambda d: d["terms"].insert(0, ["not", 1, 5]),
+    "no such operator": lambda d: d["terms"].append(["bvfoo", 8, 0]),
+    "a width of nothing": lambda d: d["terms"].append(["const", 0, 0]),
+    "a very wide term": lambda d: d["terms"].append(["const", 1 << 40, 0]),
+    "a width that does not fit": lambda d: d["terms"].append(["eq", 8, 0, 0]),
+    "a value too large": lambda d: d["terms"].append(["const", 8, 256]),
+    "bounds the wrong way round": lambda d: d["terms"].append(["var", 8, "~1", 5, 4]),
+    "a fact that is a number": lambda d: d["states"][0]["facts"].append(_wide(d)),
+    "a cell that is no term": lambda d: d["states"][0]["cells"].update(x=10**9),
+    "a state without cells": lambda d: d["states"][0].pop("cells"),
+    "a way that is no way": lambda d: d["states"][0]["ways"].append([0]),
+    "a target that there is not": lambda d: d["start"].__setitem__(0, 10**6),
+    "answers that are none": lambda d: d["start"].__setitem__(1, "maybe"),
+    "a sign that is none": lambda d: d["ranks"][0].update(sign=0),
+    "a member too many": lambda d: d.update(trust="me"),
+    "true for a number": lambda d: d["start"].__setitem__(0, True),
+    "states that are no list": lambda d: d.update(states={}),
+}
+
+
+def _wide(document: dict[str, Any]) -> int:
+    return next(place for place, node in enumerate(document["terms"]) if node[1] > 1)
+
+
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_certificates_are_refused_even_if_sealed(
+    written: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    assert verify(written, resealed(written, change)) in ("refused", "rejected")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"schema":"equiv-certificate/1"}', b"[" * 100_000])
+def test_files_that_are_no_certificates_are_refused(written: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "no.json").write_bytes(content)
+    assert verify(written, tmp_path / "no.json") == "refused"
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def test_check_writes_a_certificate_and_verify_says_that_it_holds(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, left, right = str(tmp_path / "c.json"), str(written / LEFT), str(written / RIGHT)
+    assert main(["check", left, right, "--certificate", file]) == 0
+    capsys.readouterr()
+    assert main(["verify", file, left, right]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("the certificate holds\n") and "mpls.dev" in text and "questions to bitwuzla" in text
+    assert "assumptions" in text and "packets are" in text
+    assert main(["verify", file, left, right, "--json", "--solver", "z3"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    schema = json.loads((SPECS / "verification.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(document)
+    assert (document["verdict"], document["checked_by"]) == ("holds", "z3")
+
+
+def test_no_certificate_is_written_of_what_differs(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "c.json"
+    arguments = ["check", str(written / LEFT), str(written / TWIN), "--no-kernel", "--certificate", str(file)]
+    assert main(arguments) == 1
+    assert "not written" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rejected_certificate_is_status_1_and_an_unusable_one_2(
+    written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left, right = str(written / LEFT), str(written / RIGHT)
+    rejected = resealed(written, lambda document: document.update(ranks=[]))
+    assert main(["verify", str(rejected), left, right]) == 1
+    assert capsys.readouterr().out.startswith("the certificate is rejected\n")
+    assert main(["verify", left, left, right]) == 2
+    assert "not a certificate" in capsys.readouterr().err
+    assert main(["verify", str(written / "certificate.json"), left, str(written / TWIN)]) == 2
+
+
+def test_a_check_that_runs_out_of_time_is_status_3(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [str(written / name) for name in ("certificate.json", LEFT, RIGHT)]
+    assert main(["verify", *arguments, "--timeout", "0.000001"]) == 3
+    assert "not checked to its end" in capsys.readouterr().out
