@@ -112,6 +112,6 @@ def _other(solver: str) -> str:
     if other == "bitwuzla" and find_spec("bitwuzla") is None:
         raise InputError(
             "a certificate is checked by another solver than found it, and bitwuzla is not installed",
-            hint="pip install 'equiv[bitwuzla]', or --solver z3 to check it by the same one",
+            hint="pip install bitwuzla, or --solver z3 to check it by the same one",
         )
     return other

@@ -56,6 +56,6 @@ def make_backend(name: str, seed: int = 0) -> Backend:
             try:
                 from equiv.solve.bitwuzla_backend import BitwuzlaBackend
             except ImportError as error:
-                raise InputError("solver 'bitwuzla' is not installed", hint="pip install 'equiv[bitwuzla]'") from error
+                raise InputError("solver 'bitwuzla' is not installed", hint="pip install bitwuzla") from error
             return BitwuzlaBackend(seed)
     raise InputError(f"no solver {name!r}", hint="known: z3, bitwuzla")

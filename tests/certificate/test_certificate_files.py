@@ -79,7 +79,7 @@ def resealed(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
 def test_another_question_is_refused_and_one_that_nobody_knows_too(written: Path) -> None:
     for question in (
         {"interface": "tc"},
-        {"observe": "accept"},
+        {"observe": "all"},
         {"observe": "none"},
         {"trust": True},
         {"interface": 3},
