@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from equiv.assumptions import assumptions
+from equiv.certificate.bundle import ByRefutations
 from equiv.certificate.check import Checker
 from equiv.certificate.document import Artefact, Certificate, digest, read_certificate, write_certificate
 from equiv.certificate.obligation import Obligation
-from equiv.certificate.verify import Verified, verify_relation
+from equiv.certificate.verify import BySolver, Prover, Verified, verify_relation
 from equiv.errors import InputError, InternalError, Place
 from equiv.loaded import Loaded
 from equiv.machine.protocol import Machine
@@ -19,13 +20,16 @@ from equiv.proof.engine import Finding
 from equiv.question import Posed, Question, pose, read_question
 from equiv.solve.backend import make_backend
 
+REFUTATIONS = "refutations"
+"""What stands in place of a solver's name where none was asked."""
+
 OTHER_SOLVER = {"z3": "bitwuzla", "bitwuzla": "z3"}
 """Who checks what which solver found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found: `certificate` as it was read, `result`, by which solver, and what is taken for granted."""
+    """What `verify` found: `certificate` as it was read, `result`, by which `solver`, and what is taken for granted."""
 
     certificate: Certificate
     result: Verified
@@ -57,13 +61,16 @@ def verify(
     right: str | Loaded,
     *,
     solver: str | None = None,
+    refutations: str | None = None,
     timeout: float | None = None,
     on_obligation: Callable[[Obligation], None] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Verification:
     """Check the certificate at `path` against two inputs, by `solver` (None: another than the one that found it).
 
-    `timeout` in seconds bounds the checking (None: no bound). Raises InputError where the certificate is about other
+    With `refutations`, a folder that `equiv.certificate.bundle` wrote, no solver is asked: the folder's refutations
+    are gone through. `timeout` in seconds bounds the checking (None: no bound). `on_obligation` is given each
+    obligation before it is proved. Raises InputError where the certificate is about other
     inputs, another interface or another version of equiv, or where it is none.
     """
     certificate = read_certificate(path)
@@ -72,7 +79,12 @@ def verify(
     if certificate.version != version:
         hint = f"check with equiv {certificate.version}, or write it again"
         raise InputError(f"made by equiv {certificate.version}; this is {version}", place, hint)
-    chosen = solver or _other(certificate.solver)
+    prover: Prover
+    if refutations is not None:
+        chosen, prover = REFUTATIONS, ByRefutations(refutations)
+    else:
+        chosen = solver or _other(certificate.solver)
+        prover = BySolver(make_backend(chosen))
     posed = pose(left, right, read_question(certificate.question))
     _require_same(certificate, posed, place)
     machines: tuple[Machine, Machine] = (
@@ -81,7 +93,7 @@ def verify(
     )
     result = verify_relation(
         Checker(*machines, posed.interface, certificate.relation),
-        make_backend(chosen),
+        prover,
         seconds=timeout,
         on_obligation=on_obligation,
         on_progress=on_progress,

@@ -191,16 +191,20 @@ def _write_certificate(result: Result, path: str) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from equiv.report.verify import verify
+    from equiv.report.verify import Asked, verify
 
     return verify(
-        options.certificate,
-        options.left,
-        options.right,
-        solver=options.solver,
-        timeout=options.timeout or None,
-        as_json=options.json,
-        verbose=options.verbose,
+        Asked(
+            options.certificate,
+            options.left,
+            options.right,
+            options.solver,
+            options.timeout or None,
+            options.proofs,
+            options.by_proofs,
+            options.json,
+            options.verbose,
+        )
     )
 
 
@@ -389,6 +393,12 @@ def _add_verify(commands: Commands) -> None:
     parser.add_argument(
         "--solver", choices=("z3", "bitwuzla"), help="SMT solver (default: another than the one that found the proof)"
     )
+    parser.add_argument(
+        "--proofs",
+        metavar="DIR",
+        help="write every obligation to a new folder: as SMT-LIB, as clauses, and with a refutation to check",
+    )
+    parser.add_argument("--by-proofs", metavar="DIR", help="go through the refutations in such a folder; ask no solver")
 
 
 def _add_run(commands: Commands) -> None:

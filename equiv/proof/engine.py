@@ -22,10 +22,10 @@ from equiv.proof.entry import Arrival, Entry, Key, covers
 from equiv.proof.exact import Search
 from equiv.proof.facts import Facts
 from equiv.proof.product import Product, Way
-from equiv.proof.sums import abstracted
 from equiv.proof.termination import termination
 from equiv.proof.trace import Trace, Tracer, distances_from_start
 from equiv.solve.backend import Backend, Model
+from equiv.solve.sums import abstracted
 from equiv.term import TRUE, Term, conj, disj, leaves, negate
 
 MAX_LEVEL = 3

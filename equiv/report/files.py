@@ -44,6 +44,29 @@ def replacing(path: str) -> Iterator[str]:
                 os.unlink(temporary)
 
 
+@contextmanager
+def new_folder(path: str) -> Iterator[str]:
+    """Gives the name of a temporary folder; when the block ends well it becomes `path`, which must not be there yet.
+
+    An empty folder may be. Raises InputError if that cannot be done.
+    """
+    target, temporary = Path(os.path.abspath(path)), ""
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise InputError("cannot write: it is there already", Place(path))
+        temporary = tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:64]}.", suffix=".tmp")
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        os.replace(temporary, target)
+        temporary = ""
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"cannot write: {reason or error}", Place(path)) from error
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def expect_writable(path: str) -> None:
     """Find out before long work, not after it, that its result could not be written. Raises InputError."""
     folder = Path(os.path.realpath(path)).parent

@@ -3,47 +3,99 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from equiv import certified
+from equiv.certificate.bundle import CHECKER, Bundle
 from equiv.certificate.document import Artefact
 from equiv.certificate.obligation import Obligation
+from equiv.certified import REFUTATIONS
+from equiv.errors import InputError, Place
+from equiv.report.files import new_folder
 from equiv.report.progress import CountLine
 from equiv.report.style import Style, clean, style_for
 from equiv.report.terminal import KINDS, section, wrapped
 
 SCHEMA = "equiv-verification/1"
+REFUTATION_SECONDS = 60.0
+"""How long a refutation of one obligation may take to find, and to complete."""
 EXIT_STATUS = {"holds": 0, "rejected": 1, "undecided": 3}
 
 
-def verify(
-    path: str,
-    left: str,
-    right: str,
-    *,
-    solver: str | None,
-    timeout: float | None,
-    as_json: bool,
-    verbose: bool,
-    on_obligation: Callable[[Obligation], None] | None = None,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The arguments of the command."""
+
+    path: str
+    left: str
+    right: str
+    solver: str | None = None
+    timeout: float | None = None
+    proofs: str | None = None
+    """A folder to write every obligation to."""
+    by_proofs: str | None = None
+    """Such a folder, to go by in place of a solver."""
+    as_json: bool = False
+    verbose: bool = False
+
+
+def verify(asked: Asked) -> int:
     """Check a certificate, print what was found and return the exit status."""
-    line = CountLine(sys.stderr, "obligations")
     started = time.perf_counter()
+    if asked.proofs is None:
+        found = _verified(asked, None)
+    else:
+        with new_folder(asked.proofs) as folder:
+            bundle = Bundle(folder, REFUTATION_SECONDS)
+            found = _verified(asked, bundle.add)
+            if found.result.verdict == "holds":
+                bundle.finish(_about(found), _command(asked))
+            else:
+                raise InputError(f"{asked.proofs} not written: {found.result.reason}", Place(asked.path))
+        print(
+            f"{asked.proofs}: {len(bundle.rows)} obligations, {bundle.refuted} with a refutation; "
+            f"check them with: python3 {shlex.quote(str(Path(asked.proofs) / CHECKER))} {shlex.quote(asked.proofs)}",
+            file=sys.stderr,
+        )
+    seconds = time.perf_counter() - started
+    if asked.as_json:
+        sys.stdout.write(_json(found, seconds))
+    else:
+        print("\n".join(_lines(found, seconds, style_for(sys.stdout), asked.verbose)))
+    return EXIT_STATUS[found.result.verdict]
+
+
+def _verified(asked: Asked, on_obligation: Callable[[Obligation], None] | None) -> certified.Verification:
+    line = CountLine(sys.stderr, "obligations")
     try:
-        found = certified.verify(
-            path, left, right, solver=solver, timeout=timeout, on_obligation=on_obligation, on_progress=line
+        return certified.verify(
+            asked.path,
+            asked.left,
+            asked.right,
+            solver=asked.solver,
+            refutations=asked.by_proofs,
+            timeout=asked.timeout,
+            on_obligation=on_obligation,
+            on_progress=line,
         )
     finally:
         line.clear()
-    seconds = time.perf_counter() - started
-    if as_json:
-        sys.stdout.write(_json(found, seconds))
-    else:
-        print("\n".join(_lines(found, seconds, style_for(sys.stdout), verbose)))
-    return EXIT_STATUS[found.result.verdict]
+
+
+def _command(asked: Asked) -> str:
+    files = [asked.path, asked.left, asked.right]
+    return shlex.join(["equiv", "verify", *files, "--by-proofs", asked.proofs or ""])
+
+
+def _about(found: certified.Verification) -> dict[str, object]:
+    certificate = found.certificate
+    sides = {"left": certificate.left.sha256, "right": certificate.right.sha256}
+    return {"equiv": certificate.version, "interface": certificate.interface, **sides}
 
 
 def _json(found: certified.Verification, seconds: float) -> str:
@@ -87,10 +139,12 @@ def _lines(found: certified.Verification, seconds: float, style: Style, verbose:
         lines += wrapped(clean(f"{name.replace('_', ' ')}: {json.dumps(value)}"), style, "options    ", "           ")
     lines += section("assumptions", map(clean, found.assumptions or ("none",)), style)
     same = " (the one that found it)" if found.solver == certificate.solver else ""
+    how = f"{result.queries} questions to {found.solver}{same}"
+    if found.solver == REFUTATIONS:
+        how = f"{result.queries} refutations, no solver"
     lines += [
         "",
-        f"{result.joint_states} joint states, {result.obligations} obligations, {result.queries} questions to "
-        f"{found.solver}{same}, {seconds:.2f} s",
+        f"{result.joint_states} joint states, {result.obligations} obligations, {how}, {seconds:.2f} s",
     ]
     if verbose:
         lines.append(f"written by equiv {clean(certificate.version)}, found by {clean(certificate.solver)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from equiv.certificate.check import Checker
 from equiv.certificate.relation import Relation
-from equiv.certificate.verify import Verified, verify_relation
+from equiv.certificate.verify import BySolver, Verified, verify_relation
 from equiv.proof.engine import Engine
 from equiv.question import Posed, Question, pose
 from equiv.solve.backend import make_backend
@@ -34,4 +34,5 @@ def verified(relation: Relation, left: str, right: str, seconds: float = 30) -> 
     """What the checker says of `relation` for a pair."""
     about = posed(left, right)
     machines = about.left.machine(about.interface, "left"), about.right.machine(about.interface, "right")
-    return verify_relation(Checker(*machines, about.interface, relation), make_backend("bitwuzla"), seconds=seconds)
+    prover = BySolver(make_backend("bitwuzla"))
+    return verify_relation(Checker(*machines, about.interface, relation), prover, seconds=seconds)

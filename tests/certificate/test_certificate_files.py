@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import z3
 from jsonschema import Draft202012Validator
 from relations import CORPORA
 
@@ -205,3 +208,59 @@ def test_a_check_that_runs_out_of_time_is_status_3(written: Path, capsys: pytest
     arguments = [str(written / name) for name in ("certificate.json", LEFT, RIGHT)]
     assert main(["verify", *arguments, "--timeout", "0.000001"]) == 3
     assert "not checked to its end" in capsys.readouterr().out
+
+
+# --- proofs for those who trust no solver -----------------------------------------------------------------------------
+
+
+def run(*arguments: object) -> int:
+    """The command line in a process of its own: clauses have the same numbers only where all terms are made anew."""
+    command = [sys.executable, "-m", "equiv", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+@pytest.fixture(scope="module")
+def bundle(written: Path) -> Path:
+    pytest.importorskip("pysat", reason="python-sat is not installed")
+    folder = written / "proofs"
+    assert run("verify", *(written / n for n in ("certificate.json", LEFT, RIGHT)), "--proofs", folder) == 0
+    return folder
+
+
+def test_all_obligations_are_written_with_refutations(bundle: Path) -> None:
+    index = json.loads((bundle / "index.json").read_text())
+    assert len(index["obligations"]) > 5 and all(row["refuted"] for row in index["obligations"])
+    for row in index["obligations"]:
+        assert {path.suffix for path in bundle.glob(f"{row['file']}.*")} == {".smt2", ".cnf", ".lrat"}
+    checked = subprocess.run([sys.executable, "-I", bundle / "lrat_check.py", bundle], capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    for file in bundle.glob("*.smt2"):
+        solver = z3.SolverFor("QF_ABV")
+        solver.from_string(file.read_text())
+        assert solver.check() == z3.unsat
+
+
+def test_a_certificate_holds_by_its_refutations_alone(written: Path, bundle: Path) -> None:
+    pair = [written / name for name in ("certificate.json", LEFT, RIGHT)]
+    assert run("verify", *pair, "--by-proofs", bundle) == 0
+
+
+def test_refutations_of_something_else_do_not_count(written: Path, bundle: Path, tmp_path: Path) -> None:
+    pair = [written / name for name in ("certificate.json", LEFT, RIGHT)]
+    other = tmp_path / "other"
+    shutil.copytree(bundle, other)
+    (other / "00001.lrat").unlink()
+    assert run("verify", *pair, "--by-proofs", other) == 3
+    for suffix in ("cnf", "lrat"):  # right in itself, but of another obligation
+        shutil.copy(bundle / f"00002.{suffix}", other / f"00001.{suffix}")
+    assert run("verify", *pair, "--by-proofs", other) == 3
+    (other / "index.json").write_text("{}")
+    assert run("verify", *pair, "--by-proofs", other) == 2
+
+
+def test_a_folder_that_is_there_is_not_written_to(written: Path, bundle: Path, tmp_path: Path) -> None:
+    pair = [written / name for name in ("certificate.json", LEFT, RIGHT)]
+    assert run("verify", *pair, "--proofs", bundle) == 2
+    rejected = resealed(written, lambda document: document.update(ranks=[]))
+    assert run("verify", rejected, *pair[1:], "--proofs", tmp_path / "new") == 2
+    assert not list(tmp_path.iterdir())

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from equiv.bpf import checksum
-from equiv.proof.sums import abstracted
 from equiv.solve.backend import make_backend
+from equiv.solve.sums import abstracted
 from equiv.term import Assignment, Term, bvadd, bvmul, bvnot, bvsub, const, distinct, eq, evaluate, extract, resize, var
 
 BYTES = [var(f"b{i}", 8) for i in range(20)]
