@@ -144,6 +144,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "parsers": None,
         "relation": None,
         "right_linear": True,
+        "certificate": False,
     }
 
 
