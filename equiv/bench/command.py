@@ -47,6 +47,10 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.kernel import main as kernel
 
         return kernel(arguments[1:])
+    if arguments[:1] == ["certificates"]:
+        from equiv.bench.certificates import main as certificates
+
+        return certificates(arguments[1:])
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", *arguments])
     targets = _targets(options)
@@ -171,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         "leapfrog": "the published pairs of P4 automata",
     }
     commands.add_parser("kernel", help="the interpreter against the running kernel, on many programs", add_help=False)
+    commands.add_parser("certificates", help="certificates checked, refuted without a solver, edited", add_help=False)
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
     for name, text in texts.items():
         described = f"{text[0].upper()}{text[1:]}."

@@ -103,13 +103,13 @@ def measure(pair: Pair, limits: Limits) -> Row:
     """Check one pair in a new process; if the two sides are equivalent, check the certificate in another."""
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "certificate.json")
-        check = _run(_command(pair, limits, file), limits.timeout + GRACE_SECONDS)
+        check = run_measured(check_command(pair, limits, file), limits.timeout + GRACE_SECONDS)
         answer = check.answer(_ANSWERED)
         row = _row(pair, check, answer)
         if row.verdict != "equivalent":
             return row
         command = [sys.executable, "-m", "equiv", "verify", "--json", "--timeout", str(limits.timeout)]
-        verification = _run([*command, "--", file, pair.left, pair.right], limits.timeout + GRACE_SECONDS)
+        verification = run_measured([*command, "--", file, pair.left, pair.right], limits.timeout + GRACE_SECONDS)
         found = verification.answer(_VERIFIED)
         return replace(
             row,
@@ -122,7 +122,7 @@ def measure(pair: Pair, limits: Limits) -> Row:
         )
 
 
-def _row(pair: Pair, check: _Run, answer: dict[str, Any]) -> Row:
+def _row(pair: Pair, check: Ended, answer: dict[str, Any]) -> Row:
     statistics = answer.get("statistics", {})
     example = answer.get("counterexample")
     return Row(
@@ -148,7 +148,7 @@ def _row(pair: Pair, check: _Run, answer: dict[str, Any]) -> Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Ended:
     """One process that has ended: its exit status (negative: the signal that killed it), what it wrote and took."""
 
     status: int
@@ -167,7 +167,7 @@ class _Run:
         return {"verdict": ERROR, "reason": clean(": ".join([how, *said[:1]]))}
 
 
-def _run(command: Sequence[str], most: float) -> _Run:
+def run_measured(command: Sequence[str], most: float) -> Ended:
     """Run a command; it is killed after `most` seconds."""
     # Files, not pipes: nobody has to read while the process is waited for. This process must stay small: on Linux, a
     # new process's peak is at least that of the one that started it.
@@ -188,10 +188,11 @@ def _run(command: Sequence[str], most: float) -> _Run:
         out.seek(0)
         err.seek(0)
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return _Run(process.returncode, out.read(), err.read(), seconds, peak)
+        return Ended(process.returncode, out.read(), err.read(), seconds, peak)
 
 
-def _command(pair: Pair, limits: Limits, certificate: str) -> list[str]:
+def check_command(pair: Pair, limits: Limits, certificate: str) -> list[str]:
+    """The command that checks a pair and writes its certificate."""
     command = [sys.executable, "-m", "equiv", "check", "--json", "--certificate", certificate]
     command += ["--timeout", str(limits.timeout), "--solver", limits.solver]
     command += ["--interface", pair.interface] if pair.interface else []

@@ -173,8 +173,30 @@ def test_help_lists_the_benchmarks(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_process_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equiv.bench.measure._command", lambda *_: ["sleep", "1000"])
+    monkeypatch.setattr("equiv.bench.measure.check_command", lambda *_: ["sleep", "1000"])
     pair = Pair("x/a=b", "x", str(tmp_path / "a"), str(tmp_path / "b"), "equivalent")
     row = measure(pair, Limits(timeout=0.1 - GRACE_SECONDS))
     assert (row.verdict, row.reason) == ("error", "killed by signal 9")
     assert not row.as_expected
+
+
+def test_certificates_are_checked_with_and_without_a_solver_and_edited(
+    corpora: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pysat", reason="python-sat is not installed")
+    assert _bench("certificates", "--corpora", corpora, "--edits", 5, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in rows] == ["type/a.dev=itself", "type/b.dev=itself"]
+    for row in rows:
+        assert (row["certificate"], row["by_proofs"], row["edits_accepted"]) == ("holds", "holds", [])
+        assert row["refuted"] == row["obligations"]
+    assert sum(row["edits"] for row in rows) == 5
+
+
+def test_a_pair_without_a_certificate_is_named_and_is_status_1(
+    corpora: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = corpora / "type" / "pair.toml"
+    manifest.write_text(manifest.read_text().replace("different", "equivalent"))
+    assert _bench("certificates", "--corpora", corpora, "--edits", 0, "--only", "type/a.dev=b.dev") == 1
+    assert "no certificate: `type/a.dev=b.dev` is different" in capsys.readouterr().out

@@ -1,0 +1,281 @@
+"""`equiv bench certificates`: those of all pairs that are equivalent are checked with a solver and without, and edited.
+
+Every command runs in a process of its own, as a user would run it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from equiv.bench.environment import environment
+from equiv.bench.leapfrog import INDEX, leapfrog_pairs
+from equiv.bench.manifest import Pair, load_corpora, select
+from equiv.bench.markdown import cell, table
+from equiv.bench.measure import Ended, Limits, check_command, run_measured
+from equiv.errors import InputError, Place
+from equiv.report.files import replacing
+from equiv.report.style import clean, is_terminal, shorten
+
+REPORT = "reports/certificates.md"
+MOST_SECONDS = 600.0
+"""How long one command may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the certificate of one pair showed.
+
+    Seconds are wall time of a whole process: `seconds` of `check`, `verify_seconds` of `verify` with another solver,
+    `export_seconds` of `verify --proofs`, `by_proofs_seconds` of `verify --by-proofs`, which asks no solver. `refuted`
+    of `obligations` have a refutation, `bundle_bytes` is what the folder takes. `edits` were made of the certificate
+    and of both inputs, one at a time; `edits_accepted` names those after which the certificate still held.
+    """
+
+    id: str
+    left: str
+    right: str
+    expected: str
+    verdict: str
+    reason: str
+    certificate: str
+    joint_states: int = 0
+    obligations: int = 0
+    certificate_bytes: int = 0
+    seconds: float = 0.0
+    verify_seconds: float = 0.0
+    export_seconds: float = 0.0
+    refuted: int = 0
+    bundle_bytes: int = 0
+    by_proofs: str = ""
+    by_proofs_seconds: float = 0.0
+    edits: int = 0
+    edits_accepted: tuple[str, ...] = ()
+    peak_rss_bytes: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether there is a certificate, it holds, and no edit of it or of the inputs went through."""
+        return self.certificate == "holds" and not self.edits_accepted
+
+
+def main(arguments: list[str]) -> int:
+    """Check the certificates of all pairs. Returns 0 if all hold and no edit went through, else 1."""
+    options = _parser().parse_args(arguments)
+    command = shlex.join(["equiv", "bench", "certificates", *arguments])
+    target = None if options.output is None else options.output or REPORT
+    if target is not None and not Path(target).absolute().parent.is_dir():
+        raise InputError("cannot write: no such folder", Place(target))
+    pairs = [pair for corpus in load_corpora(options.corpora) for pair in corpus.pairs]
+    if options.data is not None:
+        if not (Path(options.data) / INDEX).exists():
+            raise InputError(f"no {INDEX} here", Place(options.data))
+        pairs += leapfrog_pairs(options.data)
+    pairs = select((pair for pair in pairs if pair.expected == "equivalent"), options.only)
+    rng, rows = Random(options.seed), []
+    for number, pair in enumerate(pairs):
+        edits = options.edits * (number + 1) // len(pairs) - options.edits * number // len(pairs)
+        rows.append(_row(pair, options.timeout, edits, rng))
+        _progress(number + 1, len(pairs), rows[-1])
+    report = "\n".join(_report(rows, command)) + "\n"
+    if target is not None:
+        with replacing(target) as temporary:
+            Path(temporary).write_text(report, encoding="utf-8")
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    else:
+        print(report if target is None else "\n".join([*_summary(rows), f"- written: {target}"]))
+    return 0 if all(row.is_good for row in rows) else 1
+
+
+def _row(pair: Pair, timeout: float, edits: int, rng: Random) -> Row:
+    with tempfile.TemporaryDirectory() as folder:
+        file, proofs = Path(folder) / "certificate.json", Path(folder) / "proofs"
+        check = run_measured(check_command(pair, Limits(timeout, kernel=False), str(file)), MOST_SECONDS)
+        answer = check.answer((0, 1, 3))
+        if answer["verdict"] != "equivalent":
+            about = pair.id, pair.left, pair.right, pair.expected
+            return Row(*about, answer["verdict"], answer["reason"], "", seconds=check.seconds)
+        verified = _verify(file, pair.left, pair.right)
+        found = verified.answer((0, 1, 3))
+        export = _verify(file, pair.left, pair.right, "--proofs", str(proofs))
+        rows = json.loads((proofs / "index.json").read_text())["obligations"] if export.status == 0 else []
+        without = _verify(file, pair.left, pair.right, "--by-proofs", str(proofs))
+        return Row(
+            id=pair.id,
+            left=pair.left,
+            right=pair.right,
+            expected=pair.expected,
+            verdict=answer["verdict"],
+            reason=found["reason"],
+            certificate=found["verdict"],
+            joint_states=found.get("joint_states", 0),
+            obligations=found.get("obligations", 0),
+            certificate_bytes=file.stat().st_size,
+            seconds=check.seconds,
+            verify_seconds=verified.seconds,
+            export_seconds=export.seconds,
+            refuted=sum(row["refuted"] for row in rows),
+            bundle_bytes=sum(path.stat().st_size for path in proofs.glob("*")) if proofs.exists() else 0,
+            by_proofs=without.answer((0, 1, 3))["verdict"],
+            by_proofs_seconds=without.seconds,
+            edits=edits,
+            edits_accepted=tuple(_accepted(pair, file, edits, rng)),
+            peak_rss_bytes=max(check.peak_rss_bytes, verified.peak_rss_bytes),
+        )
+
+
+def _verify(file: Path, left: str, right: str, *options: str) -> Ended:
+    command = [sys.executable, "-m", "equiv", "verify", "--json", *options, "--", str(file), left, right]
+    return run_measured(command, MOST_SECONDS)
+
+
+def _accepted(pair: Pair, certificate: Path, edits: int, rng: Random) -> list[str]:
+    """Make edits, one at a time; those after which the certificate still holds."""
+    accepted = []
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {}
+        for name, path in (("certificate", certificate), ("left", Path(pair.left)), ("right", Path(pair.right))):
+            file = path if path.exists() else Path(str(path).rpartition(":")[0])  # FILE:PROGRAM
+            copies[name] = Path(folder) / name / file.name, str(path)[len(str(file)) :]
+            copies[name][0].parent.mkdir()
+            shutil.copy(file, copies[name][0])
+        given = [f"{file}{rest}" for file, rest in copies.values()]
+        for _ in range(edits):
+            name = rng.choice(list(copies))
+            file = copies[name][0]
+            original = file.read_bytes()
+            what, changed = edited(original, rng)
+            file.write_bytes(changed)
+            if _verify(Path(given[0]), given[1], given[2]).status == 0:
+                accepted.append(f"{name}: {what}")
+            file.write_bytes(original)
+    return accepted
+
+
+def edited(data: bytes, rng: Random) -> tuple[str, bytes]:
+    """`data` after one small random edit, and what that was."""
+    at = rng.randrange(len(data))
+    match rng.randrange(4):
+        case 0:
+            bit = rng.randrange(8)
+            return f"bit {bit} of byte {at} turned round", data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+        case 1:
+            return f"byte {at} removed", data[:at] + data[at + 1 :]
+        case 2:
+            more = bytes([rng.randrange(256)])
+            return f"{more!r} put in at {at}", data[:at] + more + data[at:]
+    return f"cut off at {at}", data[:at]
+
+
+# --- report ---------------------------------------------------------------------------------------------------------
+
+
+def _report(rows: Sequence[Row], command: str) -> list[str]:
+    lines = ["# Certificates", "", f"Written by `{command}`; do not edit.", ""]
+    lines += [f"- {name}: {value}" for name, value in environment().items()]
+    lines += [
+        "",
+        "Times are wall times of whole processes, start-up included: of *check*, of *verify* (another solver), of",
+        "writing the refutations, and of checking by these alone, without a solver. kB: 10³ bytes.",
+        "",
+        "## Summary",
+        "",
+        *_summary(rows),
+        "",
+        "## Pairs",
+        "",
+    ]
+    titles = ("pair", "certificate", "states", "obligations", "kB", "check s", "verify s")
+    more = ("refuted", "refutations kB", "written in s", "by refutations", "s", "edits", "accepted")
+    return [*lines, *table((*titles, *more), map(_cells, rows))]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    if not row.certificate:
+        return (row.id, f"none: {row.verdict}", "", "", "", f"{row.seconds:.2f}", *[""] * 8)
+    return (
+        row.id,
+        row.certificate if row.certificate == "holds" else f"**{row.certificate}**: {row.reason}",
+        str(row.joint_states),
+        str(row.obligations),
+        f"{row.certificate_bytes / 1e3:.0f}",
+        f"{row.seconds:.2f}",
+        f"{row.verify_seconds:.2f}",
+        str(row.refuted),
+        f"{row.bundle_bytes / 1e3:.0f}",
+        f"{row.export_seconds:.2f}",
+        row.by_proofs,
+        f"{row.by_proofs_seconds:.2f}",
+        str(row.edits),
+        str(len(row.edits_accepted)),
+    )
+
+
+def _summary(rows: Sequence[Row]) -> list[str]:
+    proved = [row for row in rows if row.verdict == "equivalent"]
+    held = [row for row in proved if row.certificate == "holds"]
+    lines = [f"- **{len(held)} of {len(proved)} certificates hold**, of {len(rows)} pairs that are equivalent"]
+    lines += [
+        f"  - no certificate: `{row.id}` is {row.verdict}: {cell(row.reason)}" for row in rows if row not in proved
+    ]
+    lines += [f"  - not: `{row.id}`: {row.certificate}: {cell(row.reason)}" for row in proved if row not in held]
+    edits = sum(row.edits for row in rows)
+    accepted = [f"`{row.id}`: {what}" for row in rows for what in row.edits_accepted]
+    lines.append(
+        f"- {edits} random edits of certificates and inputs: {edits - len(accepted)} refused, {len(accepted)} accepted"
+    )
+    lines += [f"  - accepted: {cell(what)}" for what in accepted]
+    if not proved:
+        return lines
+    obligations, refuted = sum(row.obligations for row in proved), sum(row.refuted for row in proved)
+    without = sum(row.by_proofs == "holds" for row in proved)
+    lines.append(
+        f"- {refuted} of {obligations} obligations have a refutation; "
+        f"{without} of {len(proved)} certificates hold by their refutations alone, without a solver"
+    )
+    ratios = [row.seconds / row.verify_seconds for row in proved if row.verify_seconds]
+    sizes = [row.certificate_bytes / 1e3 for row in proved]
+    lines.append(f"- checking takes 1/{median(ratios):.1f} of the time of proving (median of whole processes)")
+    lines.append(f"- certificates have {median(sizes):.0f} kB (median), at most {max(sizes):.0f} kB")
+    slowest = sorted(proved, key=lambda row: -row.verify_seconds)[:5]
+    lines.append("- slowest to check: " + ", ".join(f"`{row.id}` {row.verify_seconds:.2f} s" for row in slowest))
+    return lines
+
+
+def _progress(done: int, total: int, row: Row) -> None:
+    if is_terminal(sys.stderr):
+        text = f"{done} of {total} done, last {clean(row.id)}: {row.certificate or row.verdict}"
+        sys.stderr.write(f"\r\x1b[K{shorten(text, 78)}" if done < total else "\r\x1b[K")
+        sys.stderr.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="equiv bench certificates",
+        description="Check certificates of all pairs that are equivalent, by a solver and by refutations; edit them.",
+        epilog="exit status:\n  0  all hold, no edit goes through    1  otherwise    2  unusable manifest or usage",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of corpora (default: corpora)")
+    parser.add_argument("--data", metavar="DIR", help="the published pairs of P4 automata, too, from this folder")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="a corpus or a pair's id, * allowed"
+    )
+    parser.add_argument("--edits", type=int, default=200, metavar="N", help="random edits in all (default: 200)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the edits (default: 0)")
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="of each proof (default: 60)")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--output", nargs="?", const="", metavar="FILE", help=f"write the report here ({REPORT})")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return parser
