@@ -219,8 +219,10 @@ def _check(
         return replace(result, verdict="different", reason=_difference_in_words(counterexamples[0]))
     if unknown:
         return replace(result, verdict="unknown", reason=unknown[0].reason)
+    if finding.relation is None:
+        raise InternalError("nothing speaks against a proof, but there is none")
     if certificate:
-        result = replace(result, certificate=certificate_of(posed, question, finding, solver))
+        result = replace(result, certificate=certificate_of(posed, question, finding.relation(), solver))
     punts = " that the device does not hand to the host" if finding.punted else ""
     if chosen.relation is not None:
         return replace(result, reason="for every packet both sides end as the relation asks")

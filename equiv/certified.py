@@ -12,11 +12,11 @@ from equiv.certificate.bundle import ByRefutations
 from equiv.certificate.check import Checker
 from equiv.certificate.document import Artefact, Certificate, digest, read_certificate, write_certificate
 from equiv.certificate.obligation import Obligation
+from equiv.certificate.relation import Relation
 from equiv.certificate.verify import BySolver, Prover, Verified, verify_relation
-from equiv.errors import InputError, InternalError, Place
+from equiv.errors import InputError, Place
 from equiv.loaded import Loaded
 from equiv.machine.protocol import Machine
-from equiv.proof.engine import Finding
 from equiv.question import Posed, Question, pose, read_question
 from equiv.solve.backend import make_backend
 
@@ -37,10 +37,8 @@ class Verification:
     assumptions: tuple[str, ...]
 
 
-def certificate_of(posed: Posed, question: Question, finding: Finding, solver: str) -> bytes:
-    """The certificate's file content, of a finding that says equivalent."""
-    if finding.relation is None:
-        raise InternalError("there is a proof but nothing to certify")
+def certificate_of(posed: Posed, question: Question, relation: Relation, solver: str) -> bytes:
+    """The certificate's file content, for a `relation` that `solver` found."""
     interface = posed.interface
     certificate = Certificate(
         importlib.metadata.version("equiv"),
@@ -50,7 +48,7 @@ def certificate_of(posed: Posed, question: Question, finding: Finding, solver: s
         question.data(),
         _artefact(posed.left),
         _artefact(posed.right),
-        finding.relation(),
+        relation,
     )
     return write_certificate(certificate)
 
