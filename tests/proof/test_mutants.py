@@ -9,7 +9,7 @@ from sys import path as import_path
 
 import pytest
 
-from equiv import api
+from equiv import api, certified
 from equiv.errors import InputError, Unsupported
 from equiv.machine.concrete import Input
 from equiv.proof.replay import differing
@@ -58,20 +58,33 @@ def _sample(name: str) -> list[Mutant]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_mutant_proved_equivalent_behaves_as_its_original(name: str) -> None:
-    table = api.load(str(CORPORA / name / f"{name}.dev"))
+def test_mutant_proved_equivalent_behaves_as_its_original_and_one_that_differs_has_no_certificate(
+    name: str, tmp_path: Path
+) -> None:
+    table, program = (api.load(str(CORPORA / name / f"{name}.{kind}")) for kind in ("dev", "bpf.o"))
+    original = tmp_path / "original.json"
+    original.write_bytes(api.check(table, program, kernel=False, certificate=True).certificate or b"")
+    assert certified.verify(str(original), table, program).result.verdict == "holds"
     interface = api.choose_interface(table, table)
     given = [Input(packet) for packet in packets(FRAMES, Random(name), 300, interface.min_length)]
     memo: dict[int, object] = {}
     verdicts = set()
     for mutant in _sample(name):
         try:
-            result = api.check(table, mutant.loaded, kernel=False, timeout=4)
+            result = api.check(table, mutant.loaded, kernel=False, timeout=4, certificate=True)
         except (InputError, Unsupported):  # the verifier would reject it, or it does something that is not modelled
             continue
         verdicts.add(result.verdict)
         if result.verdict == "equivalent":
             assert told_apart(interface, table, mutant.loaded, given, memo) is None, mutant.name  # type: ignore[arg-type]
+            (tmp_path / "mutant.json").write_bytes(result.certificate or b"")
+            found = certified.verify(str(tmp_path / "mutant.json"), table, mutant.loaded)
+            assert found.result.verdict == "holds", mutant.name
+        if result.verdict == "different":  # a mutant in memory has the digest of its original: only the proof tells
+            try:
+                assert certified.verify(str(original), table, mutant.loaded).result.verdict == "rejected", mutant.name
+            except InputError:  # a table's text is another
+                assert mutant.loaded.kind == "dev"
         for example in result.counterexamples:
             left, right = (ran(side, interface, example.input) for side in (table, mutant.loaded))
             assert not isinstance(left, str) and not isinstance(right, str)
