@@ -51,6 +51,14 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.certificates import main as certificates
 
         return certificates(arguments[1:])
+    if arguments[:1] == ["programs"]:
+        from equiv.bench.programs import main as programs
+
+        return programs(arguments[1:])
+    if arguments[:1] == ["mutants"]:
+        from equiv.bench.mutants import main as mutants
+
+        return mutants(arguments[1:])
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", *arguments])
     targets = _targets(options)
@@ -176,6 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     }
     commands.add_parser("kernel", help="the interpreter against the running kernel, on many programs", add_help=False)
     commands.add_parser("certificates", help="certificates checked, refuted without a solver, edited", add_help=False)
+    commands.add_parser("programs", help="real programs against themselves, and other builds of them", add_help=False)
+    commands.add_parser("mutants", help="programs with one instruction changed, judged by the kernel", add_help=False)
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
     for name, text in texts.items():
         described = f"{text[0].upper()}{text[1:]}."

@@ -129,8 +129,12 @@ class Interface:
         return dataclasses.replace(self, observables=(*self.observables, extra))
 
     def accepts_section(self, section: str) -> bool:
-        """Whether an ELF section of this name holds programs of this kind."""
-        return any(fnmatch.fnmatchcase(section, pattern) for pattern in self.sections)
+        """Whether an ELF section of this name holds programs of this kind.
+
+        A `?` in front says that libbpf is not to load the program unasked (`bpf_object__init_prog`, libbpf.c).
+        """
+        name = section.removeprefix("?")
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.sections)
 
 
 def observed_key(map_name: str) -> str:

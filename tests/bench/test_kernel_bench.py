@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from equiv.bench import main
-from equiv.bench.kernel.command import _in_one_line
-from equiv.bench.kernel.objects import build_linux, in_folder
+from equiv.bench.kernel.objects import build_linux, in_folder, in_one_line
 from equiv.errors import InputError
 from equiv.oracle import available
 
@@ -47,10 +46,10 @@ def test_the_report_is_written_where_it_is_wanted(tmp_path: Path, capsys: pytest
 
 
 def test_a_report_does_not_say_where_files_were() -> None:
-    assert _in_one_line("/home/me/linux-6.1/progs/x.c:4:2 (x instruction 7): calls it") == (
+    assert in_one_line("/home/me/linux-6.1/progs/x.c:4:2 (x instruction 7): calls it") == (
         "x.c:4:2 (x instruction 7): calls it"
     )
-    assert _in_one_line("R1 !read_ok\n\nat 1/2 of a/b") == "R1 !read_ok: at 1/2 of a/b"
+    assert in_one_line("R1 !read_ok\n\nat 1/2 of a/b") == "R1 !read_ok: at 1/2 of a/b"
 
 
 def test_an_empty_folder_is_unusable(tmp_path: Path) -> None:

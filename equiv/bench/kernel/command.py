@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import re
 import resource
 import shlex
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from equiv.bench.environment import environment
-from equiv.bench.kernel.objects import build_linux, in_folder
+from equiv.bench.kernel.objects import gather, in_one_line
 from equiv.bench.markdown import table
 from equiv.errors import EquivError, InputError, Place
 from equiv.fuzz.campaign import Limits
@@ -31,8 +29,6 @@ from equiv.report.style import clean, is_terminal, shorten
 REPORT = "reports/kernel.md"
 NOT_RUN = "not run"
 LONGEST_REASON = 160
-FOLDERS = re.compile(r"(?<![\w/])/?(?:[\w.+-]+/)+(?=[\w.+-]+\.[cho]\b)")
-"""Where a source or object file is, which differs from machine to machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +76,9 @@ def main(arguments: list[str]) -> int:
     if (reason := available()) is not None:
         raise InputError(f"the kernel cannot be asked: {reason}")
     with ExitStack() as resources:
-        groups, notes = _objects(options, resources)
-        rows = _rows(groups, options)
-    report = "\n".join(_report(rows, command, notes)) + "\n"
+        found = gather(options.corpora, options.objects, options.linux_source, options.jobs, resources)
+        rows = _rows(found.groups, options)
+    report = "\n".join(_report(rows, command, found.notes)) + "\n"
     if target is not None:
         with replacing(target) as temporary:
             Path(temporary).write_text(report, encoding="utf-8")
@@ -93,23 +89,6 @@ def main(arguments: list[str]) -> int:
     else:
         print(report, end="")
     return 1 if any(row.verdict == "different" for row in rows) else 0
-
-
-def _objects(options: argparse.Namespace, resources: ExitStack) -> tuple[dict[str, list[Path]], list[str]]:
-    groups = {"corpora": in_folder(options.corpora)}
-    notes = []
-    for text in options.objects:
-        name, equals, folder = text.partition("=")
-        groups[name] = in_folder(folder if equals else text)
-    if options.linux_source:
-        into = Path(resources.enter_context(tempfile.TemporaryDirectory()))
-        built = build_linux(options.linux_source, into, options.jobs)
-        groups["linux"] = built.objects
-        notes.append(
-            f"of Linux's samples and selftests with packet-side programs, {len(built.objects)} files build and "
-            f"{built.failed} do not"
-        )
-    return groups, notes
 
 
 def _rows(groups: dict[str, list[Path]], options: argparse.Namespace) -> list[Row]:
@@ -199,7 +178,7 @@ def _row(
         interface=interface,
         expected="equivalent",
         verdict=verdict,
-        reason=_in_one_line(reason),
+        reason=in_one_line(reason),
         packets=packets,
         not_compared=skipped,
         behaviours=seen,
@@ -208,13 +187,6 @@ def _row(
         seconds=seconds,
         peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     )
-
-
-def _in_one_line(text: str) -> str:
-    """The first and, of a verifier's log, the last line."""
-    text = FOLDERS.sub("", text)
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return ": ".join(dict.fromkeys([lines[0], lines[-1]])) if lines else ""
 
 
 def _summary(rows: Sequence[Row]) -> list[str]:

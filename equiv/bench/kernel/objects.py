@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,8 @@ SELFTESTS: Final = "tools/testing/selftests/bpf"
 SOURCES: Final = (f"{SELFTESTS}/progs", "samples/bpf")
 PACKET_SIDE: Final = re.compile(r'SEC\("\??(xdp|tc|tcx|classifier|socket|flow_dissector|action)')
 COMPILER: Final = "clang-16"
+FOLDERS: Final = re.compile(r"(?<![\w/])/?(?:[\w.+-]+/)+(?=[\w.+-]+\.[cho]\b)")
+"""Where a source or object file is, which differs from machine to machine."""
 TYPES_OF_THE_KERNEL: Final = Path("/sys/kernel/btf/vmlinux")
 
 
@@ -26,6 +30,42 @@ class Built:
 
     objects: list[Path]
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Object files by the name of their group, and what a report should say of where they come from."""
+
+    groups: dict[str, list[Path]]
+    notes: list[str]
+
+
+def gather(corpora: str, folders: Sequence[str], linux_source: str | None, jobs: int, resources: ExitStack) -> Gathered:
+    """The corpora's objects, those in `folders` (each `DIR` or `NAME=DIR`), and what a Linux tree builds.
+
+    What is built is gone when `resources` is closed. Raises InputError for a folder without objects.
+    """
+    groups = {"corpora": in_folder(corpora)}
+    notes = []
+    for text in folders:
+        name, equals, folder = text.partition("=")
+        groups[name] = in_folder(folder if equals else text)
+    if linux_source:
+        into = Path(resources.enter_context(tempfile.TemporaryDirectory()))
+        built = build_linux(linux_source, into, jobs)
+        groups["linux"] = built.objects
+        notes.append(
+            f"of Linux's samples and selftests with packet-side programs, {len(built.objects)} files build and "
+            f"{built.failed} do not"
+        )
+    return Gathered(groups, notes)
+
+
+def in_one_line(text: str) -> str:
+    """The first and, of a verifier's log, the last line, without the folders that files are in."""
+    text = FOLDERS.sub("", text)
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return ": ".join(dict.fromkeys([lines[0], lines[-1]])) if lines else ""
 
 
 def in_folder(folder: str) -> list[Path]:
@@ -48,6 +88,8 @@ def build_linux(tree: str, into: Path, jobs: int) -> Built:
     if not (root / SELFTESTS).is_dir():
         raise InputError(f"not a Linux source tree: it has no {SELFTESTS}", Place(tree))
     _write_types(into / "vmlinux.h")
+    (into / "gnu").mkdir(exist_ok=True)
+    (into / "gnu" / "stubs-32.h").touch()  # glibc's header asks for it where a target is not x86-64; it holds nothing
     includes = [SELFTESTS, "tools/include/uapi", "tools/include", *SOURCES]
     flags = ["-g", "-O2", "-target", "bpf", "-mcpu=v3", "-D__TARGET_ARCH_x86", "-Wno-everything", "-I", str(into)]
     flags += [flag for folder in includes for flag in ("-I", folder)]
