@@ -112,6 +112,7 @@ def check(
     parsers: ParserOptions | None = None,
     relation: str | None = None,
     right_linear: bool = False,
+    btf: str | None = None,
     certificate: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
@@ -119,8 +120,8 @@ def check(
 
     `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on
     the running kernel too (None: where that is possible). `tail_calls` and `snapshots` say what maps hold, of sides
-    given as paths. `parsers` says what is compared of two parsers; `relation` (INDEX.json#ID) what an index of
-    automata asks of them in place of equality.
+    given as paths, `btf` is a file of the types that their CO-RE relocations are made for. `parsers` says what is
+    compared of two parsers; `relation` (INDEX.json#ID) what an index of automata asks of them in place of equality.
     `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
     does not depend on the split. With `certificate` the result has one if the two sides are equivalent. With `jobs`
     above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict gives the
@@ -137,6 +138,7 @@ def check(
         exact_end=parsers.exact_end,
         relation=relation,
         right_linear=right_linear,
+        btf=btf,
     )
     task = partial(_check, pose(left, right, question), question, timeout, all_differences, kernel, certificate)
     if jobs == 1:

@@ -150,6 +150,7 @@ def _check(options: argparse.Namespace) -> int:
             observe_maps=tuple(options.observe_map),
             tail_calls=tuple(options.tail_call),
             snapshots=tuple(each for read in options.map_snapshot for each in read),
+            btf=options.btf,
             kernel=False if options.no_kernel else None,
             parsers=_parser_options(options),
             relation=options.relation,
@@ -227,6 +228,7 @@ def _run(options: argparse.Namespace) -> int:
         context=dict(options.context),
         tail_calls=tuple(options.tail_call),
         snapshots=tuple(each for read in options.map_snapshot for each in read),
+        btf=options.btf,
         on=options.on,
         as_json=options.json,
         verbose=options.verbose,
@@ -249,6 +251,7 @@ def _fuzz(options: argparse.Namespace) -> int:
         interface=options.interface,
         tail_calls=tuple(options.tail_call),
         snapshots=tuple(each for read in options.map_snapshot for each in read),
+        btf=options.btf,
         as_json=options.json,
     )
 
@@ -363,6 +366,7 @@ def _add_check(commands: Commands) -> None:
     )
     _add_tail_calls(parser)
     _add_snapshots(parser)
+    _add_types(parser)
     parser.add_argument(
         "--observe",
         choices=("all", "accept"),
@@ -413,6 +417,7 @@ def _add_run(commands: Commands) -> None:
     )
     _add_tail_calls(parser)
     _add_snapshots(parser)
+    _add_types(parser)
     parser.add_argument(
         "--observe-map", action="append", default=[], metavar="NAME", help="show what this map holds at the end, too"
     )
@@ -439,6 +444,7 @@ def _add_fuzz(commands: Commands) -> None:
     _add_interface(parser)
     _add_tail_calls(parser)
     _add_snapshots(parser)
+    _add_types(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -478,6 +484,14 @@ def _add_snapshots(parser: argparse.ArgumentParser) -> None:
         type=_map_snapshot,
         metavar="[MAP=]FILE",
         help="a map holds what this file says (bpftool map dump -j); without MAP the file's name is the map's",
+    )
+
+
+def _add_types(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--btf",
+        metavar="FILE",
+        help="types that CO-RE relocations are made for, e.g. /sys/kernel/btf/vmlinux (default: the object's own)",
     )
 
 

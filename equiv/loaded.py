@@ -101,20 +101,21 @@ def load(
     interface: str | None = None,
     tail_calls: Sequence[TailCall] = (),
     snapshots: Sequence[Snapshot] = (),
+    btf: str | None = None,
 ) -> Loaded:
     """Read `FILE.dev`, `FILE.o` or `FILE.o:PROGRAM`; raw instructions, `FILE.bin`; `FILE.json`, or
     `FILE.json:STATE` to start an automaton there.
 
     What a file is, is told by its content; raw instructions have none that tells, so it is their name, or `interface`
     being `buffer`. `tail_calls` says what PROG_ARRAYs of an object hold, beside their initial
-    values, `snapshots` what other maps do; what is said of maps that it does not have is ignored. Raises InputError
-    where the file cannot be used.
+    values, `snapshots` what other maps do; what is said of maps that it does not have is ignored. `btf` is a
+    file of the types that CO-RE relocations are made for. Raises InputError where the file cannot be used.
     """
     file, name = _split_program(path)
     if begins_with(file, b"\x7fELF"):
         from equiv.bpf.load import load_program
 
-        program = with_contents(load_program(file, name, tail_calls), snapshots)
+        program = with_contents(load_program(file, name, tail_calls, btf), snapshots)
         return Loaded(file, program.sha256, "bpf", program=program)
     if file.endswith((".o", ".elf")):
         from equiv.bpf.load import load_program

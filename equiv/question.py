@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, Literal
 
+from equiv.bpf.core import LARGEST_TYPES
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.program import MapSpec
 from equiv.bpf.tail_calls import TailCall, parse_tail_call
-from equiv.errors import InputError
+from equiv.errors import InputError, Place
+from equiv.inputs import read_input
 from equiv.loaded import PROG_ARRAY, Loaded, choose_interface, load, observing_maps, require_known_maps
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
@@ -20,7 +23,10 @@ from equiv.p4.parser import ParserOptions
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The options of one check. `relation` is INDEX.json#ID; the others are as `equiv.api.check` takes them."""
+    """The options of one check. `relation` is INDEX.json#ID; the others are as `equiv.api.check` takes them.
+
+    `btf_sha256` is what the file `btf` must be ("": whatever it is).
+    """
 
     interface: str | None = None
     observe_maps: tuple[str, ...] = ()
@@ -30,6 +36,8 @@ class Question:
     exact_end: bool | None = None
     relation: str | None = None
     right_linear: bool = False
+    btf: str | None = None
+    btf_sha256: str = ""
 
     def data(self) -> dict[str, Any]:
         """Those that are set, as JSON has them."""
@@ -42,6 +50,7 @@ class Question:
             "exact_end": self.exact_end,
             "relation": self.relation,
             "right_linear": self.right_linear,
+            "btf": self.btf and {"file": self.btf, "sha256": sha256(read_input(self.btf, LARGEST_TYPES)).hexdigest()},
         }
         return {name: value for name, value in said.items() if value not in (None, [], False)}
 
@@ -50,6 +59,7 @@ def read_question(data: Mapping[str, Any]) -> Question:
     """The options that `Question.data` wrote. Raises InputError."""
     try:
         said = dict(data)
+        types = said.pop("btf", None) or {}
         question = Question(
             interface=_text(said.pop("interface", None)),
             observe_maps=tuple(map(str, said.pop("observe_maps", ()))),
@@ -59,6 +69,8 @@ def read_question(data: Mapping[str, Any]) -> Question:
             exact_end=said.pop("exact_end", None),
             relation=_text(said.pop("relation", None)),
             right_linear=bool(said.pop("right_linear", False)),
+            btf=_text(types.get("file")),
+            btf_sha256=str(types.get("sha256", "")),
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InputError(f"options that cannot be read: {type(error).__name__}: {error}") from error
@@ -94,10 +106,11 @@ class Posed:
 
 def pose(left: str | Loaded, right: str | Loaded, question: Question) -> Posed:
     """Load what is given as a path, and choose what is compared. Raises InputError."""
+    _require_same_types(question)
     a, b = (
         side
         if isinstance(side, Loaded)
-        else load(side, question.interface, tail_calls=question.tail_calls, snapshots=question.snapshots)
+        else load(side, question.interface, question.tail_calls, question.snapshots, question.btf)
         for side in (left, right)
     )
     if question.right_linear:
@@ -119,6 +132,11 @@ def _parser_options(question: Question, a: Loaded, b: Loaded) -> ParserOptions |
     if not isinstance(a.parser, AutomatonParser) or not isinstance(b.parser, AutomatonParser):
         raise InputError("a relation of an index is one of two automata")
     return relation_named(question.relation, a.parser.automaton, b.parser.automaton)
+
+
+def _require_same_types(question: Question) -> None:
+    if question.btf_sha256 and sha256(read_input(question.btf or "", LARGEST_TYPES)).hexdigest() != question.btf_sha256:
+        raise InputError("holds other types than those that the question was asked with", Place(question.btf or ""))
 
 
 def _require_same_maps(a: Loaded, b: Loaded) -> None:

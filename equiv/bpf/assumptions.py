@@ -59,6 +59,8 @@ def _assumptions(env: Environment) -> Iterator[str]:
     )
     if sections:
         yield f"global variables in {', '.join(sections)} may hold anything when the program starts"
+    if program.core_types:
+        yield f"types have the layout that {program.core_types} gives them (CO-RE)"
     for name, held in program.tail_calls.items():
         content = ", ".join(f"{index} {program.functions[slot]}" for index, slot in held.items())
         yield f"program array {name} holds {content or 'nothing'}{' and nothing else' if content else ''}"

@@ -14,6 +14,7 @@ is cut off at `MAX_DEPTH`; bad input is InputError.
 from __future__ import annotations
 
 import enum
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,6 +74,9 @@ _MEMBER_WORDS = {
 }
 
 
+_FLAVOURED = re.compile(r"(.*[^_])___[^_]", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A member of a struct, union, function prototype or data section.
@@ -90,7 +94,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class BtfType:
-    """A type. `size` in bytes where the kind has one; `type_id` what it refers to; `count` an array's elements."""
+    """A type. `size` in bytes where the kind has one; `target` the type it refers to; `count` an array's elements.
+
+    `flag`: a signed enum, or a forward declaration of a union. `signed` and `bit_offset` are of integers. `values` are
+    an enum's, in order.
+    """
 
     type_id: int
     kind: Kind
@@ -99,6 +107,10 @@ class BtfType:
     target: int = 0
     count: int = 0
     members: tuple[Member, ...] = ()
+    flag: bool = False
+    signed: bool = False
+    bit_offset: int = 0
+    values: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +193,10 @@ class Btf:
         """The first type of that name and one of those kinds."""
         return next((found for found in self._by_name.get(name, ()) if not kinds or found.kind in kinds), None)
 
+    def all_named(self, name: str) -> list[BtfType]:
+        """All types whose essential name that is."""
+        return self._by_essential_name.get(name, [])
+
     def struct(self, name: str) -> Struct | None:
         """The struct or union of that name (behind a typedef of that name, too); None if there is none."""
         found = self.named(name, Kind.STRUCT, Kind.UNION)
@@ -224,8 +240,21 @@ class Btf:
                 found.setdefault(item.name, []).append(item)
         return found
 
+    @cached_property
+    def _by_essential_name(self) -> dict[str, list[BtfType]]:
+        found: dict[str, list[BtfType]] = {}
+        for name, items in self._by_name.items():
+            found.setdefault(essential_name(name), []).extend(items)
+        return found
+
     def _error(self, message: str) -> InputError:
         return InputError(f"malformed BTF: {message}", self._place)
+
+
+def essential_name(name: str) -> str:
+    """A name without its flavour: `iphdr` of `iphdr___old` (libbpf, `bpf_core_essential_name_len`)."""
+    match = _FLAVOURED.match(name)
+    return match[1] if match else name
 
 
 def read_btf(data: bytes, byte_order: ByteOrder, place: Place) -> Btf:
@@ -280,9 +309,24 @@ def _type(words: tuple[int, ...], at: int, type_id: int, names: Btf, place: Plac
         case Kind.ARRAY:
             element, _, elements = words[at + 3 : at + 6]
             return BtfType(type_id, kind, name, target=element, count=elements), end
+        case Kind.INT:
+            encoding = words[at + 3]
+            signed, bit_offset = bool(encoding >> 24 & 1), encoding >> 16 & 0xFF
+            return BtfType(type_id, kind, name, size=size_or_type, signed=signed, bit_offset=bit_offset), end
+        case Kind.ENUM | Kind.ENUM64:
+            values = tuple((names.string(entry[0]), _value(entry[1:], bool(kind_flag))) for entry in entries)
+            return BtfType(type_id, kind, name, size=size_or_type, flag=bool(kind_flag), values=values), end
+        case Kind.FWD:
+            return BtfType(type_id, kind, name, flag=bool(kind_flag)), end
     if kind in _SIZED:
         return BtfType(type_id, kind, name, size=size_or_type, members=members), end
     return BtfType(type_id, kind, name, target=size_or_type, members=members), end
+
+
+def _value(words: tuple[int, ...], signed: bool) -> int:
+    """An enumerator's value, from one word or two, the low one first."""
+    value = sum(word << 32 * i for i, word in enumerate(words))
+    return value - (1 << 32 * len(words)) if signed and words[-1] >> 31 else value
 
 
 @dataclass(frozen=True, slots=True)

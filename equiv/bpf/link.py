@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from equiv.bpf import insn as isa
 from equiv.bpf.btf import Record
+from equiv.bpf.core import Types, relocated
 from equiv.bpf.elf import SHN_LORESERVE, SHN_UNDEF, Relocation
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, Line, MapRef, MapValueRef, Program, Reference
 from equiv.bpf.source import Function, Source
@@ -22,6 +23,9 @@ from equiv.errors import InputError, Place
 
 Slots = Mapping[str, Mapping[int, str]]
 """PROG_ARRAY and index to the name of the program that it holds."""
+
+OWN_TYPES = "the object itself"
+"""What `Program.core_types` says where no other types are given."""
 
 MAX_SLOTS = 1_000_000
 """Slots of the longest program that a kernel takes (BPF_COMPLEXITY_LIMIT_INSNS)."""
@@ -46,10 +50,13 @@ class _Assembly:
         return Place(self.source.elf.path, program=self.program, insn=insn, function=function.name)
 
 
-def assemble(source: Source, name: str, entry: Function, slots: Slots | None = None) -> Program:
+def assemble(
+    source: Source, name: str, entry: Function, slots: Slots | None = None, types: Types | None = None
+) -> Program:
     """Lay out `entry` and what it can reach, in order of first mention; point calls at where their functions went.
 
-    `slots` names, by PROG_ARRAY and index, the programs that it holds.
+    `slots` names, by PROG_ARRAY and index, the programs that it holds. `types` are those that CO-RE relocations are
+    made for (None: the object's own).
     """
     assembly = _Assembly(source, name, names={entry: name})
     _lay_out(assembly, entry)
@@ -75,6 +82,7 @@ def assemble(source: Source, name: str, entry: Function, slots: Slots | None = N
         distance = base - index - 1
         imm64 = distance & 0xFFFFFFFF if isa.is_wide(insn) else 0
         assembly.insns[index] = replace(insn, imm=distance, imm64=imm64, ref=reference)
+    core, relocations = _relocate(assembly, types)
     records = {f: source.code[f.section].section.name for f in assembly.bases}
     return Program(
         path=source.elf.path,
@@ -91,16 +99,35 @@ def assemble(source: Source, name: str, entry: Function, slots: Slots | None = N
             for record in _within(source.lines.get(records[f], ()), f)
         ),
         license=source.license,
-        core=frozenset(
-            record.offset // isa.SLOT_SIZE + base - f.start
-            for f, base in assembly.bases.items()
-            for record in _within(source.core.get(records[f], ()), f)
-        ),
+        core=core,
+        core_types=(types.name if types else OWN_TYPES) if relocations > len(core) else "",
         tail_calls={
             map_name: {index: assembly.bases[source.entries[held[map_name][index]]] for index in sorted(held[map_name])}
             for map_name in reached
         },
     )
+
+
+def _relocate(assembly: _Assembly, types: Types | None) -> tuple[dict[int, str], int]:
+    """Make the CO-RE relocations. Gives, by slot, those that cannot be made, and how many there are in all."""
+    source = assembly.source
+    unresolved: dict[int, str] = {}
+    count = 0
+    for function, base in assembly.bases.items():
+        section = source.code[function.section].section.name
+        for record in _within(source.core.get(section, ()), function):
+            slot = record.offset // isa.SLOT_SIZE + base - function.start
+            insn = assembly.insns[slot]
+            count += 1
+            assert source.btf is not None
+            if insn is None:
+                raise InputError("a CO-RE relocation in the middle of a 64-bit load", _file(assembly))
+            made = relocated(insn, record.words, source.btf, types, source.elf.byte_order)
+            if isinstance(made, str):
+                unresolved[slot] = made
+            else:
+                assembly.insns[slot] = made
+    return unresolved, count
 
 
 def _lay_out(assembly: _Assembly, entry: Function) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from equiv.bpf.core import read_types
 from equiv.bpf.link import assemble
 from equiv.bpf.program import Object, Program
 from equiv.bpf.raw import SUFFIX, read_raw
@@ -38,11 +39,13 @@ def load_raw(path: str) -> Program:
     return assemble(source, name, entry)
 
 
-def load_program(path: str, name: str | None = None, tail_calls: Sequence[TailCall] = ()) -> Program:
+def load_program(
+    path: str, name: str | None = None, tail_calls: Sequence[TailCall] = (), btf: str | None = None
+) -> Program:
     """The entry program called `name`, or without a name the only one that no PROG_ARRAY holds.
 
-    `tail_calls` says what PROG_ARRAYs hold beside the object's own initial values. Raises InputError that lists what
-    there is.
+    `tail_calls` says what PROG_ARRAYs hold beside the object's own initial values, `btf` is a file of the types that
+    CO-RE relocations are made for (None: the object's own). Raises InputError that lists what there is.
     """
     source = _read(path)
     held = held_programs(source, tail_calls)
@@ -55,4 +58,5 @@ def load_program(path: str, name: str | None = None, tail_calls: Sequence[TailCa
         name = first[0]
     elif name not in source.entries:
         raise InputError(f"no program {name!r}", Place(path), f"it holds: {names}")
-    return assemble(source, name, source.entries[name], held)
+    types = read_types(btf, source.elf.byte_order) if btf is not None and source.core else None
+    return assemble(source, name, source.entries[name], held, types)

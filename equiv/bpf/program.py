@@ -116,9 +116,9 @@ class Program:
 
     `insns` is indexed by 8-byte slot. `functions` maps the first slot of each function to its name; slot 0 is the
     entry. `tail_calls` says, by PROG_ARRAY and index, at which slot the program begins that it holds; the contents of
-    arrays that are not there are not known (D50). `sha256` is the whole file's bytes' SHA-256 in hex. `core` holds the
-    slots that a CO-RE relocation wants adjusted to the running kernel's types: their immediates and offsets are those
-    of the compiler's headers.
+    arrays that are not there are not known (D50). `sha256` is the whole file's bytes' SHA-256 in hex. `core` says of
+    slots with a CO-RE relocation that could not be made what they need; `core_types` whose types the others were
+    adjusted to, "" where there are none (D100).
     """
 
     path: str
@@ -131,7 +131,8 @@ class Program:
     maps: Mapping[str, MapSpec]
     lines: tuple[Line, ...] = ()
     license: str = ""
-    core: frozenset[int] = frozenset()
+    core: Mapping[int, str] = field(default_factory=dict)
+    core_types: str = ""
     tail_calls: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
     @property

@@ -50,7 +50,7 @@ def build_steps(env: Environment, describe_slot: Callable[[int], str]) -> list[S
         if insn is None:
             steps.append(_rejecting("jumps into the second half of a 64-bit load", True))
         elif index in env.program.core:
-            steps.append(_rejecting("needs a CO-RE relocation, which depends on the running kernel", False))
+            steps.append(_rejecting(env.program.core[index], False))
         elif (complaint := op.malformed(insn)) is not None:
             steps.append(_rejecting(complaint, True))
         elif not 0 <= (op.jump_target(index, insn) or 0) < count:

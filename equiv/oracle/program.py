@@ -64,7 +64,7 @@ class KernelProgram:
         if program.byte_order != sys.byteorder:
             raise NotRunnable(f"a {program.byte_order}-endian program on a {sys.byteorder}-endian machine")
         if program.core:
-            raise NotRunnable("uses CO-RE relocations, which a loader would apply")
+            raise NotRunnable(next(iter(program.core.values())))
         self.program = program
         self.interface = interface
         self.cpu = min(os.sched_getaffinity(0))

@@ -36,9 +36,10 @@ def fuzz(
     tail_calls: Sequence[TailCall],
     snapshots: Sequence[Snapshot],
     as_json: bool,
+    btf: str | None = None,
 ) -> int:
     """Run the interpreter against the kernel and print what came of it. Returns 0, or 1 if they differ."""
-    loaded = api.load(path, interface, tail_calls, snapshots)
+    loaded = api.load(path, interface, tail_calls, snapshots, btf)
     require_known_maps(tail_calls, (loaded,), snapshots)
     if loaded.program is None:
         raise InputError("only BPF programs run on the kernel")

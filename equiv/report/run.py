@@ -36,6 +36,7 @@ def print_runs(
     as_json: bool,
     verbose: bool,
     observe_maps: Sequence[str] = (),
+    btf: str | None = None,
 ) -> int:
     """Run `packets`, or those of the file `capture`, and print what each showed: one a line if they are several.
 
@@ -44,7 +45,7 @@ def print_runs(
     given = list(packets) if packets is not None else read_packets(capture or "")
     if not given:
         raise InputError("no packets", Place(capture or ""))
-    loaded = api.load(path, interface, tail_calls, snapshots)
+    loaded = api.load(path, interface, tail_calls, snapshots, btf)
     require_known_maps(tail_calls, (loaded,), snapshots)
     style = style_for(sys.stdout)
     status = 0

@@ -329,7 +329,7 @@ class BtfBuilder:
         line_rows = [
             (s, [offset, add(file), add(text), line << 10 | column]) for s, offset, file, text, line, column in lines
         ]
-        core_rows = [(s, [offset, 1, 0, 0]) for s, offset in core]
+        core_rows = [(s, [offset, 0, 0, 7]) for s, offset in core]
         line_table, core_table = self._table(line_rows, 4), self._table(core_rows, 4)
         sizes = (0, 0, 0, len(line_table), len(line_table), len(core_table))
         return struct.pack(f"{self.prefix}HBBI6I", 0xEB9F, 1, 0, 32, *sizes) + line_table + core_table

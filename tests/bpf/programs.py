@@ -27,7 +27,7 @@ def program(
     functions: Mapping[int, str] | None = None,
     byte_order: ByteOrder = "little",
     lines: tuple[Line, ...] = (),
-    core: frozenset[int] = frozenset(),
+    core: Mapping[int, str] | None = None,
     tail_calls: Mapping[str, Mapping[int, int]] | None = None,
 ) -> Program:
     """A program of these instructions; each 64-bit load is followed by its second slot."""
@@ -44,7 +44,7 @@ def program(
         functions or {0: "t"},
         {spec.name: spec for spec in maps},
         lines,
-        core=core,
+        core=core or {},
         tail_calls=tail_calls or {},
     )
 

@@ -71,7 +71,7 @@ def built_twice(sources: list[Path], into: Path, jobs: int) -> Builds:
     ways = [REFERENCE, *(build for build in OTHERS if build.compiler not in missing)]
     wanted = [(source, build) for source in sources for build in ways]
     with ThreadPoolExecutor(jobs) as pool:
-        made = dict(zip(wanted, pool.map(lambda each: _build(*each, into), wanted), strict=True))
+        made = dict(zip(wanted, pool.map(lambda each: _build(each[0], each[1], into), wanted), strict=True))
     pairs: list[Pair] = []
     unusable: list[Unusable] = []
     alike = 0

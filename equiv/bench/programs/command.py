@@ -79,11 +79,22 @@ def _pairs(options: argparse.Namespace, resources: ExitStack) -> tuple[list[Pair
 
 
 def _unusable(each: Unusable) -> Row:
-    group = each.id.partition("/")[0]
-    names = {"id": each.id, "corpus": group, "left": each.id, "right": each.id, "expected": "equivalent", "bug": ""}
-    numbers = {"joint_states": 0, "explorations": 0, "solver_queries": 0, "peak_rss_bytes": 0}
     return Row(
-        **names, verdict=ERROR, reason=each.reason, **numbers, seconds=0.0, engine_seconds=0.0, solver_seconds=0.0
+        id=each.id,
+        corpus=each.id.partition("/")[0],
+        left=each.id,
+        right=each.id,
+        expected="equivalent",
+        verdict=ERROR,
+        reason=each.reason,
+        bug="",
+        joint_states=0,
+        explorations=0,
+        solver_queries=0,
+        seconds=0.0,
+        engine_seconds=0.0,
+        solver_seconds=0.0,
+        peak_rss_bytes=0,
     )
 
 
