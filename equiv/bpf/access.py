@@ -8,6 +8,7 @@ from equiv.bpf import cells, map_access, packet
 from equiv.bpf.context import check_register, load_context, store_context
 from equiv.bpf.environment import Environment
 from equiv.bpf.pointers import SMALL
+from equiv.bpf.sockets import load_field
 from equiv.bpf.state import State, fault, not_a_number, stuck
 from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset, describe
 from equiv.machine.inputs import packet_byte
@@ -220,6 +221,7 @@ LOADS: dict[str, Callable[[Environment, State, Pointer, int], Value]] = {
     "rodata": _load_constants,
     "map": _no_load,
     "function": _no_load,
+    "sock": load_field,
 }
 
 STORES: dict[str, Callable[[Environment, State, Pointer, int, Value], None]] = {
@@ -231,4 +233,5 @@ STORES: dict[str, Callable[[Environment, State, Pointer, int, Value], None]] = {
     "rodata": _store_constants,
     "map": _no_store,
     "function": _no_store,
+    "sock": _no_store,
 }

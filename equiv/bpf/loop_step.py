@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from equiv.bpf.alu import Step
 from equiv.bpf.environment import Environment
-from equiv.bpf.state import MAX_FRAMES, Caller, State, fault, stuck
+from equiv.bpf.state import MAX_FRAMES, Caller, State, fault, stuck, too_deep
 from equiv.bpf.values import ONE, WORD, ZERO, Pointer, Value, describe, stack
 from equiv.term import Term, bvadd, const, eq, negate, ule, ult
 
@@ -50,7 +50,7 @@ def loop_step(env: Environment, index: int) -> Step:
             _finish(state, index, const(-refused, WORD))
             return
         if len(state.stacks) >= MAX_FRAMES:
-            raise fault(f"the call stack is deeper than {MAX_FRAMES} frames")
+            raise too_deep(state)
         saved = (*state.regs[6:10], None, ZERO, count, state.regs[3], function)
         state.callers = (*state.callers, Caller(index, saved))
         state.stacks.append({})

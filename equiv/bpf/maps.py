@@ -175,6 +175,7 @@ def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Pla
     numbers = dict.fromkeys(("type", "key_size", "value_size", "max_entries", "map_flags"), 0)
     inner: MapSpec | None = None
     values_offset: int | None = None
+    kernel_pointers = False
     for member in definition.members:
         kind = btf.resolve(member.type_id)
         if member.name in numbers:
@@ -183,6 +184,7 @@ def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Pla
             if kind.kind is not Kind.PTR:
                 raise InputError(f"{where}, {member.name}: not declared with __type", place)
             numbers[f"{member.name}_size"] = btf.size_of(kind.target)
+            kernel_pointers |= member.name == "value" and _has_kernel_pointers(btf, btf.resolve(kind.target))
         elif member.name == "values":
             values_offset = member.offset // 8
             inner = _inner_map(btf, kind, name, where, place)
@@ -196,8 +198,18 @@ def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Pla
         numbers["max_entries"],
         numbers["map_flags"],
         inner=inner,
+        kernel_pointers=kernel_pointers,
     )
     return spec, values_offset
+
+
+def _has_kernel_pointers(btf: Btf, value: BtfType) -> bool:
+    """Whether a field is a pointer with a tag `kptr…` (`btf_find_kptr` in kernel/bpf/btf.c)."""
+    if value.kind not in (Kind.STRUCT, Kind.UNION):
+        return False
+    pointers = (btf.resolve(field.type_id) for field in btf.fields(value))
+    targets = (btf.type(found.target) for found in pointers if found.kind is Kind.PTR)
+    return any(target.kind is Kind.TYPE_TAG and target.name.startswith("kptr") for target in targets)
 
 
 def _number(btf: Btf, kind: BtfType, where: str, place: Place) -> int:

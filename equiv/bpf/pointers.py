@@ -64,6 +64,22 @@ SCALAR: dict[int, Relation] = {
     op.JSET: lambda a, b: distinct(bvand(a, b), const(0, a.width)),
 }
 
+NOT_AT_ZERO = "no packet begins at a multiple of 4 GiB in memory"
+
+
+def compare_low(env: Environment, code: int, value: Value | None, constant: Term) -> Term | None:
+    """A packet's address as a number of 32 bits against 0, as compilers test `data` of a context; else None.
+
+    A packet lies in one allocation that no multiple of 4 GiB divides, behind some headroom.
+    """
+    if not isinstance(value, Pointer) or value.region.kind != "pkt" or code not in (op.JEQ, op.JNE):
+        return None
+    if not constant.is_const or constant.value or value.offset.hi >= SMALL:
+        return None
+    env.noted.add(NOT_AT_ZERO)
+    return FALSE if code == op.JEQ else TRUE
+
+
 _LESS = {  # comparisons as "x < y" or its negation: (swap operands, negate)
     op.JLT: (False, False),
     op.JGE: (False, True),

@@ -43,6 +43,8 @@ class MapSpec:
     inner: MapSpec | None = None
     contents: Mapping[bytes, bytes] | None = None
     contents_from: str = ""
+    kernel_pointers: bool = False
+    """Whether values hold pointers to objects of the kernel (`__kptr`), which no program can make."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,12 @@ def undecided(guard: Term) -> bool | None:
     return None
 
 
+def too_deep(state: State, where: str = "") -> Rejected:
+    """To raise where another frame is too many: the verifier counts those of one program, without tail calls."""
+    text = f"{where}the call stack is deeper than {MAX_FRAMES} frames"
+    return fault(text) if state.tail_calls is ZERO else stuck(f"{text}, those before tail calls included")
+
+
 def not_a_number(value: Value | None) -> Rejected:
     """To raise where a number is needed and `value` is none."""
     match value:

@@ -16,9 +16,9 @@ from equiv.bpf.environment import Environment
 from equiv.bpf.helpers import call_helper
 from equiv.bpf.loop_step import after_iteration, is_loop, loop_step
 from equiv.bpf.outcome import outcome
-from equiv.bpf.pointers import SCALAR, compare
+from equiv.bpf.pointers import SCALAR, compare, compare_low
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef
-from equiv.bpf.state import MAX_FRAMES, Caller, Rejected, State, fault, stuck
+from equiv.bpf.state import MAX_FRAMES, Caller, Rejected, State, fault, stuck, too_deep
 from equiv.bpf.tail_call_step import tail_call_step
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Value, describe, stack
 from equiv.machine.protocol import Branch, Done, Fork, Stop
@@ -114,6 +114,8 @@ def _branch_step(env: Environment, insn: Insn, index: int, target: int, describe
         a: Value | None = state.regs[dst]
         b: Value | None = state.regs[src] if by_register else constant
         if not wide:
+            if not by_register and (settled := compare_low(env, code, a, constant)) is not None:
+                return settled
             return relation(low_word(state.scalar(dst)), low_word(state.scalar(src)) if by_register else constant)
         if type(a) is Term and type(b) is Term:
             return relation(a, b)
@@ -331,7 +333,7 @@ def _local_call_step(function: FunctionRef, index: int) -> Step:
     def step(state: State) -> Stop | None:
         depth = len(state.stacks)
         if depth >= MAX_FRAMES:
-            raise fault(f"calls {function.name}: the call stack is deeper than {MAX_FRAMES} frames")
+            raise too_deep(state, f"calls {function.name}: ")
         state.callers = (*state.callers, Caller(index, tuple(state.regs[6:10])))
         state.stacks.append({})
         state.regs[6:] = [None, None, None, None, Pointer(stack(depth), ZERO)]

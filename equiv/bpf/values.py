@@ -12,7 +12,7 @@ WORD = 64
 ZERO = const(0, WORD)
 ONE = const(1, WORD)
 
-RegionKind = Literal["stack", "pkt", "ctx", "keys", "map value", "map", "rodata", "function"]
+RegionKind = Literal["stack", "pkt", "ctx", "keys", "map value", "map", "rodata", "function", "sock"]
 
 
 class Region(NamedTuple):
@@ -37,6 +37,8 @@ class Region(NamedTuple):
                 return "the flow keys"
             case "stack":
                 return "the stack"
+            case "sock":
+                return "a socket"
             case _:
                 return f"{self.kind} {self.name}"
 

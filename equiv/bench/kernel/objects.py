@@ -18,6 +18,8 @@ from equiv.errors import InputError, Place
 SELFTESTS: Final = "tools/testing/selftests/bpf"
 SOURCES: Final = (f"{SELFTESTS}/progs", "samples/bpf")
 PACKET_SIDE: Final = re.compile(r'SEC\("\??(xdp|tc|tcx|classifier|socket|flow_dissector|action)')
+COMMON: Final = "samples/bpf/xdp_sample.bpf.c"
+"""What samples count in; those that do are linked with it (samples/bpf/Makefile, `LINKED_SKELS`)."""
 COMPILER: Final = "clang-16"
 FOLDERS: Final = re.compile(r"(?<![\w/])/?(?:[\w.+-]+/)+(?=[\w.+-]+\.[cho]\b)")
 """Where a source or object file is, which differs from machine to machine."""
@@ -104,7 +106,24 @@ def build_linux(tree: str, into: Path, jobs: int) -> Built:
     sources = list(_packet_side(root))
     with ThreadPoolExecutor(jobs) as pool:
         built = list(pool.map(build, sources))
-    return Built([path for path in built if path is not None], built.count(None))
+        common = build(root / COMMON) if (root / COMMON).is_file() else None
+    objects = [_linked(path, common) for path in built if path is not None and path != common]
+    return Built(objects, built.count(None))
+
+
+def _linked(path: Path, common: Path | None) -> Path:
+    """The object with the one that samples share linked in, as their Makefile has it; else as it is."""
+    bpftool = _bpftool()
+    if common is None or bpftool is None or b"\0rx_cnt\0" not in path.read_bytes():
+        return path
+    target = path.with_name(path.name.replace(".bpf.o", ".linked.o"))
+    command = [bpftool, "gen", "object", str(target), str(path), str(common)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    return target if done.returncode == 0 else path
+
+
+def _bpftool() -> str | None:
+    return shutil.which("bpftool") or shutil.which("bpftool", path="/usr/sbin:/sbin")
 
 
 def _packet_side(root: Path) -> Iterator[Path]:
@@ -115,7 +134,7 @@ def _packet_side(root: Path) -> Iterator[Path]:
 
 
 def _write_types(target: Path) -> None:
-    bpftool = shutil.which("bpftool") or shutil.which("bpftool", path="/usr/sbin:/sbin")
+    bpftool = _bpftool()
     if bpftool is None or not TYPES_OF_THE_KERNEL.exists():
         return
     command = [bpftool, "btf", "dump", "file", str(TYPES_OF_THE_KERNEL), "format", "c"]

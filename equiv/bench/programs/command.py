@@ -17,7 +17,8 @@ from equiv.bench.markdown import heading
 from equiv.bench.measure import ERROR, Limits, Row, measure_all, rows_as_json
 from equiv.bench.programs.builds import built_twice, sources_in
 from equiv.bench.programs.pairs import Unusable, pairs_with_itself
-from equiv.bench.programs.report import rejected, report, summary
+from equiv.bench.programs.report import report, summary
+from equiv.bench.programs.taken import Loader
 from equiv.errors import InputError, Place
 from equiv.report.files import replacing
 from equiv.report.style import clean, is_terminal, shorten
@@ -35,20 +36,36 @@ def main(arguments: list[str]) -> int:
         raise InputError("cannot write: no such folder", Place(target))
     with ExitStack() as resources:
         pairs, unusable, notes = _pairs(options, resources)
+        refused = _refused(pairs, notes)
         limits = Limits(options.timeout, kernel=False)
         rows = measure_all(pairs, limits, options.jobs, _Progress(len(pairs)))
     rows += [_unusable(each) for each in unusable]
-    text = report(rows, heading(TITLE, environment(), command, options.jobs), notes)
+    text = report(rows, heading(TITLE, environment(), command, options.jobs), notes, refused)
     if target is not None:
         with replacing(target) as temporary:
             Path(temporary).write_text(text, encoding="utf-8")
     if options.json:
         sys.stdout.write(rows_as_json(rows))
     elif target is not None:
-        print("\n".join([*summary(rows), f"- written: {target}"]))
+        print("\n".join([*summary(rows, refused), f"- written: {target}"]))
     else:
         print(text, end="")
-    return 1 if any(row.verdict in ("different", ERROR) and not rejected(row) for row in rows) else 0
+    return 1 if any(row.verdict in ("different", ERROR) and row.id not in refused for row in rows) else 0
+
+
+def _refused(pairs: list[Pair], notes: list[str]) -> dict[str, str]:
+    """Pairs of which the running kernel does not take a side, and why, by id."""
+    loader = Loader()
+    if loader.why_not:
+        notes.append(f"whether the kernel takes the programs was not asked: {loader.why_not}")
+        return {}
+    found: dict[str, str] = {}
+    for pair in pairs:
+        for side in dict.fromkeys((pair.left, pair.right)):
+            file, _, program = side.rpartition(":")
+            if (reason := loader.refusal(file, program)) and pair.id not in found:
+                found[pair.id] = reason
+    return found
 
 
 def _pairs(options: argparse.Namespace, resources: ExitStack) -> tuple[list[Pair], list[Unusable], list[str]]:

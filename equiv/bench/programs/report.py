@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from equiv.bench.kernel.objects import in_one_line
@@ -13,15 +13,10 @@ from equiv.bench.measure import Row
 from equiv.report.style import clean, shorten
 
 LONGEST_REASON = 150
+SHORT_REASON = 80
 TARGET_SECONDS = 60.0
-REJECTED = "the kernel's verifier rejects"
 NAMES = re.compile(r"\b(?:map|map value|function|kernel function|to) [\w.$\[\]]+(?=,|$| |:)|\b\d+\b")
 """What a reason says of one program only."""
-
-
-def rejected(row: Row) -> bool:
-    """Whether the program is none that the kernel takes: not one of those that packets meet."""
-    return REJECTED in row.reason
 
 
 def reason_of(row: Row) -> str:
@@ -33,21 +28,23 @@ def reason_of(row: Row) -> str:
     return f"{rest}" if found else text
 
 
-def summary(rows: Sequence[Row]) -> list[str]:
-    """Verdicts in all and by group, as a Markdown list."""
+def summary(rows: Sequence[Row], refused: Mapping[str, str]) -> list[str]:
+    """Verdicts in all and by group, as a Markdown list. `refused` says why the kernel does not take some, by id."""
     lines = []
     for group in dict.fromkeys(row.corpus for row in rows):
-        own = [row for row in rows if row.corpus == group and not rejected(row)]
-        refused = sum(row.corpus == group for row in rows) - len(own)
-        lines.append(f"- {group}: {_share(own)}{f'; {refused} more the verifier rejects' if refused else ''}")
-    judged = [row for row in rows if not rejected(row)]
+        own = [row for row in rows if row.corpus == group and row.id not in refused]
+        others = [row for row in rows if row.corpus == group and row.id in refused]
+        lines.append(
+            f"- {group}: {_share(own)}" + (f"; besides, not taken by the kernel: {_share(others)}" * bool(others))
+        )
+    judged = [row for row in rows if row.id not in refused]
     themselves = [row for row in judged if row.with_itself]
-    others = [row for row in judged if not row.with_itself]
+    builds = [row for row in judged if not row.with_itself]
     head = []
     if themselves:
         head.append(f"- **against themselves: {_share(themselves)}**")
-    if others:
-        head.append(f"- **same source, other build: {_share(others)}**")
+    if builds:
+        head.append(f"- **same source, other build: {_share(builds)}**")
     wrong = [row for row in judged if row.verdict == "different"]
     head += [f"- different, which no pair here should be: `{clean(row.id)}`" for row in wrong]
     if rows:
@@ -70,18 +67,29 @@ def _share(rows: Sequence[Row]) -> str:
     return f"{good} of {len(rows)} equivalent{percent}{f', {rest}' if rest else ''}"
 
 
-def report(rows: Sequence[Row], head: Sequence[str], notes: Iterable[str]) -> str:
+def report(rows: Sequence[Row], head: Sequence[str], notes: Iterable[str], refused: Mapping[str, str]) -> str:
     """The whole report as Markdown, with `head` on top."""
-    lines = [*head, "", "## Summary", "", *summary(rows), *(f"- {note}" for note in notes)]
-    open_rows = [row for row in rows if row.verdict not in ("equivalent",) and not rejected(row)]
+    lines = [*head, "", "## Summary", "", *summary(rows, refused), *(f"- {note}" for note in notes)]
+    open_rows = [row for row in rows if row.verdict != "equivalent" and row.id not in refused]
     kinds = Counter(_kind(row) for row in open_rows)
     if kinds:
         lines += ["", "## What is not modelled or not decided", ""]
         lines += table(("programs", "why"), ((str(count), text) for text, count in kinds.most_common()))
     for group in dict.fromkeys(row.corpus for row in rows):
-        own = [row for row in rows if row.corpus == group]
+        own = [row for row in rows if row.corpus == group and row.id not in refused]
         titles = ("program", "verdict", "seconds", "MB", "joint states", "queries", "why")
         lines += ["", f"## {group}", "", *table(titles, map(_cells, own))]
+    if refused:
+        lines += ["", "## What the running kernel does not take", ""]
+        lines += ["No packet meets these; most are tests that loading fails.", ""]
+        lines += table(
+            ("program", "verdict", "why equiv does not decide", "what the kernel says"),
+            (
+                (row.id.removesuffix("=itself"), row.verdict, shorten(reason_of(row), SHORT_REASON), refused[row.id])
+                for row in rows
+                if row.id in refused
+            ),
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -91,6 +99,5 @@ def _kind(row: Row) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     name = row.id.partition("/")[2].removesuffix("=itself")
-    verdict = "rejected" if rejected(row) else row.verdict
     numbers = (f"{row.seconds:.1f}", megabytes(row), str(row.joint_states), str(row.solver_queries))
-    return (name, verdict, *numbers, shorten(reason_of(row), LONGEST_REASON))
+    return (name, row.verdict, *numbers, shorten(reason_of(row), LONGEST_REASON))

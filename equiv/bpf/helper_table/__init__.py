@@ -7,12 +7,12 @@ reads and overwrites; `equiv show` prints it. What is not in the table ends the 
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table import control, environment, maps, oracles, packet, redirects
+from equiv.bpf.helper_table import control, environment, maps, oracles, packet, redirects, sockets
 from equiv.bpf.helper_table.spec import Argument, Helper
 
 __all__ = ["TABLE", "Argument", "Helper", "has_helper"]
 
-_SUBJECTS = (maps, control, packet, redirects, environment, oracles)
+_SUBJECTS = (maps, control, packet, redirects, environment, oracles, sockets)
 
 TABLE: dict[int, Helper] = {
     row.number: row for row in sorted((row for part in _SUBJECTS for row in part.ROWS), key=lambda row: row.number)

@@ -24,7 +24,7 @@ ROWS = (
         (MAP, NUM, NUM),
         XDP_ONLY,
         "exact",
-        "XDP_REDIRECT; the action in the flags where the map has no such entry; no broadcast",
+        "XDP_REDIRECT; the action in the flags where the map has no such entry",
         _EFFECT,
         f"{_FILTER}: __bpf_xdp_redirect_map (include/linux/filter.h)",
     ),

@@ -9,7 +9,17 @@ from __future__ import annotations
 from equiv.bpf.environment import Environment
 from equiv.bpf.helper_names import helper_name
 from equiv.bpf.helper_table import TABLE, has_helper
-from equiv.bpf.helpers import environment, maps, oracles, packet_reads, redirects, skb_changes, vlan, xdp_changes
+from equiv.bpf.helpers import (
+    environment,
+    maps,
+    oracles,
+    packet_reads,
+    redirects,
+    skb_changes,
+    sockets,
+    vlan,
+    xdp_changes,
+)
 from equiv.bpf.helpers.common import Helper
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import STALE, Value
@@ -25,6 +35,7 @@ HELPERS: dict[int, Helper] = {
     **vlan.HELPERS,
     **environment.HELPERS,
     **oracles.HELPERS,
+    **sockets.HELPERS,
 }
 
 

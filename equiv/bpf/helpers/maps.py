@@ -68,6 +68,8 @@ def _map_lookup_elem(env: Environment, state: State) -> Value:
     """A pointer to the value, or to the map, or NULL."""
     given = _map(env, state)
     spec = given.spec
+    if spec.kernel_pointers:
+        raise stuck(f"looks up map {spec.name}, whose values hold pointers of the kernel")
     key = _key(env, state, given)
     if spec.type in map_access.OF_MAPS:
         return _inner_map(env, state, spec, key)

@@ -74,8 +74,9 @@ def _redirect_map(env: Environment, state: State) -> Value:
     allowed = ACTION | (BROADCAST | EXCLUDE_INGRESS if spec.type in map_access.DEVICES else 0)
     if flags & ~allowed:
         return ZERO
-    if flags & (BROADCAST | EXCLUDE_INGRESS):
-        raise stuck("redirects to all devices of a map")
+    if flags & BROADCAST:  # the key does not matter then
+        _set(state, ZERO, flags & (BROADCAST | EXCLUDE_INGRESS), spec.name)
+        return const(XDP_REDIRECT, WORD)
     if not state.ask("has key", map_access.present(env, spec, _key(env, spec, key))):
         return const(flags & ACTION, WORD)
     _set(state, resize(key, WORD), 0, spec.name)

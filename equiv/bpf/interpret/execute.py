@@ -89,6 +89,8 @@ class Run:
         """Call the function at slot `target`; it returns to slot `back`."""
         r = self.registers
         if len(self.frames) + 1 >= MAX_FRAMES:
+            if self.tail_calls:  # the verifier counts the frames of one program
+                raise NotRunnable(f"calls nest deeper than {MAX_FRAMES} frames, those before tail calls included")
             raise Fault(f"calls nest deeper than {MAX_FRAMES} frames")
         self.frames.append(Frame(r[6:11], back))
         r[0] = r[6] = r[7] = r[8] = r[9] = UNSET

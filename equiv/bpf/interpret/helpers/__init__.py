@@ -15,6 +15,7 @@ from equiv.bpf.interpret.helpers import (
     packet_reads,
     redirects,
     skb_changes,
+    sockets,
     vlan,
     xdp_changes,
 )
@@ -31,4 +32,5 @@ HELPERS: Final[dict[int, Helper]] = {
     **vlan.HELPERS,
     **environment.HELPERS,
     **oracles.HELPERS,
+    **sockets.HELPERS,
 }

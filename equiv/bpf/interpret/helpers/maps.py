@@ -8,6 +8,7 @@ from equiv.bpf.interpret.alu import M64
 from equiv.bpf.interpret.faults import Fault
 from equiv.bpf.interpret.helpers.common import Helper
 from equiv.bpf.interpret.maps import MapState, OuterState
+from equiv.machine.concrete import NotRunnable
 
 if TYPE_CHECKING:
     from equiv.bpf.interpret.execute import Run
@@ -24,6 +25,8 @@ def map_argument(run: Run, address: int) -> MapState:
 def _map_lookup_elem(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
     """The address of a value, or of a map; 0 where there is none."""
     state = map_argument(run, a)
+    if state.spec.kernel_pointers:
+        raise NotRunnable(f"looks up map {state.spec.name}, whose values hold pointers of the kernel")
     key = run.memory.read_bytes(b, state.spec.key_size)
     if isinstance(state, OuterState):
         return _lookup_map(run, state, key)

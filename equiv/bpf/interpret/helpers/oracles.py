@@ -20,7 +20,8 @@ FIB_KEPT: Final = 6
 LONGEST_TUNNEL: Final = 52
 
 
-def _ask(run: Run, name: str, asked: bytes) -> int:
+def ask(run: Run, name: str, asked: bytes) -> int:
+    """What the input says that helper `name` answers."""
     answers = run.given.oracles.get(name, {})
     found = answers.get(int.from_bytes(b"\x01" + asked, "big"))
     if found is None:
@@ -40,17 +41,17 @@ def _fib_lookup(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
         raise NotRunnable("calls bpf_fib_lookup with parameters of another size")
     parameters = run.memory.read_bytes(b, FIB_SIZE)
     asked = parameters + _word(d)
-    answer = _ask(run, "fib_lookup.parameters", asked).to_bytes(FIB_SIZE - FIB_KEPT, "big")
+    answer = ask(run, "fib_lookup.parameters", asked).to_bytes(FIB_SIZE - FIB_KEPT, "big")
     run.memory.write_bytes(b, parameters[:FIB_KEPT] + answer)
-    return sign_extend(_ask(run, "fib_lookup", asked), 32)
+    return sign_extend(ask(run, "fib_lookup", asked), 32)
 
 
 def _check_mtu(run: Run, a: int, b: int, c: int, d: int, e: int) -> int:
     check_context(run, a)
     length = run.context.length.to_bytes(8, "big")
     asked = _word(b) + run.memory.read_bytes(c, 4) + _word(d) + (e & M64).to_bytes(8, "big") + length
-    run.memory.write_bytes(c, _ask(run, "check_mtu.mtu", asked).to_bytes(4, "big"))
-    return sign_extend(_ask(run, "check_mtu", asked), 32)
+    run.memory.write_bytes(c, ask(run, "check_mtu.mtu", asked).to_bytes(4, "big"))
+    return sign_extend(ask(run, "check_mtu", asked), 32)
 
 
 def _get_tunnel_key(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
@@ -58,8 +59,8 @@ def _get_tunnel_key(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
     _refuse_after_set(run)
     size = c & M32
     asked = _word(c) + (d & M64).to_bytes(8, "big")
-    run.memory.write_bytes(b, _ask(run, f"skb_get_tunnel_key.key{size}", asked).to_bytes(size, "big"))
-    return sign_extend(_ask(run, "skb_get_tunnel_key", asked), 32)
+    run.memory.write_bytes(b, ask(run, f"skb_get_tunnel_key.key{size}", asked).to_bytes(size, "big"))
+    return sign_extend(ask(run, "skb_get_tunnel_key", asked), 32)
 
 
 def _set_tunnel_key(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
@@ -77,16 +78,16 @@ def _set_tunnel(run: Run, context: int, address: int, size: int, flags: int, wha
     content = run.memory.read_bytes(address, size)
     asked = _word(size) + flags.to_bytes(8, "big")
     run.effects[f"tunnel.{what}"] = content.ljust(LONGEST_TUNNEL, b"\x00") + asked
-    return sign_extend(_ask(run, f"skb_set_tunnel_{what}", asked), 32)
+    return sign_extend(ask(run, f"skb_set_tunnel_{what}", asked), 32)
 
 
 def _get_tunnel_opt(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
     check_context(run, a)
     _refuse_after_set(run)
     size = c & M32
-    answer = _ask(run, f"skb_get_tunnel_opt.opt{size}", _word(c))
+    answer = ask(run, f"skb_get_tunnel_opt.opt{size}", _word(c))
     run.memory.write_bytes(b, answer.to_bytes(size, "big"))
-    return sign_extend(_ask(run, "skb_get_tunnel_opt", _word(c)), 32)
+    return sign_extend(ask(run, "skb_get_tunnel_opt", _word(c)), 32)
 
 
 def _refuse_after_set(run: Run) -> None:
@@ -95,12 +96,12 @@ def _refuse_after_set(run: Run) -> None:
 
 
 def _gen_syncookie(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
-    return _ask(run, "tcp_raw_gen_syncookie_ipv4", run.memory.read_bytes(a, 20) + run.memory.read_bytes(b, c & M32))
+    return ask(run, "tcp_raw_gen_syncookie_ipv4", run.memory.read_bytes(a, 20) + run.memory.read_bytes(b, c & M32))
 
 
 def _check_syncookie(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
     asked = run.memory.read_bytes(a, 20) + run.memory.read_bytes(b, 20)
-    return sign_extend(_ask(run, "tcp_raw_check_syncookie_ipv4", asked), 32)
+    return sign_extend(ask(run, "tcp_raw_check_syncookie_ipv4", asked), 32)
 
 
 HELPERS: Final[dict[int, Helper]] = {

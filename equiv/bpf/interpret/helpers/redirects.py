@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 XDP_ABORTED, XDP_REDIRECT, TC_ACT_SHOT, TC_ACT_REDIRECT = 0, 4, 2, 7
 INGRESS, NEIGH, PEER = 1, 2, 4
+BROADCAST = 8
 DEVMAP, CPUMAP, XSKMAP, DEVMAP_HASH = 14, 16, 17, 25
 
 
@@ -62,8 +63,9 @@ def _redirect_map(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
     many = 24 if kind in (DEVMAP, DEVMAP_HASH) else 0
     if flags & ~(3 | many):
         return XDP_ABORTED
-    if flags & many:
-        raise NotRunnable("redirects to all devices of a map")
+    if flags & many & BROADCAST:
+        _remember(run, 0, flags & many, state.spec.name)
+        return XDP_REDIRECT
     inside = kind == DEVMAP_HASH or key < state.spec.max_entries
     if not inside or key.to_bytes(4, run.memory.order) not in state.given:
         return flags & 3
