@@ -144,6 +144,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "parsers": None,
         "relation": None,
         "right_linear": True,
+        "btf": None,
         "certificate": False,
     }
 
@@ -252,7 +253,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         called.update(options)
         return _observe(packet)
 
-    monkeypatch.setattr(equiv.api, "load", lambda path, interface, tail_calls, snapshots: _Loaded())
+    monkeypatch.setattr(equiv.api, "load", lambda path, interface, tail_calls, snapshots, btf: _Loaded())
     monkeypatch.setattr(equiv.api, "run", fake)
     return called
 
