@@ -74,6 +74,23 @@ def extract(hi: int, lo: int, x: Term) -> Term:
         case "extract":
             base = x.data[1]
             return extract(hi + base, lo + base, x.args[0])
+        case "var" | "select":
+            return _cut(hi, lo, x)
+    key = (x, hi, lo)
+    found = _extracted.get(key)
+    if found is None:
+        found = _extracted[key] = _extract(hi, lo, x)
+    return found
+
+
+_extracted: dict[tuple[Term, int, int], Term] = {}
+"""What `extract` gave: without it, sums of sums are cut again and again. It lives as long as the terms do."""
+
+
+def _extract(hi: int, lo: int, x: Term) -> Term:
+    """`extract` of what is made of other terms."""
+    width = hi - lo + 1
+    match x.op:
         case "concat":
             return concat(*_pieces(hi, lo, x))
         case "and" | "or" | "xor" | "not":
@@ -95,6 +112,12 @@ def extract(hi: int, lo: int, x: Term) -> Term:
             if lo < inner.width:
                 return sign_extend(hi - inner.width + 1, extract(inner.width - 1, lo, inner))
             return sign_extend(width - 1, extract(inner.width - 1, inner.width - 1, inner))
+    return _cut(hi, lo, x)
+
+
+def _cut(hi: int, lo: int, x: Term) -> Term:
+    """An `extract` node."""
+    width = hi - lo + 1
     low_hi = x.hi >> lo if x.hi >> (hi + 1) == 0 else mask(width)
     low_lo = x.lo >> lo if x.hi >> (hi + 1) == 0 else 0
     return intern(
