@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from equiv.assumptions import assumptions
@@ -29,9 +29,14 @@ OTHER_SOLVER = {"z3": "bitwuzla", "bitwuzla": "z3"}
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found: `certificate` as it was read, `result`, by which `solver`, and what is taken for granted."""
+    """What `verify` found: `certificate` as it was read, `result`, by which `solver`, and what is taken for granted.
+
+    `left` and `right` are what was checked, where it lies now: the paths in the certificate are only its maker's.
+    """
 
     certificate: Certificate
+    left: Artefact
+    right: Artefact
     result: Verified
     solver: str
     assumptions: tuple[str, ...]
@@ -83,7 +88,7 @@ def verify(
     else:
         chosen = solver or _other(certificate.solver)
         prover = BySolver(make_backend(chosen))
-    posed = pose(left, right, read_question(certificate.question))
+    posed = pose(left, right, _own(read_question(certificate.question)))
     _require_same(certificate, posed, place)
     machines: tuple[Machine, Machine] = (
         posed.left.machine(posed.interface, "left"),
@@ -96,7 +101,14 @@ def verify(
         on_obligation=on_obligation,
         on_progress=on_progress,
     )
-    return Verification(certificate, result, chosen, assumptions(posed, machines))
+    sides = _artefact(posed.left), _artefact(posed.right)
+    return Verification(certificate, *sides, result, chosen, assumptions(posed, machines))
+
+
+def _own(question: Question) -> Question:
+    """The same, but saying of what maps hold that the certificate says so: the files it names are not looked at."""
+    named = (replace(each, file=f"the certificate, after {each.file},") for each in question.snapshots)
+    return replace(question, snapshots=tuple(named))
 
 
 def _artefact(side: Loaded) -> Artefact:

@@ -49,14 +49,17 @@ class Question:
             "observe": self.observe,
             "exact_end": self.exact_end,
             "relation": self.relation,
-            "right_linear": self.right_linear,
+            "right_linear": self.right_linear or None,
             "btf": self.btf and {"file": self.btf, "sha256": sha256(read_input(self.btf, LARGEST_TYPES)).hexdigest()},
         }
-        return {name: value for name, value in said.items() if value not in (None, [], False)}
+        return {name: value for name, value in said.items() if value not in (None, [])}
 
 
 def read_question(data: Mapping[str, Any]) -> Question:
-    """The options that `Question.data` wrote. Raises InputError."""
+    """The options that `Question.data` wrote, in just that form, so that whoever prints them says what is asked.
+
+    Raises InputError.
+    """
     try:
         said = dict(data)
         types = said.pop("btf", None) or {}
@@ -76,6 +79,11 @@ def read_question(data: Mapping[str, Any]) -> Question:
         raise InputError(f"options that cannot be read: {type(error).__name__}: {error}") from error
     if said or question.observe not in (None, "all", "accept") or question.exact_end not in (None, True, False):
         raise InputError(f"options that this version does not know: {', '.join(said) or question.observe}")
+    written = replace(question, btf=None).data()
+    if question.btf is not None:
+        written["btf"] = {"file": question.btf, "sha256": question.btf_sha256}
+    if written != data or (question.btf is not None and not question.btf_sha256):
+        raise InputError("options that are not as equiv writes them")
     return question
 
 

@@ -184,8 +184,9 @@ class Snapshots:
             for offset, (size, _) in cells.items():
                 cuts |= {offset, offset + size}
         else:
-            begins = (name.removeprefix(store) for name in like if name.startswith(store))
-            cuts = {int(text) for text in begins if text.removeprefix("-").isdecimal()}
+            names = frozenset(like)
+            places = (place for offset, (size, _) in cells.items() for place in range(offset, offset + size))
+            cuts = {place for place in places if f"{store}{place}" in names}
         result = cells
         for offset, (size, value) in cells.items():
             inner = [cut for cut in range(offset + 1, offset + size) if cut in cuts]

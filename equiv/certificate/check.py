@@ -76,6 +76,8 @@ class Checker:
         states = self.relation.states
         for number, state in enumerate(states):
             _require_known_names(number, state)
+            if state.ways and not state.moves:
+                raise Rejected(f"joint state {number} has ways on, but neither side moves")
         yield from self._start()
         done: set[int] = set()
         todo = sorted(self._places)
@@ -218,7 +220,10 @@ class Checker:
 
 
 def _require_known_names(number: int, state: JointState) -> None:
-    """Variables are inputs or made up, and only those made up may stand for what a cell holds."""
+    """Cells are of a side; variables are inputs or made up, and only those made up may stand for what a cell holds."""
+    for name in state.cells:
+        if name[:2] not in ("L.", "R."):
+            raise Rejected(f"joint state {number} has a cell {name!r}, which is of neither side")
     terms = [*state.cells.values(), *state.facts]
     for leaf in frozenset[Term]().union(*map(leaves, terms)):
         if leaf.op == "var" and not is_input_name(leaf.data[0]) and not leaf.data[0].startswith(SYMBOL_PREFIX):

@@ -77,15 +77,18 @@ def read_certificate(path: str) -> Certificate:
     raw = read_input(path, MAX_BYTES, "a certificate is not")
     try:
         document = json.loads(raw)
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise InputError(f"not a certificate of schema {SCHEMA}", place)
+        seal = document.pop("seal", None)
+        whole = seal == _seal(document) and raw == _canonical({**document, "seal": seal})
     except (ValueError, RecursionError) as error:
         raise InputError(f"not a certificate: {error}", place) from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise InputError(f"not a certificate of schema {SCHEMA}", place)
-    seal = document.pop("seal", None)
-    if seal != _seal(document) or raw != _canonical({**document, "seal": seal}):
+    if not whole:
         raise InputError("the certificate's seal is broken: the file was changed after equiv wrote it", place)
     try:
         return _read(document)
+    except RecursionError as error:
+        raise InputError("malformed certificate: a term is nested too deeply", place) from error
     except (MalformedTerm, KeyError, TypeError, ValueError, IndexError) as error:
         said = str(error) if isinstance(error, MalformedTerm) else f"{type(error).__name__}: {error}"
         raise InputError(f"malformed certificate: {said}", place) from error

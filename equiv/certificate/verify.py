@@ -94,6 +94,8 @@ def verify_relation(
                 break
     except Rejected as error:
         verdict, reason = "rejected", str(error)
+    except RecursionError:
+        verdict, reason = "undecided", "a term is nested too deeply"
     return Verified(
         verdict,
         reason,

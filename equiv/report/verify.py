@@ -94,15 +94,16 @@ def _command(asked: Asked) -> str:
 
 def _about(found: certified.Verification) -> dict[str, object]:
     certificate = found.certificate
-    sides = {"left": certificate.left.sha256, "right": certificate.right.sha256}
-    return {"equiv": certificate.version, "interface": certificate.interface, **sides}
+    sides = {"left": found.left.sha256, "right": found.right.sha256}
+    asked = {"interface": certificate.interface, "question": certificate.question}
+    return {"equiv": certificate.version, **asked, **sides}
 
 
 def _json(found: certified.Verification, seconds: float) -> str:
     result, certificate = found.result, found.certificate
     sides = {
         name: {"path": side.path, "kind": side.kind, "program": side.program, "sha256": side.sha256}
-        for name, side in (("left", certificate.left), ("right", certificate.right))
+        for name, side in (("left", found.left), ("right", found.right))
     }
     document = {
         "schema": SCHEMA,
@@ -133,7 +134,7 @@ def _lines(found: certified.Verification, seconds: float, style: Style, verbose:
         lines += wrapped(f"for every packet{punts} both sides do as was asked", style)
     else:
         lines += wrapped(clean(result.reason), style)
-    lines += ["", f"left       {_artefact(certificate.left)}", f"right      {_artefact(certificate.right)}"]
+    lines += ["", f"left       {_artefact(found.left)}", f"right      {_artefact(found.right)}"]
     lines.append(f"interface  {clean(certificate.interface)}")
     for name, value in certificate.question.items():
         lines += wrapped(clean(f"{name.replace('_', ' ')}: {json.dumps(value)}"), style, "options    ", "           ")

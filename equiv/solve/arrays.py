@@ -19,13 +19,14 @@ def selects_of(conjuncts: Iterable[Term]) -> list[Term]:
 def violated(selects: list[Term], value: Callable[[Term], int]) -> list[Term]:
     """Instances of the array axiom that a model breaks: equal indices, other elements.
 
-    `value` gives what the model assigns to a leaf (`var` or `select`).
+    `value` gives what the model assigns to a leaf (`var` or `select`). Arrays of one name whose elements or indices
+    have other widths are other arrays.
     """
     lemmas: list[Term] = []
-    seen: dict[tuple[str, int], Term] = {}
+    seen: dict[tuple[str, int, int, int], Term] = {}
     for term in selects:
         index = index_value(term.args[0], value)
-        first = seen.setdefault((term.data, index), term)
+        first = seen.setdefault((term.data, term.width, term.args[0].width, index), term)
         if first is not term and value(first) != value(term):
             lemmas.append(implies(eq(first.args[0], term.args[0]), eq(first, term)))
     return lemmas

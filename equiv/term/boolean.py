@@ -14,10 +14,11 @@ def negate(a: Term) -> Term:
             return FALSE if a is TRUE else TRUE
         case "not":
             return a.args[0]
-        case "and":
-            return disj(*(negate(x) for x in a.args))
-        case "or":
-            return conj(*(negate(x) for x in a.args))
+        case "and" | "or":
+            if a._negation is None:
+                other = disj if a.op == "and" else conj
+                a._negation = other(*(negate(x) for x in a.args))
+            return a._negation
     return intern("not", 1, (a,), None, 0, 1, 0, 0)
 
 

@@ -42,7 +42,7 @@ def signed(value: int, width: int) -> int:
 class Term:
     """One node. `lo`, `hi` bound the unsigned value; `zeros`, `ones` are masks of bits known to be 0 and 1."""
 
-    __slots__ = ("_leaves", "args", "data", "hi", "id", "lo", "ones", "op", "width", "zeros")
+    __slots__ = ("_leaves", "_negation", "args", "data", "hi", "id", "lo", "ones", "op", "width", "zeros")
 
     _table: ClassVar[dict[tuple[Any, ...], Term]] = {}
     _ids: ClassVar[count[int]] = count()
@@ -57,6 +57,8 @@ class Term:
     zeros: int
     ones: int
     _leaves: frozenset[Term] | None
+    _negation: Term | None
+    """Of a connective, once it was asked for: without it, parts that are shared are negated again and again."""
 
     @property
     def is_const(self) -> bool:
@@ -98,7 +100,7 @@ def intern(op: str, width: int, args: tuple[Term, ...], data: Any, lo: int, hi: 
     term.op, term.width, term.args, term.data = op, width, args, data
     term.lo, term.hi, term.zeros, term.ones = lo, hi, zeros, ones
     term.id = next(Term._ids)
-    term._leaves = None
+    term._leaves = term._negation = None
     Term._table[key] = term
     return term
 

@@ -7,7 +7,8 @@ A node is a list: operator, width, then
     extract  argument, highest, lowest bit      others  arguments
 
 Reading builds terms with the ordinary constructors, which simplify: what is read means what was written, whatever its
-shape. Nodes are checked for widths before they are built, so that a table from anywhere gives terms or an error.
+shape. Nodes are checked for widths before they are built, so that a table from anywhere gives terms or an error. A
+short table cannot ask for much: what is shared, wide or multiplied is bounded by how many nodes there are (`_Budget`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from equiv.term.evaluate import construct
-from equiv.term.node import WIDEST, Term, const, mask, select, var
+from equiv.term.node import WIDEST, Term, const, mask, var
 
 Node = list[Any]
 
@@ -26,6 +27,10 @@ _COMPARISONS = {"eq", "ult", "slt"}
 _MANY = {"and", "or"}
 _ARGUMENTS = {"not": 1, "sext": 1, "ite": 3}
 """Numbers of arguments; two where it says nothing."""
+
+
+_NOT_LINEAR = {"mul", "udiv", "urem", "sdiv", "srem"}
+"""Operators of which a circuit has about as many gates as the square of the width."""
 
 
 class MalformedTerm(ValueError):
@@ -75,54 +80,99 @@ class TermTable:
 def read_terms(nodes: Sequence[Any]) -> list[Term]:
     """The terms of a table, in its order. Raises MalformedTerm for the first node that is none."""
     terms: list[Term] = []
+    budget = _Budget(len(nodes))
     for place, node in enumerate(nodes):
         try:
-            terms.append(_read(node, terms))
+            terms.append(_read(node, terms, budget))
         except MalformedTerm as error:
             raise MalformedTerm(f"term {place}: {error}") from None
     return terms
 
 
-def _read(node: Any, terms: list[Term]) -> Term:
+class _Budget:
+    """What the nodes of a table may come to, together. Tables of proofs need a hundredth of it.
+
+    `parts` are nodes with everything below them, what is shared counted each time; `bits` are widths; `gates` are about
+    those of multiplications and divisions.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        self._left = {
+            "parts": (1 << 15) + 400 * nodes,
+            "bits": (1 << 24) + 1024 * nodes,
+            "gates": (1 << 22) + 256 * nodes,
+        }
+        self._parts: dict[Term, int] = {}
+
+    def spend(self, op: str, width: int, args: Sequence[Term], factors: Sequence[int] = ()) -> int:
+        """Before a node is built. Returns its parts. Raises MalformedTerm where there is not enough left."""
+        parts = 1 + sum(self._parts[arg] for arg in args)
+        rows = width if op in _NOT_LINEAR else sum(factor.bit_count() - 1 for factor in factors if factor)
+        for name, needed in (("parts", parts), ("bits", width), ("gates", width * rows)):
+            self._left[name] -= needed
+            _require(self._left[name] >= 0, f"with it, the terms have more {name} than so few nodes may have")
+        return parts
+
+    def built(self, term: Term, parts: int) -> Term:
+        """Note what a node became."""
+        self._parts[term] = parts
+        return term
+
+
+def _read(node: Any, terms: list[Term], budget: _Budget) -> Term:
     if not isinstance(node, list) or len(node) < 3 or not isinstance(node[0], str):
         raise MalformedTerm("not a node")
     op, width, *rest = node
     _require(_is_integer(width) and 1 <= width <= WIDEST, "no such width")
+    args, data = _parsed(op, width, rest, terms)
+    parts = budget.spend(op, width, args, data[0] if op == "add" else ())
+    match op:
+        case "const":
+            term = const(data, width)
+        case "var":
+            term = var(data[0], width, *data[1:])
+        case _:
+            term = construct(op, width, args, data)
+    return budget.built(term, parts)
+
+
+def _parsed(op: str, width: int, rest: list[Any], terms: list[Term]) -> tuple[tuple[Term, ...], Any]:
+    """Arguments, and what else a node says."""
     match op:
         case "const":
             (value,) = _exactly(rest, 1)
             _require(_is_integer(value) and 0 <= value <= mask(width), "a value outside of its width")
-            return const(value, width)
+            return (), value
         case "var":
             name, low, high = _exactly(rest, 3)
             _require(isinstance(name, str) and bool(name), "a variable without a name")
             _require(_is_integer(low) and _is_integer(high) and 0 <= low <= high <= mask(width), "no such bounds")
-            return var(name, width, low, high)
+            return (), (name, low, high)
         case "select":
             array, index = _exactly(rest, 2)
             _require(isinstance(array, str) and bool(array), "an array without a name")
-            return select(array, _argument(index, terms), width)
+            return (_argument(index, terms),), array
         case "add":
-            return _sum(width, rest, terms)
+            return _summands(width, rest, terms)
         case "extract":
             inner, high, low = _exactly(rest, 3)
             whole = _argument(inner, terms)
             _require(_is_integer(high) and _is_integer(low) and 0 <= low <= high < whole.width, "no such bits")
             _require(high - low + 1 == width, "a slice of another width")
-            return construct(op, width, (whole,), (high, low))
+            return (whole,), (high, low)
     args = tuple(_argument(place, terms) for place in rest)
     _require_fitting(op, width, args)
-    return construct(op, width, args, None)
+    return args, None
 
 
-def _sum(width: int, rest: list[Any], terms: list[Term]) -> Term:
+def _summands(width: int, rest: list[Any], terms: list[Term]) -> tuple[tuple[Term, ...], tuple[tuple[int, ...], int]]:
     places, factors, constant = _exactly(rest, 3)
     _require(isinstance(places, list) and isinstance(factors, list) and len(places) == len(factors), "not a sum")
     args = tuple(_argument(place, terms) for place in places)
     _require(all(arg.width == width for arg in args), "a summand of another width")
     limit = 1 << width
     _require(all(_is_integer(x) and -limit < x < limit for x in (*factors, constant)), "a factor outside of the width")
-    return construct("add", width, args, (tuple(factors), constant))
+    return args, (tuple(factors), constant)
 
 
 def _require_fitting(op: str, width: int, args: tuple[Term, ...]) -> None:

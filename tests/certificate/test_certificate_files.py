@@ -20,6 +20,7 @@ from equiv import api, certified
 from equiv.certificate.document import read_certificate, write_certificate
 from equiv.cli import main
 from equiv.errors import EquivError, InputError
+from equiv.question import Question, read_question
 
 SPECS = CORPORA.parent / "specs"
 LEFT, RIGHT, TWIN = "mpls.bpf.o", "mpls.dev", "mpls.ttl.dev"
@@ -86,9 +87,26 @@ def test_another_question_is_refused_and_one_that_nobody_knows_too(written: Path
         {"observe": "none"},
         {"trust": True},
         {"interface": 3},
+        {"right_linear": "no"},
+        {"observe_maps": ""},
+        {"tail_calls": {}},
     ):
         edited = resealed(written, lambda document, said=question: document.update(question=said))
         assert verify(written, edited) == "refused", question
+
+
+@pytest.mark.parametrize("exact_end", [None, False, True])
+def test_options_are_read_as_they_were_written(exact_end: bool | None) -> None:
+    asked = Question(observe_maps=("a", "b"), observe="accept", exact_end=exact_end, right_linear=exact_end is True)
+    assert read_question(json.loads(json.dumps(asked.data()))) == asked
+
+
+def test_what_is_printed_of_the_sides_is_what_was_given(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edited = resealed(written, lambda document: document["left"].update(path="/usr/lib/trusted.bpf.o"))
+    for form in ((), ("--json",)):
+        assert main(["verify", str(edited), str(written / LEFT), str(written / RIGHT), *form]) == 0
+        text = capsys.readouterr().out
+        assert str(written / LEFT) in text.replace("\n", "") and "trusted" not in text
 
 
 def test_a_certificate_that_claims_to_be_about_the_broken_twin_is_rejected(written: Path) -> None:
@@ -142,7 +160,24 @@ MALFORMED: dict[str, Callable[[dict[str, Any]], object]] = {
     "a member too many": lambda d: d.update(trust="me"),
     "true for a number": lambda d: d["start"].__setitem__(0, True),
     "states that are no list": lambda d: d.update(states={}),
+    "a cell without a name": lambda d: d["states"][0]["cells"].update({"": 0}),
+    "a cell of neither side": lambda d: d["states"][0]["cells"].update({"L": 0}),
+    "a cell at no place": lambda d: d["states"][0]["cells"].update({"L.meta.-" + "9" * 5000: 0}),
+    "elements of two widths": lambda d: _fact(d, ["select", 8, "pkt", 0], ["select", 16, "pkt", 0], like=64),
+    "a deep term": lambda d: _fact(d, *(["mul", 8, -1, 0] for _ in range(3000)), like=8),
 }
+
+
+def _fact(document: dict[str, Any], *nodes: list[Any], like: int) -> None:
+    """Say that the last of `nodes` is odd; 0 among their arguments is a variable, -1 the node before."""
+    terms = document["terms"]
+    first = len(terms)
+    terms.append(["var", like, "~made up", 0, 2**like - 1])
+    for node in nodes:
+        terms.append([*node[:2], *(len(terms) - 1 if x == -1 else first if x == 0 else x for x in node[2:])])
+    for place in range(first, len(terms)):
+        terms.append(["extract", 1, place, 0, 0])
+        document["states"][0]["facts"].append(len(terms) - 1)
 
 
 def _wide(document: dict[str, Any]) -> int:
@@ -160,6 +195,13 @@ def test_malformed_certificates_are_refused_even_if_sealed(
 def test_files_that_are_no_certificates_are_refused(written: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "no.json").write_bytes(content)
     assert verify(written, tmp_path / "no.json") == "refused"
+
+
+def test_files_that_are_nested_about_as_deeply_as_can_be_read_are_refused(written: Path, tmp_path: Path) -> None:
+    for depth in range(800, 1000, 2):
+        content = '{"schema":"equiv-certificate/1","x":' + "[" * depth + "]" * depth + ',"seal":""}\n'
+        (tmp_path / "no.json").write_text(content)
+        assert verify(written, tmp_path / "no.json") == "refused"
 
 
 # --- the command line -----------------------------------------------------------------------------------------------

@@ -114,6 +114,12 @@ def test_a_state_that_nothing_leads_to_is_rejected() -> None:
     assert "nothing leads to" in verified(more, *LOOP).reason
 
 
+def test_a_state_with_ways_on_where_nobody_moves_is_rejected() -> None:
+    relation = relation_of(*LOOP)
+    found = verified(changed(relation, 0, replace(relation.states[0], moves="")), *LOOP)
+    assert found.verdict == "rejected" and "neither side moves" in found.reason
+
+
 def test_an_answer_that_the_facts_do_not_give_is_rejected() -> None:
     """Every settled question is turned round, and every one left open is claimed to be settled."""
     relation, tried = relation_of(*PAIRS["options"]), 0

@@ -149,6 +149,15 @@ def test_elements_of_other_arrays_are_not_tied(backend: Backend) -> None:
     assert backend.check([distinct(element(i, "p"), element(i, "q"))]).status == "sat"
 
 
+def test_elements_of_other_widths_are_of_other_arrays(backend: Backend) -> None:
+    i = var("i", 16)
+    byte, word, narrow = select("pkt", i, 8), select("pkt", i, 16), select("pkt", const(3, 4), 8)
+    told_apart = [eq(byte, const(1, 8)), eq(word, const(2, 16)), eq(narrow, const(4, 8)), eq(i, const(3, 16))]
+    assert backend.check(told_apart).status == "sat"
+    again = select("pkt", const(3, 16), 16)
+    assert backend.check([*told_apart, distinct(word, again)]).status == "unsat"
+
+
 def test_an_index_that_is_itself_an_element_ties_too(backend: Backend) -> None:
     first, second = element(const(0, 16)), element(const(1, 16))
     inner = [element(zero_extend(8, first)), element(zero_extend(8, second))]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference import Plain, Values, build
 from strategies import expressions, seeds
 
-from equiv.term import bvadd, bvmul, const, evaluate, extract, select, sign_extend, var
+from equiv.term import bvadd, bvmul, conj, const, disj, evaluate, extract, negate, select, sign_extend, var
 from equiv.term.table import MalformedTerm, TermTable, read_terms
 
 X = var("x", 8, 3, 200)
@@ -77,3 +77,36 @@ def test_malformed_nodes_are_refused(node: Any) -> None:
     before = [["var", 8, "x", 3, 200], ["const", 16, 5], ["eq", 1, 0, 0]]
     with pytest.raises(MalformedTerm, match="term 3"):
         read_terms([*before, node])
+
+
+def doubled(op: str, width: int, times: int) -> list[list[Any]]:
+    """Each node twice in the next."""
+    nodes: list[list[Any]] = [["var", width, "x", 0, (1 << width) - 1]]
+    for place in range(times):
+        nodes.append([op, width if op != "concat" else 2 * nodes[-1][1], place, place])
+    return nodes
+
+
+BOMBS: dict[str, list[list[Any]]] = {
+    "shared parts": [["var", 8, "y", 0, 255], *doubled("mul", 8, 60)],
+    "many pieces": doubled("concat", 1, 20),
+    "wide terms": [["var", 1 << 20, "x", 0, 1], *(["not", 1 << 20, place] for place in range(40))],
+    "multiplied": doubled("mul", 4096, 1),
+    "factors": [["var", 14000, "x", 0, 1], ["add", 14000, [0], [(1 << 13000) - 1], 0]],
+}
+
+
+@pytest.mark.parametrize("nodes", BOMBS.values(), ids=BOMBS)
+def test_a_short_table_cannot_ask_for_much(nodes: list[Any]) -> None:
+    with pytest.raises(MalformedTerm, match="than so few nodes may have"):
+        read_terms(nodes)
+
+
+def test_parts_that_are_shared_are_cut_and_negated_once() -> None:
+    """Else these would take longer than anyone waits."""
+    product, truth = var("x", 64), var("b", 1)
+    for place in range(100):
+        product = bvmul(product, product)
+        truth = conj(disj(truth, var(f"p{place}", 1)), disj(truth, var(f"q{place}", 1)))
+    assert extract(7, 0, product).width == 8
+    assert negate(negate(truth)) is truth
