@@ -96,19 +96,20 @@ def _with_bits(leaf: Term, known: int, bits: int) -> Term:
 
 
 def relevant(assumptions: Iterable[Term], goals: Iterable[Term]) -> tuple[Term, ...]:
-    """The assumptions that share an input or symbol with `goals`, or with others that do, and so on."""
+    """The assumptions that share an input or symbol with `goals`, or with others that do, and so on; in their order."""
+    given = dict.fromkeys(assumptions)
     by_leaf: dict[Term, list[Term]] = {}
-    for condition in assumptions:
+    for condition in given:
         for leaf in leaves(condition):
             by_leaf.setdefault(leaf, []).append(condition)
-    found: dict[Term, None] = {}
+    found: set[Term] = set()
     todo = [leaf for goal in goals for leaf in leaves(goal)]
     seen = set(todo)
     while todo:
         for condition in by_leaf.get(todo.pop(), ()):
             if condition not in found:
-                found[condition] = None
+                found.add(condition)
                 fresh = leaves(condition) - seen
                 seen |= fresh
                 todo += fresh
-    return tuple(found)
+    return tuple(condition for condition in given if condition in found)
