@@ -8,7 +8,6 @@ of the two programs is seen by making them again: that is what `ByRefutations` d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from equiv.certificate.verify import ways_to_deny
 from equiv.errors import InputError, Place
 from equiv.inputs import read_input
 from equiv.refutation import lrat_check
-from equiv.refutation.circuit import Clause, clauses_of
+from equiv.refutation.circuit import TooManyClauses, clauses_of
 from equiv.refutation.proof import NoRefutation, dimacs, lrat, refuted
 from equiv.solve.backend import Status
-from equiv.term import Term
 from equiv.term.smtlib import script
 
 SCHEMA = "equiv-proofs/1"
@@ -49,13 +47,11 @@ class Bundle:
         stem = f"{len(self.rows) + 1:05d}"
         reason, conditions = "", obligation.denied()
         for conditions in ways_to_deny(obligation):
-            clauses = clauses_of(conditions)
             try:
-                if len(clauses) > MOST_CLAUSES:
-                    raise NoRefutation(f"{len(clauses):,} clauses are too many")
+                clauses = clauses_of(conditions, MOST_CLAUSES)
                 steps = refuted(clauses, self._seconds)
-            except NoRefutation as error:
-                reason = str(error)
+            except (NoRefutation, TooManyClauses) as error:
+                reason = str(error) or f"more than {MOST_CLAUSES:,} clauses"
                 continue
             self._write(f"{stem}.cnf", dimacs(clauses))
             self._write(f"{stem}.lrat", lrat(steps))
@@ -128,17 +124,16 @@ class ByRefutations:
         if not (self._folder / f"{stem}.lrat").exists():
             return "unknown"
         stored, steps = self._text(f"{stem}.cnf"), self._text(f"{stem}.lrat")
-        for clauses in _clauses(ways_to_deny(obligation)):
+        for conditions in ways_to_deny(obligation):
             try:
+                clauses = clauses_of(conditions, MOST_CLAUSES)
                 if dimacs(clauses) == stored and lrat_check.check(clauses, lrat_check.read_lrat(steps)):
                     return "unsat"
+            except TooManyClauses:
+                continue
             except ValueError:
                 break
         return "unknown"
 
     def _text(self, name: str) -> str:
         return read_input(self._folder / name, MAX_BYTES).decode("utf-8", "replace")
-
-
-def _clauses(lots: Iterator[tuple[Term, ...]]) -> Iterator[list[Clause]]:
-    return map(clauses_of, lots)

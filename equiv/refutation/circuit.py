@@ -6,6 +6,7 @@ Gates of the same inputs are made once, so that clauses depend on the terms alon
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from equiv.term import Term, eq, implies
@@ -18,11 +19,18 @@ TRUE: Literal = 1
 FALSE: Literal = -1
 
 
-def clauses_of(conditions: Iterable[Term]) -> list[Clause]:
-    """Clauses that can be satisfied just where all of `conditions` (width 1) hold at once, for some inputs."""
+class TooManyClauses(Exception):
+    """There would be more clauses than were allowed."""
+
+
+def clauses_of(conditions: Iterable[Term], most: int = sys.maxsize) -> list[Clause]:
+    """Clauses that can be satisfied just where all of `conditions` (width 1) hold at once, for some inputs.
+
+    Raises TooManyClauses where that takes more than about `most`.
+    """
     given = list(conditions)
     inputs = _inputs(given)
-    circuit = Circuit()
+    circuit = Circuit(most)
     for condition in [*given, *_same_elements(inputs)]:
         (bit,) = circuit.bits(condition)
         circuit.clauses.append((bit,))
@@ -62,9 +70,10 @@ def _same_elements(inputs: Sequence[Term]) -> list[Term]:
 
 
 class Circuit:
-    """Clauses of the terms asked about so far."""
+    """Clauses of the terms asked about so far, about `most` of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = sys.maxsize) -> None:
+        self._most = most
         self.clauses: list[Clause] = [(TRUE,)]
         self.variables = 1
         self._bits: dict[Term, Bits] = {}
@@ -182,6 +191,8 @@ class Circuit:
         return result
 
     def _new(self) -> Literal:
+        if len(self.clauses) > self._most:
+            raise TooManyClauses
         self.variables += 1
         return self.variables
 

@@ -13,6 +13,9 @@ _OPERATORS = {
 }  # fmt: skip
 _COMPARISONS = {"eq": "=", "ult": "bvult", "slt": "bvslt"}
 
+Array = tuple[str, int, int]
+"""Name, width of indices, width of elements: arrays that differ in any of them are other arrays."""
+
 
 def script(conditions: Iterable[Term], comment: str = "") -> str:
     """A script that asks whether all of `conditions` (width 1) can hold at once.
@@ -23,13 +26,14 @@ def script(conditions: Iterable[Term], comment: str = "") -> str:
     lines = [f"; {line}" for line in comment.splitlines()]
     lines += ["(set-logic QF_ABV)"]
     names: dict[Term, str] = {}
+    arrays: dict[Array, str] = {}
     declared: dict[str, str] = {}
     for node in _in_order(given):
-        lines += _declared(node, names, declared)
+        lines += _declared(node, names, arrays, declared)
         if node.op in ("var", "const"):
             continue
         names[node] = f"t{len(names)}"
-        lines.append(f"(define-fun {names[node]} () (_ BitVec {node.width}) {_expression(node, names)})")
+        lines.append(f"(define-fun {names[node]} () (_ BitVec {node.width}) {_expression(node, names, arrays)})")
     lines += [f"(assert (= {names[condition]} #b1))" for condition in given]
     lines += ["(check-sat)", "(exit)"]
     return "\n".join(lines) + "\n"
@@ -49,7 +53,7 @@ def _in_order(conditions: list[Term]) -> list[Term]:
     return list(done)
 
 
-def _declared(node: Term, names: dict[Term, str], declared: dict[str, str]) -> Iterator[str]:
+def _declared(node: Term, names: dict[Term, str], arrays: dict[Array, str], declared: dict[str, str]) -> Iterator[str]:
     """Declarations that a node needs, and its name where it is an input or a constant."""
     match node.op:
         case "const":
@@ -63,16 +67,17 @@ def _declared(node: Term, names: dict[Term, str], declared: dict[str, str]) -> I
             if high < mask(node.width):
                 yield f"(assert (bvule {names[node]} {_number(high, node.width)}))"
         case "select":
-            name, identity = _array(node)
-            if identity not in declared.values():
-                sort = f"(Array (_ BitVec {node.args[0].width}) (_ BitVec {node.width}))"
-                yield f"(declare-const {_unused(name, identity, declared)} {sort})"
+            array = _array(node)
+            if array not in arrays:
+                name, index_width, width = array
+                title = f"|{_clean(name)}[{index_width}.{width}]|"
+                arrays[array] = _unused(title, f"array {name} {index_width}.{width}", declared)
+                yield f"(declare-const {arrays[array]} (Array (_ BitVec {index_width}) (_ BitVec {width})))"
 
 
-def _array(node: Term) -> tuple[str, str]:
-    """The name of an array with elements and indices of these widths, and what it is."""
-    sort = f"{node.args[0].width}.{node.width}"
-    return f"|{_clean(node.data)}[{sort}]|", f"array {node.data} {sort}"
+def _array(node: Term) -> Array:
+    """The array that `node` selects from."""
+    return node.data, node.args[0].width, node.width
 
 
 def _unused(name: str, identity: str, declared: dict[str, str]) -> str:
@@ -89,11 +94,11 @@ def _clean(name: object) -> str:
     return "".join(c if c.isprintable() and c.isascii() and c not in "|\\" else "_" for c in str(name))
 
 
-def _expression(node: Term, names: dict[Term, str]) -> str:
+def _expression(node: Term, names: dict[Term, str], arrays: dict[Array, str]) -> str:
     args = [names[arg] for arg in node.args]
     match node.op:
         case "select":
-            return f"(select {_array(node)[0]} {args[0]})"
+            return f"(select {arrays[_array(node)]} {args[0]})"
         case "add":
             parts = [
                 arg if factor == 1 else f"(bvmul {_number(factor, node.width)} {arg})"

@@ -143,6 +143,22 @@ def test_stores_are_compared_only_where_their_condition_holds(tmp_path: Path) ->
     assert check(tmp_path, left, right, stores(bits=ONE)).verdict == "different"
 
 
+@pytest.mark.parametrize(
+    ("relation", "said"),
+    [
+        (filtered(TWO), "where just one side accepts, bits 0 to 7 of h on the left are not 00000010;"),
+        (filtered(), "nothing: whatever both sides do"),
+        (stores(bits=ONE), "g on the left and g on the right (where bits 0 to 7 of h on the right are 00000001);"),
+        ({"kind": "store_relation_on_joint_accept", "conjuncts": []}, "these are the same: nothing; whether they"),
+    ],
+)
+def test_what_a_result_says_is_asked_is_what_is_asked(tmp_path: Path, relation: dict[str, Any], said: str) -> None:
+    """The index may call its relation what it likes."""
+    left, right = automaton(tmp_path, "a", [ONE, TWO], 5), automaton(tmp_path, "b", [ONE], 6)
+    (asked,) = (s for s in check(tmp_path, left, right, relation).assumptions if s.startswith("what is asked"))
+    assert said in asked and "as asked" not in asked
+
+
 def test_contents_that_were_never_set_differ_from_side_to_side(tmp_path: Path) -> None:
     left = automaton(tmp_path, "a", [ONE], -1)
     assert check(tmp_path, left, left, stores()).verdict == "different"

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from reference import Plain, Values, build
 from strategies import BINARY, COMPARISONS, Drawn, Generator, expressions, seeds
 
-from equiv.refutation.circuit import clauses_of
+from equiv.refutation.circuit import TooManyClauses, clauses_of
 from equiv.refutation.lrat_check import check
 from equiv.refutation.proof import NoRefutation, refuted
-from equiv.term import Term, const, distinct, eq, evaluate, leaves, select, ult, var
+from equiv.term import Term, bvmul, const, distinct, eq, evaluate, leaves, select, ult, var
 from equiv.term.smtlib import script
 
 pytest.importorskip("pysat", reason="python-sat is not installed")
@@ -55,6 +55,13 @@ def test_each_operator_has_its_circuit(op: str, data: st.DataObject, width: int,
     assert_value(Plain(op, 1 if op in COMPARISONS else width, args), seed)
 
 
+def test_what_takes_too_many_clauses_is_given_up_before_they_are_made() -> None:
+    x, y = var("x", 4000), var("y", 4000)
+    with pytest.raises(TooManyClauses):
+        clauses_of([eq(bvmul(x, y), const(5, 4000))], 10_000)
+    assert len(clauses_of([eq(var("x", 8), const(5, 8))], 10_000)) < 100
+
+
 def test_bounds_of_variables_hold() -> None:
     x = var("x", 8, 3, 200)
     free = var("y", 8)
@@ -84,6 +91,16 @@ def test_scripts_say_the_same(plain: Plain, seed: int) -> None:
         solver = z3.SolverFor("QF_ABV")
         solver.from_string(script([*inputs, condition], "a\nb"))
         assert solver.check() == wanted
+
+
+def test_arrays_in_scripts_are_told_apart() -> None:
+    i = var("i", 8)
+    alike = [select("a|", i), select("a_", i), select("a_", i, 16), select("a_", var("j", 16))]
+    values = [eq(element, const(number, element.width)) for number, element in enumerate(alike)]
+    named_so = var("a_[8.8]", 8)
+    solver = z3.SolverFor("QF_ABV")
+    solver.from_string(script([eq(named_so, const(9, 8)), *values]))
+    assert solver.check() == z3.sat
 
 
 def test_names_in_scripts_are_quoted_and_told_apart() -> None:

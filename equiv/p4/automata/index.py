@@ -48,7 +48,7 @@ def load_index(path: str) -> list[Benchmark]:
             )
             for item in document["benchmarks"]
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"not an index of benchmark pairs: {type(error).__name__}: {error}", Place(path)) from error
 
 
@@ -111,7 +111,7 @@ def _bits(data: Mapping[str, Any], values: tuple[str, ...], left: Automaton, rig
 def _filtered(relation: Mapping[str, Any], left: Automaton, right: Automaton) -> Filtered:
     data = relation["filter"]
     bits = _bits(data, tuple(map(str, data["in"])), left, right)
-    return Filtered(str(relation["text"]), bits, _side(bits.side, left, right).headers[bits.header])
+    return Filtered(bits, _side(bits.side, left, right).headers[bits.header])
 
 
 def _stores(relation: Mapping[str, Any], left: Automaton, right: Automaton) -> Stores:
@@ -128,4 +128,4 @@ def _stores(relation: Mapping[str, Any], left: Automaton, right: Automaton) -> S
         if left.headers[one] != right.headers[other]:
             raise ValueError(f"{one} and {other} are not equally wide")
         equal.append((one, other, when))
-    return Stores(str(relation["text"]), tuple(equal), widths)
+    return Stores(tuple(equal), widths)

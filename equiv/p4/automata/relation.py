@@ -1,7 +1,7 @@
 """What the index of benchmark pairs asks of two automata beyond equal acceptance (D83).
 
 Both kinds are said about what the two sides are in when the packet has been looked at: accepted or not, and what the
-headers hold.
+headers hold. What an index says about its relations in words is not repeated: `text` says what is asked.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ class Bits:
     hi: int
     values: tuple[str, ...]
 
+    @property
+    def place(self) -> str:
+        """In words, for people."""
+        return f"bits {self.lo} to {self.hi} of {self.header} on the {self.side}"
+
     def term(self, left: Outcome, right: Outcome) -> Term:
         whole = (left if self.side == "left" else right).values[self.header]
         field = extract(whole.width - 1 - self.lo, whole.width - 1 - self.hi, whole)
@@ -41,10 +46,17 @@ class Bits:
 class Filtered:
     """Acceptance may be unlike only where `unless` does not hold: an external filter takes care of the rest."""
 
-    text: str
     unless: Bits
     width: int
     """That header's, in bits."""
+
+    @property
+    def text(self) -> str:
+        """In words, for people."""
+        if not self.unless.values:
+            return "nothing: whatever both sides do is taken to be right"
+        values = ", ".join(self.unless.values)
+        return f"where just one side accepts, {self.unless.place} are not {values}; nothing else is compared"
 
     def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:
         unlike = distinct(left.code, right.code)
@@ -59,10 +71,15 @@ class Filtered:
 class Stores:
     """Where both accept, headers are the same: for each of `equal` its left and right name, and when it counts."""
 
-    text: str
     equal: tuple[tuple[str, str, Bits | None], ...]
     widths: dict[str, int]
     """Of each header that a condition is about."""
+
+    @property
+    def text(self) -> str:
+        """In words, for people."""
+        pairs = ", ".join(_pair(*each) for each in self.equal) or "nothing"
+        return f"where both sides accept, these are the same: {pairs}; whether they accept is not compared"
 
     def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:
         both = conj(eq(left.code, const(ACCEPTED, 32)), eq(right.code, const(ACCEPTED, 32)))
@@ -82,6 +99,11 @@ class Stores:
             if left.values[one] != right.values[other]
             and (when is None or when.holds(left, right, self.widths[when.header]))
         )
+
+
+def _pair(left: str, right: str, when: Bits | None) -> str:
+    text = f"{left} on the left and {right} on the right"
+    return text if when is None else f"{text} (where {when.place} are {', '.join(when.values)})"
 
 
 StoreRelation = Filtered | Stores
