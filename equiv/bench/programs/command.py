@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     with ExitStack() as resources:
         pairs, unusable, notes = _pairs(options, resources)
         refused = _refused(pairs, notes)
-        limits = Limits(options.timeout, kernel=False)
+        limits = Limits(options.timeout, kernel=False, certificates=options.certificates)
         rows = measure_all(pairs, limits, options.jobs, _Progress(len(pairs)))
     rows += [_unusable(each) for each in unusable]
     text = report(rows, heading(TITLE, environment(), command, options.jobs), notes, refused)
@@ -54,16 +54,16 @@ def main(arguments: list[str]) -> int:
 
 
 def _refused(pairs: list[Pair], notes: list[str]) -> dict[str, str]:
-    """Pairs of which the running kernel does not take a side, and why, by id."""
+    """Programs that the running kernel does not take, and why, by the id of their pair."""
     loader = Loader()
     if loader.why_not:
         notes.append(f"whether the kernel takes the programs was not asked: {loader.why_not}")
         return {}
     found: dict[str, str] = {}
     for pair in pairs:
-        for side in dict.fromkeys((pair.left, pair.right)):
-            file, _, program = side.rpartition(":")
-            if (reason := loader.refusal(file, program)) and pair.id not in found:
+        if pair.left == pair.right:
+            file, _, program = pair.left.rpartition(":")
+            if reason := loader.refusal(file, program):
                 found[pair.id] = reason
     return found
 
@@ -151,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--builds", action="store_true", help="build the corpora's sources in several ways, too")
     parser.add_argument(
         "--sources", action="append", default=[], metavar="DIR", help="more *.bpf.c that are built in several ways"
+    )
+    parser.add_argument(
+        "--certificates", action="store_true", help="check the certificate of each that is equivalent, too"
     )
     parser.add_argument("--only", action="append", default=[], metavar="ID", help="a pair's id, * allowed")
     parser.add_argument(

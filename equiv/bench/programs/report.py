@@ -43,6 +43,9 @@ def summary(rows: Sequence[Row], refused: Mapping[str, str]) -> list[str]:
     head = []
     if themselves:
         head.append(f"- **against themselves: {_share(themselves)}**")
+    if any(row.certificate for row in rows):
+        holding = sum(row.certificate == "holds" for row in rows)
+        head.append(f"- certificates: {holding} of {sum(bool(row.certificate) for row in rows)} hold")
     if builds:
         head.append(f"- **same source, other build: {_share(builds)}**")
     wrong = [row for row in judged if row.verdict == "different"]
