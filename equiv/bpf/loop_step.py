@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from equiv.bpf.alu import Step
 from equiv.bpf.environment import Environment
-from equiv.bpf.state import MAX_FRAMES, Caller, State, fault, stuck, too_deep
+from equiv.bpf.state import Caller, State, check_depth, fault, stuck
 from equiv.bpf.values import ONE, WORD, ZERO, Pointer, Value, describe, stack
 from equiv.term import Term, bvadd, const, eq, negate, ule, ult
 
@@ -49,8 +49,7 @@ def loop_step(env: Environment, index: int) -> Step:
         if refused or not state.ask("any", negate(eq(count, ZERO))):
             _finish(state, index, const(-refused, WORD))
             return
-        if len(state.stacks) >= MAX_FRAMES:
-            raise too_deep(state)
+        check_depth(state)
         saved = (*state.regs[6:10], None, ZERO, count, state.regs[3], function)
         state.callers = (*state.callers, Caller(index, saved))
         state.stacks.append({})

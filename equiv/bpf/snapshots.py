@@ -20,7 +20,7 @@ from equiv.bpf.liveness import Liveness
 from equiv.bpf.loop_step import COUNT, FUNCTION, INDEX, KEPT, is_loop
 from equiv.bpf.map_access import place_of
 from equiv.bpf.packet_snapshots import LayerShape, freeze, offsets, thaw
-from equiv.bpf.state import MAX_FRAMES, NOWHERE, Answers, Caller, State
+from equiv.bpf.state import MAX_FRAMES, MOST_FRAMES, NOWHERE, Answers, Caller, State
 from equiv.bpf.steering import steering
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, stack
 from equiv.machine.loops import Loops
@@ -78,6 +78,7 @@ class Snapshots:
         self._loops = {function.entry: _loops(flow, function) for function in flow.functions}
         self._cuts: dict[str, set[int]] = {}
         self._base = len(env.program.insns) * len(env.program.entries) + 2
+        self._deepest = MOST_FRAMES if env.program.tail_calls else MAX_FRAMES
 
     # --- freezing -----------------------------------------------------------------------------------------------
 
@@ -305,7 +306,7 @@ class Snapshots:
         number = 0
         for digit in digits:
             number = number * self._base + digit + 1
-        return int(number * self._base ** (MAX_FRAMES - len(digits)))
+        return int(number * self._base ** (self._deepest - len(digits)))
 
 
 TAIL_CALLS = "tail_calls."

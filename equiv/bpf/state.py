@@ -16,7 +16,9 @@ from equiv.machine.protocol import Decide
 from equiv.term import Term, const
 
 MAX_FRAMES = 8
-"""MAX_CALL_FRAMES, include/linux/bpf_verifier.h."""
+"""MAX_CALL_FRAMES, include/linux/bpf_verifier.h: of one program."""
+MOST_FRAMES = 48
+"""Frames that are followed, those of functions whose tail call left for another program included (D50)."""
 
 Answers = tuple[tuple[str, bool], ...]
 """Decisions already made within the instruction at `pc`, by the name of the question."""
@@ -211,10 +213,13 @@ def undecided(guard: Term) -> bool | None:
     return None
 
 
-def too_deep(state: State, where: str = "") -> Rejected:
-    """To raise where another frame is too many: the verifier counts those of one program, without tail calls."""
-    text = f"{where}the call stack is deeper than {MAX_FRAMES} frames"
-    return fault(text) if state.tail_calls is ZERO else stuck(f"{text}, those before tail calls included")
+def check_depth(state: State, where: str = "") -> None:
+    """Stop where another frame is too many: the verifier counts those of one program, without tail calls."""
+    depth = len(state.stacks)
+    if depth >= MAX_FRAMES and state.tail_calls is ZERO:
+        raise fault(f"{where}the call stack is deeper than {MAX_FRAMES} frames")
+    if depth >= MOST_FRAMES:
+        raise stuck(f"{where}the call stack is deeper than {MOST_FRAMES} frames, those before tail calls included")
 
 
 def not_a_number(value: Value | None) -> Rejected:

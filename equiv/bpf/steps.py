@@ -18,7 +18,7 @@ from equiv.bpf.loop_step import after_iteration, is_loop, loop_step
 from equiv.bpf.outcome import outcome
 from equiv.bpf.pointers import SCALAR, compare, compare_low
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef
-from equiv.bpf.state import MAX_FRAMES, Caller, Rejected, State, fault, stuck, too_deep
+from equiv.bpf.state import Caller, Rejected, State, check_depth, fault, stuck
 from equiv.bpf.tail_call_step import tail_call_step
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Value, describe, stack
 from equiv.machine.protocol import Branch, Done, Fork, Stop
@@ -331,9 +331,8 @@ def _call_step(env: Environment, insn: Insn, index: int) -> Step:
 
 def _local_call_step(function: FunctionRef, index: int) -> Step:
     def step(state: State) -> Stop | None:
+        check_depth(state, f"calls {function.name}: ")
         depth = len(state.stacks)
-        if depth >= MAX_FRAMES:
-            raise too_deep(state, f"calls {function.name}: ")
         state.callers = (*state.callers, Caller(index, tuple(state.regs[6:10])))
         state.stacks.append({})
         state.regs[6:] = [None, None, None, None, Pointer(stack(depth), ZERO)]

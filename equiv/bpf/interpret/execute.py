@@ -30,6 +30,7 @@ from equiv.machine.interface import Interface, Observable, observed_key
 
 STACK_SIZE: Final = 512
 MAX_FRAMES: Final = 8
+MOST_FRAMES: Final = 48
 STEP_BUDGET: Final = 1_000_000
 """Instructions after which a run counts as endless: as many as the kernel's verifier is ready to look at."""
 MAX_TAIL_CALLS: Final = 33
@@ -88,9 +89,9 @@ class Run:
     def enter(self, target: int, back: int) -> int:
         """Call the function at slot `target`; it returns to slot `back`."""
         r = self.registers
-        if len(self.frames) + 1 >= MAX_FRAMES:
-            if self.tail_calls:  # the verifier counts the frames of one program
-                raise NotRunnable(f"calls nest deeper than {MAX_FRAMES} frames, those before tail calls included")
+        if len(self.frames) + 1 >= MOST_FRAMES:
+            raise NotRunnable(f"calls nest deeper than {MOST_FRAMES} frames, those before tail calls included")
+        if len(self.frames) + 1 >= MAX_FRAMES and not self.tail_calls:  # the verifier counts those of one program
             raise Fault(f"calls nest deeper than {MAX_FRAMES} frames")
         self.frames.append(Frame(r[6:11], back))
         r[0] = r[6] = r[7] = r[8] = r[9] = UNSET
