@@ -145,7 +145,8 @@ TC_FIELDS = (
     Field("data_meta", 140, 4, _packet_start),
     Field("tstamp", 152, 8, _input("tstamp", 64)),
     Field("wire_len", 160, 4, _input("wire_len")),
-    Field("tstamp_type", 180, 1, _input("tstamp_type", 8)),
+    # Once a program reads it, the kernel gives it another tstamp (bpf_convert_tstamp_read).
+    Field("tstamp_type", 180, 1, _not_modelled("tstamp_type")),
     Field("hwtstamp", 184, 8, _input("hwtstamp", 64)),
 )
 

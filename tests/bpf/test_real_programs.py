@@ -57,6 +57,14 @@ def test_frames_from_before_a_tail_call_are_no_reason_to_reject() -> None:
     assert follow(BpfMachine(checked, TC), GIVEN, through_snapshots=True).code == run(checked, TC, GIVEN).code == 1
 
 
+def test_the_type_of_a_time_stamp_is_not_modelled() -> None:
+    """Who reads it is given another tstamp than who does not: the two were taken for the same."""
+    machine = machine_for(ldx(op.B, 0, 1, 180), EXIT, interface=TC)
+    stop = machine.run(machine.start(), undecided)
+    assert isinstance(stop, Stuck)
+    assert "tstamp_type" in stop.reason
+
+
 DEVICES = MapSpec("devices", 14, 4, 4, 8)
 
 
