@@ -14,7 +14,7 @@ from equiv.bpf.environment import Environment
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import CONTEXT, FLOW_KEYS, PACKET, WORD, ZERO, Pointer, Value, stack
 from equiv.machine.inputs import context_field, packet_bytes, packet_length
-from equiv.term import Term, conj, const, eq, extract, ite, resize, uge, ule, ult
+from equiv.term import Term, bvxor, conj, const, eq, extract, ite, resize, uge, ule, ult
 
 Read = Callable[[Environment, State], Value]
 
@@ -70,6 +70,9 @@ def _not_modelled(what: str) -> Read:
         raise stuck(f"reads the context field {what}")
 
     return read
+
+
+TIME_STAMP = "tstamp"
 
 
 def skb_protocol(little: bool) -> Term:
@@ -222,8 +225,9 @@ def store_context(env: Environment, state: State, offset: int, size: int, value:
         return
     field = _field_at(env, offset, size)
     if field.written is None:
-        if field.name == "tstamp":
-            raise stuck("writes the context field tstamp")
+        if field.name == TIME_STAMP and env.interface.name.startswith("tc") and size == field.size:
+            set_observed(env, state, TIME_STAMP, value)
+            return
         raise fault(f"writes the context field {field.name}, which is read-only")
     if size != field.size:
         raise fault(f"writes a part of the context field {field.name}")
@@ -248,6 +252,15 @@ def field_value(env: Environment, state: State, name: str) -> Term:
             if isinstance(value, Term):
                 return value
     raise stuck(f"observes {name}, which {env.interface.name} programs cannot access")
+
+
+def set_observed(env: Environment, state: State, name: str, value: Term) -> None:
+    """Let a field hold `value` from now on; that it is another than the run began with is an effect, NAME.changed."""
+    field = next(field for field in fields_of(env) if field.name == name)
+    first = field.read(env, state)
+    assert isinstance(first, Term)
+    state.ctx[field.offset] = (field.size, value)
+    state.effects = {**state.effects, f"{name}.changed": bvxor(value, first)}
 
 
 def set_field(env: Environment, state: State, name: str, value: Term) -> None:

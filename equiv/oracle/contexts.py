@@ -134,7 +134,9 @@ def skb_run(given: Input, use: ContextUse, *, ethernet: bool, probed: bool, orde
     content = bytearray(SKB_SIZE)
     for name in ACCEPTED:
         value = wanted.get(name, 0)
-        if (value and use.reads(SKB_OFFSETS[name], SKB_SIZES.get(name, 4))) or (value and name in ("mark", "priority")):
+        if (value and use.reads(SKB_OFFSETS[name], SKB_SIZES.get(name, 4))) or (
+            value and name in ("mark", "priority", "tstamp")
+        ):
             _put(content, name, value, order)
             actual[name] = value
     start, size = SKB_OFFSETS["cb"], SKB_SIZES["cb"]
@@ -196,4 +198,5 @@ def skb_values(context: bytes, order: ByteOrder) -> Mapping[str, int | bytes]:
         "mark": int.from_bytes(context[8:12], order),
         "priority": int.from_bytes(context[32:36], order),
         "cb": context[48:68],
+        "tstamp": int.from_bytes(context[152:160], order),
     }

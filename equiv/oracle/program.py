@@ -37,7 +37,7 @@ LONGEST_SKB: Final = 16064
 """What an skb can be made to grow to (BPF_SKB_MAX_LEN with pages of 4096 bytes)."""
 TAG_HELPERS: Final = frozenset({18, 19, 31})
 """skb_vlan_push, skb_vlan_pop, skb_change_proto: they change fields that a test run does not give back."""
-EFFECTS: Final = frozenset({21, 23, 30, 50, 51, 124, 152, 155})
+EFFECTS: Final = frozenset({21, 23, 30, 32, 50, 51, 124, 152, 155})
 """Redirects, tunnel keys and options, encapsulation, sockets that a packet is given to."""
 XDP_ADJUST_TAIL: Final = 65
 TEST_RUN: Final = struct.Struct("=IIIIQQIIIIQQIIIxxxx")
@@ -326,6 +326,8 @@ class KernelProgram:
                 return int.from_bytes(int(values["vlan_proto"]).to_bytes(2, order), "big")
             case "vlan.tci" if "vlan_tci" in values:
                 return values["vlan_tci"]
+            case "tstamp.changed" if "tstamp" in values:
+                return int(values["tstamp"]) ^ given.context.get("tstamp", 0)
             case "protocol.changed" if "protocol" in values:
                 first = int.from_bytes(contexts.ethertype_protocol(given.packet), order)
                 return int.from_bytes((int(values["protocol"]) ^ first).to_bytes(2, order), "big")

@@ -109,6 +109,10 @@ ASKING = {
         *(st(op.DW, 10, -16, 7), st(op.DW, 10, -8, 9)),
         *(copy(1, 6), copy(2, 10), add(2, -16), mov(3, 16), mov(4, 2), call(21)),
     ],
+    "xfrm_state": [
+        *(st(op.DW, 10, -16, 0), copy(1, 6), mov(2, 1), copy(3, 10), add(3, -16), mov(4, 8), mov(5, 0), call(66)),
+        *(ldx(op.W, 3, 10, -12), alu(op.XOR, 0, src=3)),
+    ],
     "tunnel_options": [
         *(st(op.DW, 10, -16, 0), st(op.DW, 10, -8, 0), copy(1, 6), copy(2, 10), add(2, -12), mov(3, 12), call(29)),
         *(copy(1, 6), copy(2, 10), add(2, -12), mov(3, 12), call(30)),
@@ -142,6 +146,7 @@ def test_machine_and_interpreter_ask_the_same(body: list[Insn]) -> None:
             *(("fib_lookup", 32), ("fib_lookup.parameters", 464), ("check_mtu", 32), ("check_mtu.mtu", 32)),
             *(("skb_get_tunnel_key", 32), ("skb_get_tunnel_key.key16", 128)),
             *(("skb_set_tunnel_key", 32), ("skb_set_tunnel_opt", 32)),
+            *(("skb_get_xfrm_state", 32), ("skb_get_xfrm_state.state8", 64)),
             *(("skb_get_tunnel_opt", 32), ("skb_get_tunnel_opt.opt12", 96)),
             *(("tcp_raw_gen_syncookie_ipv4", 64), ("tcp_raw_check_syncookie_ipv4", 32)),
         ):

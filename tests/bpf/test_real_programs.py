@@ -16,6 +16,7 @@ from equiv.errors import Place
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.machine.protocol import Stuck
+from equiv.oracle import KernelProgram, available
 from tests.bpf.programs import EXIT, TC, XDP, call, copy, follow, jump, ldx, machine_for, mov, program, st, stx
 
 GIVEN = Input(bytes(64))
@@ -116,3 +117,39 @@ def test_the_messages_of_a_loader_say_what_the_kernel_refuses() -> None:
     missing = "libbpf: extern (func ksym) 'frob': not found in kernel or module BTFs\n"
     assert refusal_in(missing) == "the running kernel has no frob"
     assert refusal_in("libbpf: map 'm': failed to create: Invalid argument(-22)\n") == ""
+
+
+def type_changed(wanted: int) -> Program:
+    return program(mov(2, wanted), call(32), EXIT)
+
+
+@pytest.mark.parametrize(("held", "wanted", "code"), [(0, 3, 0), (3, 0, 0), (0, 4, -22), (4, 0, -22)])
+def test_some_packet_types_become_each_other(held: int, wanted: int, code: int) -> None:
+    given = Input(bytes(64), context={"pkt_type": held})
+    built = type_changed(wanted)
+    seen, shown = run(built, TC, given), follow(BpfMachine(built, TC), given, through_snapshots=True)
+    assert seen.code == shown.code == code & 0xFFFFFFFF
+    assert seen.values.get("pkt_type.changed", 0) == shown.values.get("pkt_type.changed", 0) == (0 if code else 3)
+
+
+def stamping(value: int) -> Program:
+    return program(mov(2, value), stx(op.DW, 1, 152, 2), mov(0, 0), EXIT)
+
+
+def test_a_time_stamp_that_is_set_is_compared() -> None:
+    given = Input(bytes(64), context={"tstamp": 5})
+    seen, shown = run(stamping(6), TC, given), follow(BpfMachine(stamping(6), TC), given, through_snapshots=True)
+    assert seen.values["tstamp.changed"] == shown.values["tstamp.changed"] == 3
+    assert "tstamp.changed" not in run(stamping(5), TC, given).values
+    result = api.check(loaded(stamping(6)), loaded(stamping(7)), interface="tc", timeout=60, kernel=False)
+    assert result.verdict == "different"
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(available() is not None, reason=available() or "")
+@pytest.mark.parametrize("built", [stamping(6), program(mov(0, 0), EXIT)], ids=["set", "not set"])
+def test_the_kernel_sets_a_time_stamp_likewise(built: Program) -> None:
+    given = Input(bytes(64), context={"tstamp": 5})
+    with KernelProgram(built, TC) as kernel:
+        shown = kernel.run(given).values
+    assert shown.get("tstamp.changed", 0) == run(built, TC, given).values.get("tstamp.changed", 0)

@@ -47,6 +47,14 @@ ROWS = (
         "sets the options that the packet is sent with, which are observed",
     ),
     _oracle(
+        66,
+        "skb_get_xfrm_state",
+        (CTX, NUM, writes(4), NUM, NUM),
+        TC,
+        "0 or a negative errno, as index, size and flags say",
+        "fills the state",
+    ),
+    _oracle(
         69,
         "fib_lookup",
         (CTX, may_write(3), NUM, NUM),

@@ -98,6 +98,7 @@ CHANGES = (
         "0, -ENOTSUPP, -ENOMEM or -EINVAL",
         "20 bytes more or less at the network header, another skb->protocol",
     ),
+    _tc(32, "skb_change_type", (CTX, NUM), "0 or -EINVAL", "another skb->pkt_type, which is observed"),
     _tc(38, "skb_change_tail", (CTX, NUM, NUM), "0 or -EINVAL", "cuts the packet, or appends zeros; all is linear"),
     _tc(39, "skb_pull_data", (CTX, NUM), "0, or -ENOMEM where the packet is shorter", "so many bytes become linear"),
     _tc(43, "skb_change_head", (CTX, NUM, NUM), "0 or -EINVAL", "zeros in front of the packet"),

@@ -97,6 +97,15 @@ def _get_tunnel_opt(env: Environment, state: State) -> Value:
     return sign_extend(32, _ask(env, "skb_get_tunnel_opt", 32, given))
 
 
+def _get_xfrm_state(env: Environment, state: State) -> Value:
+    check_context(state)
+    size = size_argument(state, 4, "bpf_skb_get_xfrm_state")
+    check_buffer(state, 3, size)
+    given = [_word(state, 2), const(size, 32), state.scalar(5)]
+    fill(env, state, 3, _bytes(_ask(env, f"skb_get_xfrm_state.state{size}", 8 * size, given)))
+    return sign_extend(32, _ask(env, "skb_get_xfrm_state", 32, given))
+
+
 def _unset(state: State) -> None:
     if any(name.startswith("tunnel.") for name in state.effects):
         raise stuck("asks for the tunnel after setting it")
@@ -118,6 +127,7 @@ HELPERS: dict[int, Helper] = {
     21: _set_tunnel_key,
     29: _get_tunnel_opt,
     30: _set_tunnel_opt,
+    66: _get_xfrm_state,
     69: _fib_lookup,
     163: _check_mtu,
     204: _gen_syncookie,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from equiv.bpf import cells, checksum, packet
 from equiv.bpf.access import packet_field
-from equiv.bpf.context import field_value, set_field, skb_protocol
+from equiv.bpf.context import field_value, set_field, set_observed, skb_protocol
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers.common import (
     EFAULT,
@@ -23,7 +23,7 @@ from equiv.bpf.helpers.common import (
 )
 from equiv.bpf.state import State, stuck
 from equiv.bpf.values import WORD, ZERO, Value
-from equiv.term import Term, bvadd, bvand, bvxor, const, disj, eq, extract, ite, resize, signed, ule, ult
+from equiv.term import Term, bvadd, bvand, bvxor, conj, const, disj, eq, extract, ite, resize, signed, ule, ult
 
 ENOTSUPP = 524
 LONGEST_SKB = 16064
@@ -36,6 +36,8 @@ ENCAP_L3_IPV6, ENCAP_L3, ENCAP_L4, ENCAP_L2_ETH, ENCAPSULATION = 4, 6, 24, 64, 0
 ENCAP_L2_SHIFT = 56
 ENCAP_L2_MASK = 0xFF << ENCAP_L2_SHIFT
 EALREADY = 114
+OTHERHOST = 3
+"""PACKET_OTHERHOST, include/uapi/linux/if_packet.h."""
 ENCAPSULATED = "encapsulation"
 """Effect: the flags that mark encapsulation, with the room that was made above bit 16; later offloads go by it."""
 MARK_MANGLED_0, MARK_ENFORCE = 0x20, 0x40
@@ -271,11 +273,23 @@ def _change_proto(env: Environment, state: State) -> Value:
     return ZERO
 
 
+def _change_type(env: Environment, state: State) -> Value:
+    """PACKET_HOST to PACKET_OTHERHOST may become each other (`skb_pkt_type_ok`)."""
+    check_context(state)
+    old, new = field_value(env, state, "pkt_type"), extract(31, 0, state.scalar(2))
+    last = const(OTHERHOST, 32)
+    if not state.ask("types can change", conj(ule(old, last), ule(new, last))):
+        return error(EINVAL)
+    set_observed(env, state, "pkt_type", new)
+    return ZERO
+
+
 HELPERS: dict[int, Helper] = {
     9: _store_bytes,
     10: _l3_csum_replace,
     11: _l4_csum_replace,
     31: _change_proto,
+    32: _change_type,
     38: _change_tail,
     39: _pull_data,
     43: _change_head,

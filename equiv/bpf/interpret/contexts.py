@@ -185,8 +185,6 @@ class SkbContext:
         name, within = _field_at(SKB_FIELDS, offset, size, "__sk_buff")
         if self.kind != "tc" or name not in _WRITABLE or within or size != SKB_FIELDS[name][1]:
             raise Fault(f"may not write {size} bytes of __sk_buff.{name} in this type of program")
-        if name == "tstamp":
-            raise NotRunnable("writes __sk_buff.tstamp")
         if name == "queue_mapping" and value >= NO_QUEUE_MAPPING:
             return  # tc's write is skipped: such a queue does not exist
         self.fields[name] = value & 0xFFFF if name in _SIXTEEN_BITS else value

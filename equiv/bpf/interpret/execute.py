@@ -344,13 +344,15 @@ def _any_entry(run: Run, state: MapState) -> bytes:
 
 
 def _note_skb(run: Run) -> None:
-    """Among the effects: the tag beside an skb, and in which bits skb->protocol is not what it was."""
+    """Among the effects: the tag beside an skb, and what of protocol, tstamp and pkt_type has changed."""
     if isinstance(run.context, SkbContext) and run.context.kind == "tc":
         fields, order = run.context.fields, run.memory.order
         changed = fields["protocol"] ^ fields["first_protocol"]
         run.effects["protocol.changed"] = int.from_bytes(changed.to_bytes(2, order), "big")
         run.effects["vlan.protocol"] = int.from_bytes(fields.get("vlan_proto", 0).to_bytes(2, order), "big")
         run.effects["vlan.tci"] = fields.get("vlan_tci", 0)
+        for name in ("tstamp", "pkt_type"):
+            run.effects[f"{name}.changed"] = fields.get(name, 0) ^ run.given.context.get(name, 0)
 
 
 def _packet(run: Run, counts: bool) -> bytes:

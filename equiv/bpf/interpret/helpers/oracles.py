@@ -90,6 +90,14 @@ def _get_tunnel_opt(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
     return sign_extend(ask(run, "skb_get_tunnel_opt", _word(c)), 32)
 
 
+def _get_xfrm_state(run: Run, a: int, b: int, c: int, d: int, e: int) -> int:
+    check_context(run, a)
+    size = d & M32
+    asked = _word(b) + _word(d) + (e & M64).to_bytes(8, "big")
+    run.memory.write_bytes(c, ask(run, f"skb_get_xfrm_state.state{size}", asked).to_bytes(size, "big"))
+    return sign_extend(ask(run, "skb_get_xfrm_state", asked), 32)
+
+
 def _refuse_after_set(run: Run) -> None:
     if any(name.startswith("tunnel.") for name in run.effects):
         raise NotRunnable("asks for the tunnel after setting it")
@@ -109,6 +117,7 @@ HELPERS: Final[dict[int, Helper]] = {
     21: _set_tunnel_key,
     29: _get_tunnel_opt,
     30: _set_tunnel_opt,
+    66: _get_xfrm_state,
     69: _fib_lookup,
     163: _check_mtu,
     204: _gen_syncookie,

@@ -22,6 +22,7 @@ IPV4, IPV6 = b"\x08\x00", b"\x86\xdd"
 NETWORK_HEADER: Final = {IPV4: 20, IPV6: 40}
 """Sizes of the fixed headers, by protocol."""
 RECOMPUTE_CSUM, INVALIDATE_HASH = 1, 2
+OTHERHOST: Final = 3
 
 
 def _tc(run: Run, address: int) -> SkbContext:
@@ -218,11 +219,20 @@ def _change_proto(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
     return 0
 
 
+def _change_type(run: Run, a: int, b: int, *_: int) -> int:
+    skb, wanted = _tc(run, a), b & M32
+    if skb.fields.get("pkt_type", 0) > OTHERHOST or wanted > OTHERHOST:
+        return -errno.EINVAL & M64
+    skb.fields["pkt_type"] = wanted
+    return 0
+
+
 HELPERS: Final[dict[int, Helper]] = {
     9: _store_bytes,
     10: _l3_csum_replace,
     11: _l4_csum_replace,
     31: _change_proto,
+    32: _change_type,
     38: _change_tail,
     39: _pull_data,
     43: _change_head,
