@@ -19,8 +19,9 @@ from equiv.machine.question import start_conditions, violations
 from equiv.proof.certify import relation_of
 from equiv.proof.endings import Ending
 from equiv.proof.entry import Arrival, Entry, Key, covers
-from equiv.proof.exact import Search
+from equiv.proof.exact import Search, Searches
 from equiv.proof.facts import Facts
+from equiv.proof.pinned import DeepProduct, WideProduct
 from equiv.proof.product import Product, Way
 from equiv.proof.termination import termination
 from equiv.proof.trace import Trace, Tracer, distances_from_start
@@ -36,11 +37,23 @@ TRACED_PER_ROUND = 4
 CHUNK = 60
 """Explorations between two looks at the outcomes found so far."""
 
-LONG_EXPLORATION = 120
-"""Explorations after which a difference is suspected: pairs that are equal mostly need fewer."""
+SEARCHING_SHARE = 0.5
+"""Looking for a difference without merging may take this many times as long as exploring did."""
 
-EXACT_SECONDS = 2.0
-"""How long to look for a difference without merging, once one is suspected."""
+SUSPECTED_SECONDS = 0.5
+"""What it may take, and as much again with each suspicion, once a difference is suspected."""
+
+LAST_SECONDS = (6.0, 12.0)
+"""What it may take in all where exploring has ended with a possible difference, before and after other attempts."""
+
+TRACING_SECONDS = (0.3, 20.0)
+"""How long each possible difference is traced back then, at first and at last."""
+
+ROUND_AND_ROUND = 4
+"""A path that was traced back through a cut loop so many times, and no end in sight, tells that its rounds matter."""
+
+TRACED_AT_ONCE = 3
+"""Tracing endings back in one turn takes as long as this many may take."""
 
 PUNT_EXAMPLES = 8
 
@@ -101,12 +114,16 @@ class Engine:
     _levels: dict[Key, int] = field(default_factory=dict)
     _deadline: float | None = None
     _guesses: dict[Term, Term] = field(default_factory=dict)
-    _searched: bool = False
+    _searches: Searches | None = None
+    _suspicions: int = 0
+    _exploring_seconds: float = 0.0
     _early_seconds: float = 0.5
+    _passed: dict[Key, int] = field(default_factory=dict)
 
     def run(self) -> Finding:
         """Decide. Raises ResourceLimit when the time is up before anything was found."""
         self._deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        self.backend.deadline = self._deadline
         start = Facts().assume(*start_conditions(self.interface))
         for _ in range(MAX_ROUNDS):
             product = Product(self.left, self.right, self.backend, start, self._levels, self._deadline)
@@ -115,14 +132,7 @@ class Engine:
                 return self.finding
             with self._phase("endings"):
                 open_endings = self._open_endings(product)
-            blamed: dict[Key, None] = {}
-            if open_endings and not self._searched:
-                self._searched = True
-                with self._phase("early"):
-                    if any(e.kind == "outcomes" for e, _ in open_endings) and self._search_exactly(start):
-                        return self.finding
-            with self._phase("trace"):
-                self._look_into(product, open_endings, start, blamed)
+            blamed = self._conclude(product, open_endings, start)
             if self.finding.witnesses or self.finding.faults:
                 return self.finding
             if not blamed:
@@ -145,38 +155,37 @@ class Engine:
         seen: set[tuple[Way, int]] = set()
         try:
             while True:
+                started = time.process_time()
                 with self._phase("explore"):
                     finished = product.explore(at_most=CHUNK)
+                self._exploring_seconds += time.process_time() - started
                 if finished:
                     return False
                 with self._phase("early"):
                     if self._look_early(product, start, seen):
                         return True
-                    if not self._searched and product.counters.explorations >= LONG_EXPLORATION:
-                        self._searched = True
-                        if self._search_exactly(start):
-                            return True
+                    if self._search(start, SEARCHING_SHARE * self._exploring_seconds):
+                        return True
         finally:
             self._note(product)
 
     def _look_early(self, product: Product, start: Facts, seen: set[tuple[Way, int]]) -> bool:
         """Whether one of the outcomes not looked at before is a difference that a real input shows."""
-        until = time.monotonic() + self._early_seconds
+        until = time.process_time() + self._early_seconds
         distances = distances_from_start(product.all_entries())
         for way, ending in list(product.endings.items()):
             identity = way, ending.arrival.source_version
             if ending.kind != "outcomes" or identity in seen or not ending.arrival.is_current:
                 continue
-            if time.monotonic() > until:
+            if time.process_time() > until:
                 return False
             seen.add(identity)
             conditions = self._differences(product, ending)
             if not conditions:
                 continue
-            if not self._searched:
-                self._searched = True
-                if self._search_exactly(start):
-                    return True
+            self._suspicions += 1
+            if self._search(start, SUSPECTED_SECONDS * self._suspicions + SEARCHING_SHARE * self._exploring_seconds):
+                return True
             tracer = Tracer(self.backend, start, distances, seconds=self._left(self._early_seconds))
             trace = self._trace(tracer, ending, conditions)
             if trace.model is not None:
@@ -185,14 +194,45 @@ class Engine:
         self._early_seconds = min(2 * self._early_seconds, 4.0)
         return False
 
-    def _search_exactly(self, start: Facts) -> bool:
-        """Whether a search without merging shows a difference."""
-        product = Product(self.left, self.right, self.backend, start, {}, self._deadline, exact=True)
-        product.on_progress = self._report_exploring
-        found = Search(product, lambda ending: self._differences(product, ending), self.backend).run(EXACT_SECONDS)
-        if found is None:
+    def _conclude(
+        self, product: Product, endings: list[tuple[Ending, dict[str, Term]]], start: Facts
+    ) -> dict[Key, None]:
+        """Look into the endings that are left, first for a short time each; the joint locations to blame."""
+        blamed: dict[Key, None] = {}
+        is_suspected = any(ending.kind == "outcomes" for ending, _ in endings)
+        for searching, tracing in zip(LAST_SECONDS, TRACING_SECONDS):
+            self.finding.unknown.clear()
+            self._passed.clear()
+            with self._phase("trace"):
+                self._look_into(product, endings, start, blamed, tracing)
+            if blamed or self.finding.witnesses or self.finding.faults or not self.finding.unknown:
+                break
+            with self._phase("early"):
+                if is_suspected and self._search(start, searching):
+                    self.finding.unknown.clear()
+                    break
+            if loops := self._circled(product):
+                return loops
+        return blamed
+
+    def _circled(self, product: Product) -> dict[Key, None]:
+        """The cut loop that tracing went round most often, unless its rounds are kept apart already."""
+        often = [
+            key
+            for key, times in self._passed.items()
+            if times >= ROUND_AND_ROUND and key in product.cuts and not self._levels.get(key, 0)
+        ]
+        return {max(often, key=lambda key: self._passed[key]): None} if often else {}
+
+    def _search(self, start: Facts, until: float) -> bool:
+        """Whether a search without merging shows a difference before it has taken `until` seconds in all."""
+        if self._searches is None:
+            self._searches = Searches([self._exact_search(kind, start) for kind in (WideProduct, DeepProduct)])
+        result = self._searches.run(until)
+        if result is None:
             return False
-        self._note(product)
+        search, found = result
+        self._note(search.product)
         arrival: Arrival | None = found.ending.arrival
         steps: list[tuple[str, str]] = []
         while arrival is not None:
@@ -202,6 +242,11 @@ class Engine:
         cause = (tuple(found.conditions), found.ending.arrival.source and found.ending.arrival.source.key)
         self.finding.witnesses.append(Witness(found.model, tuple(found.conditions), tuple(steps), cause))
         return True
+
+    def _exact_search(self, kind: type[WideProduct], start: Facts) -> Search:
+        product = kind(self.left, self.right, self.backend, start, {}, self._deadline, exact=True)
+        product.on_progress = self._report_exploring
+        return Search(product, lambda ending: self._differences(product, ending), self.backend, self._guesses)
 
     # --- endings ------------------------------------------------------------------------------------------------
 
@@ -265,23 +310,34 @@ class Engine:
         return tracer.find(ending.arrival, disj(*conditions.values()))
 
     def _look_into(
-        self, product: Product, endings: list[tuple[Ending, dict[str, Term]]], start: Facts, blamed: dict[Key, None]
+        self,
+        product: Product,
+        endings: list[tuple[Ending, dict[str, Term]]],
+        start: Facts,
+        blamed: dict[Key, None],
+        seconds: float,
     ) -> None:
         """Trace open endings back to real inputs, or to the merges to blame."""
         distances = distances_from_start(product.all_entries())
+        until = time.process_time() + TRACED_AT_ONCE * seconds
         for looked, (ending, conditions) in enumerate(sorted(endings, key=lambda item: _depth(item[0]))):
             if blamed and looked >= TRACED_PER_ROUND:
+                return
+            if time.process_time() > until:
+                self.finding.unknown.append(_unfinished(ending, conditions))
                 return
             self._check_time()
             if self.on_progress is not None:
                 self.on_progress("looking into differences", looked, len(endings) - looked)
-            tracer = Tracer(self.backend, start, distances, self._left(20), shortest=ending.kind == "outcomes")
+            tracer = Tracer(self.backend, start, distances, self._left(seconds), shortest=ending.kind == "outcomes")
             trace = self._trace(tracer, ending, conditions)
             if trace.model is not None:
                 self._reached(ending, conditions, trace)
             elif trace.blamed:
                 blamed.update(trace.blamed)
             elif not trace.complete:
+                for key, times in trace.passed.items():
+                    self._passed[key] = self._passed.get(key, 0) + times
                 self.finding.unknown.append(_unfinished(ending, conditions))
 
     def _reached(self, ending: Ending, conditions: dict[str, Term], trace: Trace) -> None:

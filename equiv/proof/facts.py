@@ -73,6 +73,8 @@ class Facts:
     """Leaf to the same leaf with its fixed bits written as constants."""
     by_leaf: Mapping[Term, tuple[Term, ...]] = field(default_factory=dict)
     """Leaf to the literals that speak of it."""
+    _known: dict[Term | frozenset[tuple[Term, int]], Interval] | None = field(default=None, compare=False, repr=False)
+    """Bounds of terms and of forms that were asked for before; None while the literals are being added to."""
 
     def terms(self) -> Iterable[Term]:
         """The literals as terms."""
@@ -85,7 +87,7 @@ class Facts:
         )
         for condition in conditions:
             draft.add(condition)
-        return Facts(draft.literals, draft.fixed, draft.bounds, draft.replacement, draft.by_leaf)
+        return Facts(draft.literals, draft.fixed, draft.bounds, draft.replacement, draft.by_leaf, {})
 
     def simplify(self, term: Term) -> Term:
         """`term` with fixed bits of its leaves written as constants."""
@@ -228,6 +230,18 @@ class Facts:
         form = strip_form(atoms)
         if not form:
             return constant, constant
+        if self._known is None:
+            low, high = self._bound(form)
+        else:
+            name = frozenset(form.items())
+            known = self._known.get(name)
+            if known is None:
+                known = self._known[name] = self._bound(form)
+            low, high = known
+        return plus(low, constant), plus(high, constant)
+
+    def _bound(self, form: Mapping[Term, int]) -> Interval:
+        """Bounds from what is stored for this form, and for forms that are parts of it."""
         low, high = self._plain_bound(form)
         tried = 0
         for key, stored in self.bounds.items():
@@ -247,7 +261,7 @@ class Facts:
                 part_low, part_high = times(stored, scale)
                 low = larger(low, plus(rest_low, part_low))
                 high = smaller(high, plus(rest_high, part_high))
-        return plus(low, constant), plus(high, constant)
+        return low, high
 
     def _plain_bound(self, form: Mapping[Term, int]) -> Interval:
         """Bounds from what is stored for this very form and for each atom alone."""
@@ -268,7 +282,17 @@ class Facts:
 
     def atom_bound(self, atom: Term) -> tuple[int, int]:
         """Unsigned bounds of one term."""
-        atom = strip_zero(atom)
+        if self._known is None:
+            return self._atom_bound(strip_zero(atom))
+        known = self._known.get(atom)
+        if known is None:
+            known = self._known[atom] = self._atom_bound(strip_zero(atom))
+        low, high = known
+        assert low is not None
+        assert high is not None
+        return low, high
+
+    def _atom_bound(self, atom: Term) -> tuple[int, int]:
         low, high = atom.lo, atom.hi
         simple = self.simplify(atom)
         if simple is not atom:

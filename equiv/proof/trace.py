@@ -39,12 +39,14 @@ class Trace:
     """Outcome of one search. `model` is of an exact path; `blamed` are joint locations that forgot too much.
 
     `complete` is false where the budget ended the search: then neither may be concluded from the absence of a model.
+    `passed` says how many partial paths went through each joint location.
     """
 
     model: Model | None = None
     steps: tuple[tuple[str, str], ...] = ()
     blamed: dict[Key, None] = field(default_factory=dict)
     complete: bool = True
+    passed: dict[Key, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class _Node:
 
 @dataclass(slots=True)
 class Tracer:
-    """Searches backwards from endings. One solver, one time budget per search in seconds.
+    """Searches backwards from endings. One solver, one budget per search in seconds of the processor.
 
     `distances` are the least numbers of arrivals from the start to each entry (`distances_from_start`).
     """
@@ -74,7 +76,7 @@ class Tracer:
 
     def find(self, arrival: Arrival, condition: Term) -> Trace:
         """An input that reaches `arrival` with `condition` true; the shortest packet that the budget allows."""
-        self._deadline = time.monotonic() + self.seconds
+        self._deadline = time.process_time() + self.seconds
         self._limit = None
         trace = Trace()
         if not self._possible([condition, *arrival.facts.terms()], trace):
@@ -88,7 +90,7 @@ class Tracer:
         looked = 0
         while queue:
             looked += 1
-            if time.monotonic() > self._deadline or (trace.blamed and looked > BLAME_AFTER):
+            if time.process_time() > self._deadline or (trace.blamed and looked > BLAME_AFTER):
                 trace.complete = False
                 break
             while deepest and id(deepest[-1]) in done:
@@ -104,11 +106,12 @@ class Tracer:
                 if self._conclude(node.conditions, steps, trace):
                     if not self.shortest:
                         break
-                    self._deadline = min(self._deadline, time.monotonic() + SHORTER_SECONDS)
+                    self._deadline = min(self._deadline, time.process_time() + SHORTER_SECONDS)
                 continue
             if node.length > MAX_DEPTH:
                 trace.complete = False
                 continue
+            trace.passed[source.key] = trace.passed.get(source.key, 0) + 1
             entered = False
             for way in reversed(_ways(source)):  # the outermost is the next to go deeper from
                 values = symbol_values(source, way.cells)
@@ -132,7 +135,7 @@ class Tracer:
         whole = conj(*conditions)
         if whole.is_const:
             return whole.value == 1
-        status = self.backend.check(_flat(whole), timeout=max(self._deadline - time.monotonic(), 0.05)).status
+        status = self.backend.check(_flat(whole), timeout=max(self._deadline - time.process_time(), 0.05)).status
         if status == "unknown":
             trace.complete = False
         return status == "sat"
@@ -168,7 +171,7 @@ class Tracer:
         whole = conj(*conditions)
         if whole.is_const and whole.value == 0:
             return None
-        left = max(self._deadline - time.monotonic(), 1.0)
+        left = max(self._deadline - time.process_time(), 1.0)
         answer = self.backend.check(_flat(whole), timeout=left, model=True)
         if answer.status == "unknown":
             trace.complete = False

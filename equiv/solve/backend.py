@@ -39,9 +39,11 @@ class Backend(Protocol):
     name: str
     queries: int
     seconds: float
+    deadline: float | None
+    """When to give up whatever is asked, by `time.monotonic`."""
 
     def check(self, conjuncts: Iterable[Term], *, timeout: float | None = None, model: bool = False) -> Answer:
-        """Whether all of `conjuncts` (width 1) can hold at once. `timeout` in seconds."""
+        """Whether all of `conjuncts` (width 1) can hold at once. `timeout` in seconds of an idle machine's work."""
         ...
 
 

@@ -25,6 +25,7 @@ class BitwuzlaBackend:
     def __init__(self, seed: int = 0) -> None:
         self.queries = 0
         self.seconds = 0.0
+        self.deadline: float | None = None
         self._manager: Any = bitwuzla.TermManager()
         self._seed = seed & 0x7FFFFFFF
         self._terms: dict[Term, Any] = {}
@@ -40,11 +41,11 @@ class BitwuzlaBackend:
             self.seconds += time.perf_counter() - started
 
     def _check(self, conjuncts: list[Term], timeout: float | None, want_model: bool) -> Answer:
-        deadline = None if timeout is None else time.perf_counter() + timeout
-        solver = self._solver(conjuncts, deadline)
+        over = self._over(timeout)
+        solver = self._solver(conjuncts, over)
         selects = selects_of(conjuncts)
         for _ in range(MAX_ROUNDS):
-            if deadline is not None and time.perf_counter() >= deadline:
+            if over():
                 return Answer("unknown")
             status = solver.check_sat()
             if status == bitwuzla.Result.UNSAT:
@@ -67,14 +68,23 @@ class BitwuzlaBackend:
             selects = sorted(more.union(selects), key=lambda t: t.id)
         return Answer("unknown")
 
-    def _solver(self, conjuncts: list[Term], deadline: float | None) -> Any:
-        """A fresh solver that holds `conjuncts` and gives up at `deadline` (`time.perf_counter`)."""
+    def _over(self, timeout: float | None) -> Callable[[], bool]:
+        """Asked whether to give up: after `timeout` seconds of work, or at the deadline."""
+        work = None if timeout is None else time.process_time() + timeout
+        end = self.deadline
+
+        def over() -> bool:
+            return (work is not None and time.process_time() >= work) or (end is not None and time.monotonic() >= end)
+
+        return over
+
+    def _solver(self, conjuncts: list[Term], over: Callable[[], bool]) -> Any:
+        """A fresh solver that holds `conjuncts` and gives up once `over` says so."""
         options = bitwuzla.Options()
         options.set(bitwuzla.Option.PRODUCE_MODELS, True)
         options.set(bitwuzla.Option.SEED, self._seed)
         solver = bitwuzla.Bitwuzla(self._manager, options)
-        if deadline is not None:
-            solver.configure_terminator(lambda: time.perf_counter() >= deadline)
+        solver.configure_terminator(over)
         for term in conjuncts:
             self._assert(solver, term)
         return solver

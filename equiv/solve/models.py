@@ -10,51 +10,98 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from equiv.solve.backend import Model
-from equiv.term import Assignment, Term, evaluate, integer_form, mask
+from equiv.term import Assignment, Term, evaluate, integer_form, leaves, mask
 
 REMEMBERED = 12
+
+
+MOST_KNOWN = 50_000
+"""Terms whose value in one model is kept."""
+
+
+@dataclass(slots=True)
+class _Remembered:
+    """A model, and what terms were found to be in it."""
+
+    model: Model
+    assignment: Assignment
+    values: dict[Term, int] = field(default_factory=dict)
+    truths: dict[Term, bool] = field(default_factory=dict)
+
+    def holds(self, condition: Term) -> bool:
+        """Whether `condition` is true here, and every variable in it within its bounds."""
+        known = self.truths.get(condition)
+        if known is None:
+            if len(self.values) > MOST_KNOWN:
+                self.values.clear()
+                self.truths.clear()
+            known = bool(evaluate(condition, self.assignment, self.values)) and _within_bounds(condition, self.values)
+            self.truths[condition] = known
+        return known
+
+    def changed(self, leaf: Term, value: int) -> Model:
+        """The model with another value of one variable or element."""
+        if leaf.op == "var":
+            return Model({**self.model.variables, leaf.data[0]: value}, self.model.arrays)
+        index = evaluate(leaf.args[0], self.assignment, self.values)
+        array = {**self.model.arrays.get(leaf.data, {}), index: value}
+        return Model(self.model.variables, {**self.model.arrays, leaf.data: array})
+
+    def concerns(self, leaf: Term, condition: Term) -> bool:
+        """Whether another value of `leaf` may make a difference to `condition`."""
+        inside = leaves(condition)
+        if leaf in inside or leaf.op == "var":
+            return leaf in inside
+        index = evaluate(leaf.args[0], self.assignment, self.values)
+        return any(
+            other.op == "select"
+            and other.data == leaf.data
+            and evaluate(other.args[0], self.assignment, self.values) == index
+            for other in inside
+        )
 
 
 @dataclass(slots=True)
 class Models:
     """The latest satisfying assignments; owned by one exploration."""
 
-    latest: list[Model] = field(default_factory=lambda: [Model()])
+    _latest: list[_Remembered] = field(default_factory=lambda: [_Remembered(Model(), Model().assignment())])
+
+    @property
+    def latest(self) -> list[Model]:
+        """The models kept, the last one used first."""
+        return [known.model for known in self._latest]
 
     def remember(self, model: Model) -> None:
         """Keep `model` as the first candidate from now on."""
-        self.latest.insert(0, model)
-        del self.latest[REMEMBERED:]
+        self._latest.insert(0, _Remembered(model, model.assignment()))
+        del self._latest[REMEMBERED:]
 
     def satisfy(self, facts: Sequence[Term], condition: Term) -> bool:
         """Whether a candidate makes all of `facts` and `condition` true."""
-        for index, model in enumerate(self.latest):
-            for candidate in _candidates(model, condition):
-                assignment = candidate.assignment()
-                memo: dict[Term, int] = {}
-                if evaluate(condition, assignment, memo) and all(evaluate(f, assignment, memo) for f in facts):
-                    if not _within_bounds(memo):
-                        continue
-                    if index or candidate is not model:
-                        self.remember(candidate)
+        broken: list[list[Term]] = []
+        for place, known in enumerate(self._latest):
+            broken.append([fact for fact in facts if not known.holds(fact)])
+            if not broken[-1] and known.holds(condition):
+                if place:
+                    self._latest.insert(0, self._latest.pop(place))
+                return True
+        for known, wrong in zip(self._latest, broken):
+            for leaf, value in _repairs(condition, known.assignment):
+                if not all(known.concerns(leaf, fact) for fact in wrong):
+                    continue
+                candidate = _Remembered(model := known.changed(leaf, value), model.assignment())
+                if candidate.holds(condition) and all(
+                    candidate.holds(fact) for fact in facts if known.concerns(leaf, fact)
+                ):
+                    self.remember(candidate.model)
                     return True
         return False
 
 
-def _within_bounds(memo: Mapping[Term, int]) -> bool:
-    """Whether every variable that was looked at has a value it can have."""
-    return all(node.lo <= value <= node.hi for node, value in memo.items() if node.op == "var")
-
-
-def _candidates(model: Model, condition: Term) -> Iterator[Model]:
-    yield model
-    for leaf, value in _repairs(condition, model.assignment()):
-        if leaf.op == "var":
-            yield Model({**model.variables, leaf.data[0]: value}, model.arrays)
-        else:
-            index = evaluate(leaf.args[0], model.assignment())
-            array = {**model.arrays.get(leaf.data, {}), index: value}
-            yield Model(model.variables, {**model.arrays, leaf.data: array})
+def _within_bounds(condition: Term, values: Mapping[Term, int]) -> bool:
+    """Whether every variable in `condition` has a value it can have."""
+    return all(leaf.lo <= values[leaf] <= leaf.hi for leaf in leaves(condition) if leaf.op == "var")
 
 
 def _repairs(condition: Term, assignment: Assignment) -> Iterator[tuple[Term, int]]:

@@ -1,4 +1,8 @@
-"""z3 behind the `Backend` interface: translations are kept, every query has a solver of its own."""
+"""z3 behind the `Backend` interface: translations are kept, every query has a solver of its own.
+
+Most queries are small and take z3's plain solver a few milliseconds. What it does not soon decide is asked of whole
+numbers (`integers`), which sees at once what long sums exclude, and then of z3's solver for hard bit vectors.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,71 @@ import z3
 
 from equiv.solve.arrays import index_value, selects_of, violated
 from equiv.solve.backend import Answer, Model
+from equiv.solve.integers import Integers
 from equiv.term import Term, leaves, mask
 
 MAX_ROUNDS = 200
 """Array lemmas are added in at most this many rounds per query; each round adds at least one new lemma."""
 
+EFFORT_PER_SECOND = 6_000_000
+"""z3's own measure of work (`rlimit`) that an idle machine does in a second: the same limit whatever else it does."""
+
+QUICK_SECONDS = 0.1
+"""What the plain solver may take before others are tried."""
+
+INTEGERS_SECONDS = 0.5
+"""What the question about whole numbers may take; where it helps at all, it takes less."""
+
+SLOWEST = 4.0
+"""A query takes at most this many times as long as it was given, by the clock."""
+
 _INTERRUPTED = ("canceled", "interrupted from keyboard")
+
+
+class _Limits:
+    """What is left of one query's time, as work and by the clock."""
+
+    def __init__(self, timeout: float | None, deadline: float | None) -> None:
+        self._left = timeout
+        now = time.monotonic()
+        ends = [] if deadline is None else [deadline]
+        if timeout is not None:
+            ends.append(now + SLOWEST * timeout)
+        self._end = min(ends, default=None)
+        self.are_reached = False
+
+    def effort(self, most: float | None) -> int:
+        """z3's `rlimit` for the next step, which may take `most` seconds; 0 for none."""
+        limits = [seconds for seconds in (self._left, most) if seconds is not None]
+        return max(1, int(min(limits) * EFFORT_PER_SECOND)) if limits else 0
+
+    def check(self, solver: Any, most: float | None) -> Any:
+        """z3's answer within the limits. Raises KeyboardInterrupt where that is why there is none."""
+        left = None if self._end is None else self._end - time.monotonic()
+        if (left is not None and left <= 0) or (self._left is not None and self._left <= 0):
+            self.are_reached = True
+            return z3.unknown
+        effort = self.effort(most)
+        solver.set(rlimit=effort, timeout=2**32 - 2 if left is None else max(1, int(left * 1000)))
+        before = _effort_so_far(solver)
+        status = solver.check()
+        spent = _effort_so_far(solver) - before
+        if self._left is not None:
+            self._left -= spent / EFFORT_PER_SECOND
+        in_time = self._end is None or time.monotonic() < self._end - 0.01
+        is_limited = not in_time or 0 < effort <= spent
+        if status == z3.unknown and solver.reason_unknown() in _INTERRUPTED and not is_limited:
+            # z3 takes Ctrl-C for itself while it solves, and says so in no other way.
+            raise KeyboardInterrupt
+        return status
+
+
+def _effort_so_far(solver: Any) -> int:
+    """z3's count of work in the solver's context since that was made."""
+    found = solver.statistics()
+    names = (place for place in reversed(range(len(found))) if found[place][0] == "rlimit count")
+    place = next(names, None)
+    return 0 if place is None else int(found[place][1])
 
 
 class Z3Backend:
@@ -26,6 +89,7 @@ class Z3Backend:
     def __init__(self, seed: int = 0) -> None:
         self.queries = 0
         self.seconds = 0.0
+        self.deadline: float | None = None
         self._context = z3.Context()
         self._seed = seed & 0x7FFFFFFF
         self._asts: dict[Term, Any] = {}
@@ -40,23 +104,23 @@ class Z3Backend:
             self.seconds += time.perf_counter() - started
 
     def _check(self, conjuncts: list[Term], timeout: float | None, want_model: bool) -> Answer:
-        deadline = None if timeout is None else time.perf_counter() + timeout
-        solver = self._solver(conjuncts)
+        asserted = list(conjuncts)
+        solver, quick = self._solver(asserted, quick=True), True
+        limits = _Limits(timeout, self.deadline)
         selects = selects_of(conjuncts)
         for _ in range(MAX_ROUNDS):
-            left = 0 if deadline is None else int((deadline - time.perf_counter()) * 1000)
-            if deadline is not None and left <= 0:
-                return Answer("unknown")
-            solver.set("timeout", left if deadline is not None else 2**32 - 2)
-            status = solver.check()
+            status = limits.check(solver, QUICK_SECONDS if quick else None)
             if status == z3.unsat:
                 return Answer("unsat")
             if status != z3.sat:
-                # z3 takes Ctrl-C for itself while it solves, and says so in no other way.
-                in_time = deadline is None or time.perf_counter() < deadline - 0.01
-                if in_time and solver.reason_unknown() in _INTERRUPTED:
-                    raise KeyboardInterrupt
-                return Answer("unknown")
+                if not quick or limits.are_reached:
+                    return Answer("unknown")
+                whole = Integers(self._context, self._seed)
+                whole.add(asserted)
+                if limits.check(whole.solver, INTEGERS_SECONDS) == z3.unsat:
+                    return Answer("unsat")
+                solver, quick = self._solver(asserted, quick=False), False
+                continue
             found = solver.model()
             cache: dict[Term, int] = {}
 
@@ -68,27 +132,33 @@ class Z3Backend:
             lemmas = violated(selects, value)
             if not lemmas:
                 return Answer("sat", _model(conjuncts, selects, value) if want_model else None)
-            for lemma in lemmas:
-                self._assert(solver, lemma)
+            self._assert(solver, lemmas)
+            asserted += lemmas
             more = {leaf for lemma in lemmas for leaf in leaves(lemma) if leaf.op == "select"}
             selects = sorted(more.union(selects), key=lambda t: t.id)
         return Answer("unknown")
 
-    def _solver(self, conjuncts: list[Term]) -> Any:
+    def _solver(self, conjuncts: list[Term], quick: bool) -> Any:
         """A fresh solver that holds `conjuncts`: small queries are cheaper alone than in a solver that remembers."""
-        solver = z3.SimpleSolver(ctx=self._context)
-        solver.set("random_seed", self._seed)
-        for term in conjuncts:
-            self._assert(solver, term)
+        solver = z3.SimpleSolver(ctx=self._context) if quick else z3.SolverFor("QF_BV", ctx=self._context)
+        if self._seed:
+            solver.set("random_seed", self._seed)
+        self._assert(solver, conjuncts)
         return solver
 
-    def _assert(self, solver: Any, term: Term) -> None:
-        """Assert `term`, and the bounds of the variables in it, those that occur only in an index too."""
-        solver.add(self._bool(term))
-        for leaf in leaves(term):
-            if leaf.op == "var":
-                self._ast(leaf)  # notes its bounds
-                solver.add(*self._ranges[leaf])
+    def _assert(self, solver: Any, conjuncts: Iterable[Term]) -> None:
+        """Assert `conjuncts`, and the bounds of the variables in them, those that occur only in an index too."""
+        said: dict[Term | None, list[Any]] = {}
+        for term in conjuncts:
+            said.setdefault(None, []).append(self._bool(term))
+            for leaf in leaves(term):
+                if leaf.op == "var" and leaf not in said:
+                    self._ast(leaf)  # notes its bounds
+                    said[leaf] = self._ranges[leaf]
+        context = self._context.ref()
+        for formulas in said.values():
+            for formula in formulas:  # `solver.add` takes longer to look at it than z3 to take it
+                z3.Z3_solver_assert(context, solver.solver, formula.as_ast())
 
     def _bool(self, term: Term) -> Any:
         ast = self._ast(term)

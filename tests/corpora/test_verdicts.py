@@ -25,7 +25,7 @@ PAIRS = [pair for corpus in CORPORA for pair in corpus.pairs if not pair.with_it
 FILES = [pair for corpus in CORPORA for pair in corpus.pairs if pair.with_itself]
 PROGRAMS = [pair for pair in FILES if pair.runs_on_kernel]
 
-TIMEOUT = 30.0
+TIMEOUT = 120.0
 """Seconds of engine time for one check: far more than any needs, so that a slow machine does not fail a test."""
 UNDECIDED_TIMEOUT = 3.0
 """The same for checks that are known not to be decided yet."""

@@ -8,22 +8,38 @@ from equiv import api
 from equiv.machine.interface import Interface
 from equiv.machine.question import start_conditions, violations
 from equiv.proof.endings import Ending
-from equiv.proof.exact import Search
+from equiv.proof.exact import Search, Searches
 from equiv.proof.facts import Facts
+from equiv.proof.pinned import DeepProduct, WideProduct
 from equiv.proof.product import Product
 from equiv.solve.backend import make_backend
 from equiv.term import Term
 
-MPLS = Path(__file__).resolve().parents[2] / "corpora" / "mpls"
+CORPORA = Path(__file__).resolve().parents[2] / "corpora"
+MPLS = CORPORA / "mpls"
 
 
-def explored(right: str, exact: bool = False) -> tuple[Product, Interface]:
-    """The product of the MPLS program and a table."""
-    a, b = api.load(str(MPLS / "mpls.bpf.o")), api.load(str(MPLS / right))
+def explored(right: str, kind: type[Product] = Product, left: str = "mpls/mpls.bpf.o") -> tuple[Product, Interface]:
+    """The product of a program (MPLS) and a table beside it."""
+    program = CORPORA / left
+    a, b = api.load(str(program)), api.load(str(program.parent / right))
     interface = api.choose_interface(a, b)
-    left, table = a.machine(interface), b.machine(interface)
     start = Facts().assume(*start_conditions(interface))
-    return Product(left, table, make_backend("z3"), start, exact=exact), interface
+    sides = a.machine(interface), b.machine(interface)
+    return kind(*sides, make_backend("z3"), start, exact=kind is not Product), interface
+
+
+def search_of(product: Product, interface: Interface) -> Search:
+    def differences(ending: Ending) -> dict[str, Term]:
+        conditions = violations(interface, ending.left.outcome, ending.right.outcome)  # type: ignore[union-attr]
+        facts = ending.arrival.facts
+        return {
+            name: condition
+            for name, condition in conditions.items()
+            if product.backend.check([*facts.terms(), condition], timeout=10).status == "sat"
+        }
+
+    return Search(product, differences, product.backend)
 
 
 def test_a_loop_becomes_few_entries_of_which_no_way_on_is_lost() -> None:
@@ -50,20 +66,34 @@ def test_a_lost_arrival_a_lost_ending_and_an_entry_not_gone_on_from_are_noticed(
 
 
 def test_search_without_merging_finds_the_shortest_packet_with_one_label_too_many() -> None:
-    product, interface = explored("mpls.depth.dev", exact=True)
-
-    def differences(ending: Ending) -> dict[str, Term]:
-        conditions = violations(interface, ending.left.outcome, ending.right.outcome)  # type: ignore[union-attr]
-        facts = ending.arrival.facts
-        return {
-            name: condition
-            for name, condition in conditions.items()
-            if product.backend.check([*facts.terms(), condition], timeout=10).status == "sat"
-        }
-
-    found = Search(product, differences, product.backend).run(20)
+    product, interface = explored("mpls.depth.dev", WideProduct)
+    found = search_of(product, interface).run(20)
     assert found is not None
     result = api.check(str(MPLS / "mpls.bpf.o"), str(MPLS / "mpls.depth.dev"), kernel=False)
     assert result.counterexamples
     assert found.length == len(result.counterexamples[0].input.packet)
     assert product.counters.joins == 0
+
+
+def test_deep_search_finds_one_option_more_than_sixteen() -> None:
+    """Each option has a length of its own: of all paths, one in each round is gone on with."""
+    product, interface = explored("geneve.limit.dev", DeepProduct, left="geneve/geneve.bpf.o")
+    found = search_of(product, interface).run(60)
+    assert found is not None
+    assert "verdict" in found.conditions
+    assert max(max(entry.rounds) for entry in product.all_entries()) >= 16
+    assert product.counters.explorations < 400
+
+
+def test_searches_take_turns_and_stop_when_none_is_left() -> None:
+    wide, deep = (
+        search_of(*explored("vxlan.dev", kind, left="vxlan/vxlan.bpf.o")) for kind in (WideProduct, DeepProduct)
+    )
+    searches = Searches([wide, deep])
+    assert searches.run(0.01) is None
+    assert wide.spent > 0
+    assert not deep.spent
+    assert searches.run(60) is None
+    assert wide.is_finished
+    assert deep.is_finished
+    assert searches.spent < 60

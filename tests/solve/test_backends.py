@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from itertools import product
 
 import pytest
@@ -272,3 +273,13 @@ except KeyboardInterrupt:
 def test_keyboard_interrupt_during_a_long_query_is_no_unknown() -> None:
     shown = subprocess.run([sys.executable, "-c", FACTORS], capture_output=True, text=True, check=True)
     assert shown.stdout == "interrupted\n"
+
+
+def test_a_query_stops_at_the_deadline_whatever_time_it_was_given(backend: Backend) -> None:
+    a, b = var("a", 64), var("b", 64)
+    hard = [eq(bvmul(a, b), const(0x8000_0000_0000_0B4F, 64)), ugt(a, const(1, 64)), ugt(b, const(1, 64))]
+    hard += [ult(a, const(1 << 32, 64)), ult(b, const(1 << 32, 64))]
+    backend.deadline = time.monotonic() + 0.3
+    started = time.monotonic()
+    assert backend.check(hard, timeout=60).status == "unknown"
+    assert time.monotonic() - started < 5
