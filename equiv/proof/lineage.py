@@ -18,7 +18,7 @@ MAX_AHEAD = 4
 """Rounds that one side may go through while the other looks far ahead; then the loop is cut though only one moved."""
 
 MAX_STEPS_BACK = 400
-"""Ancestors looked through for the last visit to the same joint location."""
+"""Ancestors looked through for earlier visits to the same joint location."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Lineage:
         The latter are not to be merged with: the other side looks far ahead and has yet to go round. They count as
         visits where `alone` says that there is no other side to wait for, and where that happened too often.
         """
-        before = list(_visits(key, arrival))
+        before = list(_earlier(key, arrival))
         ahead = set() if alone or self.is_astray else {entry.id for entry in before if _went_alone(entry, arrival)}
         if len(ahead) > MAX_AHEAD:
             self.is_astray, ahead = True, set()
@@ -66,8 +66,24 @@ class Lineage:
                 self.wandering.add(name)
 
 
+def _earlier(key: Key, arrival: Arrival) -> Iterator[Entry]:
+    """Entries at `key` on any way to `arrival`: what is in a loop may have been reached first from outside of it."""
+    todo = [arrival.source] if arrival.source is not None else []
+    seen = {entry.id for entry in todo}
+    for _ in range(MAX_STEPS_BACK):
+        if not todo:
+            return
+        entry = todo.pop()
+        if entry.key == key:
+            yield entry
+        for way in entry.arrivals.values():
+            if way.source is not None and way.is_current and way.source.id not in seen:
+                seen.add(way.source.id)
+                todo.append(way.source)
+
+
 def _visits(key: Key, arrival: Arrival) -> Iterator[Entry]:
-    """Entries at `key` on the way to `arrival`, the last first."""
+    """Entries at `key` on the way by which `arrival` first came about, the last first."""
     entry = arrival.source
     for _ in range(MAX_STEPS_BACK):
         if entry is None:

@@ -45,6 +45,9 @@ MAX_JOINS = 40
 MAX_NARROWED = 8
 """How often an entry's bounds are tightened again after widening."""
 
+MAX_RESTARTS = 8
+"""How often a loop may start over because one around it has changed. After that it goes on from what it came to."""
+
 ROUND_SHIFT = 200
 """Places of a round in a priority; no `order` is that large."""
 
@@ -106,6 +109,7 @@ class Product:
     """Merged numbers to the values that decisions compared them with."""
     _queue: list[tuple[int, int, Key]] = field(default_factory=list)
     _due: dict[Key, int] = field(default_factory=dict)
+    _restarts: dict[Key, int] = field(default_factory=dict)
     _lineages: dict[Key, Lineage] = field(default_factory=dict)
     _started: bool = False
     _ids: count[int] = field(default_factory=count)
@@ -270,6 +274,10 @@ class Product:
             for successor in todo.pop().successors.values():
                 if successor is changed or successor.id in gone or successor.is_retracted:
                     continue
+                if successor.joins and successor.key in self.cuts:
+                    self._restarts[successor.key] = self._restarts.get(successor.key, 0) + 1
+                    if self._restarts[successor.key] > MAX_RESTARTS:
+                        continue
                 successor.version += 1
                 successor.is_retracted = True
                 gone[successor.id] = successor

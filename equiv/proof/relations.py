@@ -131,7 +131,7 @@ def merge_facts(merge: Merge, hints: Hints) -> Facts:
             continue
         if merge.facts.decide(substitute(candidate, to_arrival, memo_arrival)) is True:
             kept[candidate] = None
-    if (either := _either(merge, kept, live)) is not None:
+    if _may_learn(merge) and (either := _either(merge, kept, live)) is not None:
         kept[either] = None
     try:
         return Facts().assume(*kept)
@@ -158,11 +158,16 @@ def _either(merge: Merge, kept: Iterable[Term], live: AbstractSet[Term]) -> Term
     return None if either.is_const or len(leaves(either)) > 2 * MAX_ALONE else either
 
 
+def _may_learn(merge: Merge) -> bool:
+    """Whether the entry may come to know something new. Later a loop may only lose facts, or it weakens them for ever."""
+    return not merge.cut or merge.entry.joins == 0
+
+
 def _candidates(merge: Merge, hints: Hints) -> Iterable[Term]:
     for literal in merge.entry.facts.terms():
         yield literal
         yield from shift_reads(merge, literal, use_entry=True)
-    if not merge.cut or merge.entry.joins == 0:  # later, a loop may only lose facts, or it would weaken them for ever
+    if _may_learn(merge):
         for literal in merge.facts.terms():
             yield literal
             yield from shift_reads(merge, literal, use_entry=False)
