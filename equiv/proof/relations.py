@@ -159,7 +159,7 @@ def _either(merge: Merge, kept: Iterable[Term], live: AbstractSet[Term]) -> Term
 
 
 def _may_learn(merge: Merge) -> bool:
-    """Whether the entry may come to know something new. Later a loop may only lose facts, or it weakens them for ever."""
+    """Whether the entry may come to know something new. Later, a loop may only lose facts: it would never settle."""
     return not merge.cut or merge.entry.joins == 0
 
 

@@ -298,3 +298,12 @@ def test_a_cell_that_a_symbol_ties_to_another_must_agree() -> None:
     entry = new_entry(cells, Facts(), {symbol: Definition("L.cursor", 0, 64)})
     assert match(entry, {"L.cursor": CURSOR, "R.cursor": bvadd(CURSOR, number(14))}, Facts()) is not None
     assert match(entry, {"L.cursor": CURSOR, "R.cursor": bvadd(CURSOR, number(15))}, Facts()) is None
+
+
+def test_a_cut_learns_nothing_after_its_first_join_or_it_would_never_settle() -> None:
+    """One of two facts may hold, then one of three, and so on: that weakens for ever."""
+    cells = {"L.cursor": CURSOR}
+    first, second = (Facts().assume(eq(byte(number(offset)), number(8, 8))) for offset in (12, 23))
+    kept = {joins: join(new_entry(cells, first, joins=joins), cells, second, hints(cells), -1) for joins in (0, 1)}
+    assert all(joined is not None for joined in kept.values())
+    assert [len(list(joined.facts.terms())) for joined in kept.values() if joined] == [1, 0]
