@@ -17,6 +17,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Literal
 
+from equiv.asked import Output
 from equiv.assumptions import assumptions
 from equiv.bpf.helper_table import TABLE
 from equiv.bpf.insn import is_helper_call
@@ -24,6 +25,7 @@ from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.program import MapSpec, Program
 from equiv.bpf.tail_calls import TailCall
 from equiv.certified import certificate_of
+from equiv.condition.relation import Conditions
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
 from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation
@@ -36,6 +38,7 @@ from equiv.question import Posed, Question, pose
 from equiv.result import Counterexample, OutputField, PuntClass, Result, Statistics, UnknownCause
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
+from equiv.vacuity import meets_assumptions, meets_condition, no_input
 
 __all__ = ["Loaded", "Progress", "check", "choose_interface", "load", "peak_rss_bytes", "run"]
 
@@ -97,7 +100,7 @@ def in_elements(packet: bytes, width: int) -> bytes:
 
 def check(
     left: str | Loaded,
-    right: str | Loaded,
+    right: str | Loaded | None = None,
     *,
     interface: str | None = None,
     timeout: float | None = None,
@@ -111,6 +114,9 @@ def check(
     kernel: bool | None = None,
     parsers: ParserOptions | None = None,
     relation: str | None = None,
+    assume: Sequence[str] = (),
+    against: Sequence[str] = (),
+    outputs: Sequence[Output] = (),
     right_linear: bool = False,
     btf: str | None = None,
     certificate: bool = False,
@@ -121,7 +127,9 @@ def check(
     `timeout` in seconds bounds the engine (None: no bound). `kernel` says whether a counterexample is replayed on
     the running kernel too (None: where that is possible). `tail_calls` and `snapshots` say what maps hold, of sides
     given as paths, `btf` is a file of the types that their CO-RE relocations are made for. `parsers` says what is
-    compared of two parsers; `relation` (INDEX.json#ID) what an index of automata asks of them in place of equality.
+    compared of two parsers; `relation` what is asked in place of equality: a condition on both sides, or what an index
+    of automata asks (INDEX.json#ID). `assume` holds conditions of inputs that count; `against` properties of the left
+    side alone, without a right one; `outputs` say what outputs of a program or table are of a parser (`equiv.asked`).
     `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
     does not depend on the split. With `certificate` the result has one if the two sides are equivalent. With `jobs`
     above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict gives the
@@ -137,6 +145,9 @@ def check(
         observe=parsers.observe,
         exact_end=parsers.exact_end,
         relation=relation,
+        assume=tuple(assume),
+        against=tuple(against),
+        outputs=tuple(outputs),
         right_linear=right_linear,
         btf=btf,
     )
@@ -180,7 +191,10 @@ def _check(
         engine.on_progress = report
     limit = ""
     try:
-        finding = engine.run()
+        if no_input(chosen, backend):
+            limit, finding = "no packet meets what is assumed", engine.finding
+        else:
+            finding = engine.run()
     except ResourceLimit as error:
         limit, finding = error.message, engine.finding
     case = _Case(a, b, chosen, engine, finding, kernel)
@@ -218,17 +232,41 @@ def _check(
         seed=seed,
     )
     if counterexamples:
-        return replace(result, verdict="different", reason=_difference_in_words(counterexamples[0]))
+        return replace(result, verdict="different", reason=_difference_in_words(counterexamples[0], chosen))
     if unknown:
         return replace(result, verdict="unknown", reason=unknown[0].reason)
     if finding.relation is None:
         raise InternalError("nothing speaks against a proof, but there is none")
+    said, nothing = _vacuous(case, solver, seed, timeout)
+    if nothing:
+        return replace(result, verdict="unknown", reason=nothing, unknown=(UnknownCause(nothing),))
+    result = replace(result, warnings=(*result.warnings, *said))
     if certificate:
         result = replace(result, certificate=certificate_of(posed, question, finding.relation(), solver))
+    if b.kind == "property":
+        return replace(result, reason="for every packet the property holds")
     punts = " that the device does not hand to the host" if finding.punted else ""
     if chosen.relation is not None:
         return replace(result, reason="for every packet both sides end as the relation asks")
     return replace(result, reason=f"for every packet{punts} both sides give the same result")
+
+
+def _vacuous(case: _Case, solver: str, seed: int, timeout: float | None) -> tuple[list[str], str]:
+    """Warnings about what a proof does not say, and why it says nothing at all ('' where it says something)."""
+
+    def explore(interface: Interface) -> Finding:
+        sides = case.left.machine(interface, "left"), case.right.machine(interface, "right")
+        return Engine(*sides, interface, make_backend(solver, seed), timeout).run()
+
+    met, claimed = meets_assumptions(case.interface, explore), meets_condition(case.interface, explore)
+    if met == "never":
+        return [], "no packet ends as is assumed"
+    warnings = ["it is not known whether any packet ends as is assumed"] if met == "open" else []
+    if claimed == "never":
+        warnings.append("no packet meets the condition before `=>`: what stands behind it says nothing")
+    elif claimed == "open":
+        warnings.append("it is not known whether any packet meets the condition before `=>`")
+    return warnings, ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +289,7 @@ class _Case:
     def differ(self, given: Input) -> bool:
         """Whether the two sides differ on `given`; an input that either cannot run does not count."""
         try:
-            return bool(differing(self.interface, self.run_left(given), self.run_right(given)))
+            return bool(differing(self.interface, self.run_left(given), self.run_right(given), given))
         except (NotRunnable, EquivError):
             return False
 
@@ -323,7 +361,7 @@ def _counterexamples(case: _Case, everything: bool, doubtful: list[UnknownCause]
         confirm(case.interface, given, case.run_left, case.run_right)
         small, until = _shrunk(case, given), time.monotonic() + SHRINK_SECONDS
         left, right = case.run_left(small), case.run_right(small)
-        differs = differing(case.interface, left, right)
+        differs = differing(case.interface, left, right, small)
         identity = (differs, left.verdict, right.verdict, left.path[-1:], right.path[-1:])
         if identity in seen:
             continue
@@ -419,8 +457,10 @@ def _fields(a: Loaded, b: Loaded) -> tuple[OutputField, ...]:
     return ()
 
 
-def _difference_in_words(example: Counterexample) -> str:
+def _difference_in_words(example: Counterexample, interface: Interface) -> str:
     size = len(example.input.packet)
+    if isinstance(interface.relation, Conditions) and example.differs != ("verdict",):
+        return f"a packet of {size} bytes violates: {', '.join(example.differs)}"
     if example.differs == ("verdict",):
         return f"a packet of {size} bytes: left says {example.left.verdict}, right says {example.right.verdict}"
     return f"a packet of {size} bytes gives other results: {', '.join(example.differs)}"

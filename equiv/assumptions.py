@@ -32,6 +32,7 @@ def assumptions(posed: Posed, machines: tuple[Machine, Machine]) -> tuple[str, .
         said.append("only acceptance is compared, not what was parsed")
     if interface.relation is not None:
         said.append(f"what is asked: {interface.relation.text}")
+    said += [f"assumed: {assumed.text}" for assumed in interface.assumed]
     if interface.exact_end:
         said.append("a packet is accepted only where the parser accepts at its very end")
     for side in sides:

@@ -61,7 +61,7 @@ def certificate_of(posed: Posed, question: Question, relation: Relation, solver:
 def verify(
     path: str,
     left: str | Loaded,
-    right: str | Loaded,
+    right: str | Loaded | None = None,
     *,
     solver: str | None = None,
     refutations: str | None = None,
@@ -69,7 +69,9 @@ def verify(
     on_obligation: Callable[[Obligation], None] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Verification:
-    """Check the certificate at `path` against two inputs, by `solver` (None: another than the one that found it).
+    """Check the certificate at `path` against its inputs, by `solver` (None: another than the one that found it).
+
+    A property that was asked of the left side is in the certificate: there is no right one then.
 
     With `refutations`, a folder that `equiv.certificate.bundle` wrote, no solver is asked: the folder's refutations
     are gone through. `timeout` in seconds bounds the checking (None: no bound). `on_obligation` is given each

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from equiv.errors import EquivError, InputError, InternalError
 
 if TYPE_CHECKING:
+    from equiv.asked import Output
     from equiv.bpf.map_snapshot import Snapshot
     from equiv.bpf.tail_calls import TailCall
     from equiv.p4.parser import ParserOptions
@@ -134,6 +135,8 @@ def _check(options: argparse.Namespace) -> int:
     from equiv.report.files import expect_writable
     from equiv.report.progress import ProgressLine
 
+    if (options.right is None) is not bool(options.against):
+        options.refuse("give a RIGHT side, or --against CONDITION in its place")
     for path in filter(None, (options.pcap, options.certificate)):
         expect_writable(path)
     progress = ProgressLine(sys.stderr)
@@ -154,6 +157,9 @@ def _check(options: argparse.Namespace) -> int:
             kernel=False if options.no_kernel else None,
             parsers=_parser_options(options),
             relation=options.relation,
+            assume=tuple(options.assume),
+            against=tuple(options.against),
+            outputs=_outputs(options),
             right_linear=options.right_linear,
             certificate=options.certificate is not None,
             progress=progress,
@@ -215,6 +221,14 @@ def _parser_options(options: argparse.Namespace) -> ParserOptions | None:
     from equiv.p4.parser import ParserOptions
 
     return ParserOptions(options.observe, options.exact_end or None)
+
+
+def _outputs(options: argparse.Namespace) -> tuple[Output, ...]:
+    if not options.output and options.outputs is None:
+        return ()
+    from equiv.asked import Output, read_outputs
+
+    return (*(read_outputs(options.outputs) if options.outputs is not None else ()), *map(Output, options.output))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -326,11 +340,13 @@ def _add(commands: Commands, name: str, handler: Handler, text: str, epilog: str
 
 def _add_check(commands: Commands) -> None:
     parser = _add(commands, "check", _check, "Prove or refute that two programs do the same.", EXIT_STATUSES)
+    parser.set_defaults(refuse=parser.error)
     for side in ("left", "right"):
         parser.add_argument(
             side,
             metavar=side.upper(),
-            help="an object file (.bpf.o, with :PROGRAM where it holds several) or a device table (.dev)",
+            nargs=None if side == "left" else "?",
+            help="an object file (.bpf.o, with :PROGRAM where it holds several), a device table (.dev) or a P4 parser",
         )
     _add_interface(parser)
     parser.add_argument("--json", action="store_true", help="print JSON (specs/result.schema.json)")
@@ -377,9 +393,31 @@ def _add_check(commands: Commands) -> None:
     )
     parser.add_argument(
         "--relation",
-        metavar="INDEX#ID",
-        help="what an index of automata (JSON) asks of this pair, in place of equality",
+        metavar="CONDITION",
+        help="what is asked of the two sides in place of equality; or INDEX.json#ID, what an index of automata asks",
     )
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="in place of RIGHT: what must hold of LEFT for every packet; may be repeated",
+    )
+    parser.add_argument(
+        "--assume",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="look only at packets for which this holds; may be repeated (specs/conditions.md)",
+    )
+    parser.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="compare this output of a program or table with what the P4 parser has; may be repeated",
+    )
+    parser.add_argument("--outputs", metavar="FILE", help="a file of such lines")
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
 
 
@@ -389,7 +427,9 @@ def _add_verify(commands: Commands) -> None:
     )
     parser.add_argument("certificate", metavar="FILE", help="what equiv check --certificate FILE wrote")
     for side in ("left", "right"):
-        parser.add_argument(side, metavar=side.upper(), help="as given to equiv check")
+        parser.add_argument(
+            side, metavar=side.upper(), nargs=None if side == "left" else "?", help="as given to equiv check"
+        )
     parser.add_argument("--json", action="store_true", help="print JSON (specs/verification.schema.json)")
     parser.add_argument(
         "--timeout", type=_seconds, default=0, metavar="SECONDS", help="give up after this time (default: never)"

@@ -13,6 +13,7 @@ from equiv.bpf.tail_calls import TailCall
 from equiv.errors import InputError, Place, Unsupported
 from equiv.inputs import begins_with
 from equiv.machine.concrete import Input, Observation
+from equiv.machine.ended import NOTHING, Ended
 from equiv.machine.interface import Interface, interface_for_section, load_interface
 from equiv.machine.protocol import Machine
 from equiv.p4.parser import P4, Parser, ParserOptions, parser_interface, verdict_only
@@ -31,11 +32,13 @@ LISTED = 64
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One input, read and understood. Exactly one of `program`, `table` and `parser` is set."""
+    """One input, read and understood. Exactly one of `program`, `table` and `parser` is set; none is for a property
+    that stands in place of the right side, whose text is `path`.
+    """
 
     path: str
     sha256: str
-    kind: Literal["bpf", "dev", "p4", "bmv2", "automaton"]
+    kind: Literal["bpf", "dev", "p4", "bmv2", "automaton", "property"]
     program: Program | None = None
     table: Table | None = None
     parser: Parser | None = None
@@ -77,6 +80,8 @@ class Loaded:
             from equiv.table.symbolic import TableMachine
 
             return TableMachine(self.table, interface)
+        if self.kind == "property":
+            return Ended(self.path, interface.code_width)
         from equiv.bpf.symbolic import BpfMachine
 
         assert self.program is not None
@@ -90,6 +95,8 @@ class Loaded:
             from equiv.table.interpret import run as run_table
 
             return run_table(self.table, interface, given)
+        if self.kind == "property":
+            return NOTHING
         from equiv.bpf.interpret import run as run_program
 
         assert self.program is not None

@@ -10,20 +10,21 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
+from equiv.asked import INDEXED, Asked, Output, interface_for, property_side
 from equiv.bpf.core import LARGEST_TYPES
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.program import MapSpec
 from equiv.bpf.tail_calls import TailCall, parse_tail_call
 from equiv.errors import InputError, Place
 from equiv.inputs import read_input
-from equiv.loaded import PROG_ARRAY, Loaded, choose_interface, load, observing_maps, require_known_maps
+from equiv.loaded import PROG_ARRAY, Loaded, load, require_known_maps
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The options of one check. `relation` is INDEX.json#ID; the others are as `equiv.api.check` takes them.
+    """The options of one check, as `equiv.api.check` takes them.
 
     `btf_sha256` is what the file `btf` must be ("": whatever it is).
     """
@@ -35,6 +36,9 @@ class Question:
     observe: Literal["all", "accept"] | None = None
     exact_end: bool | None = None
     relation: str | None = None
+    assume: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
     right_linear: bool = False
     btf: str | None = None
     btf_sha256: str = ""
@@ -49,6 +53,9 @@ class Question:
             "observe": self.observe,
             "exact_end": self.exact_end,
             "relation": self.relation,
+            "assume": list(self.assume),
+            "against": list(self.against),
+            "outputs": [each.text for each in self.outputs],
             "right_linear": self.right_linear or None,
             "btf": self.btf and {"file": self.btf, "sha256": sha256(read_input(self.btf, LARGEST_TYPES)).hexdigest()},
         }
@@ -71,6 +78,9 @@ def read_question(data: Mapping[str, Any]) -> Question:
             observe=said.pop("observe", None),
             exact_end=said.pop("exact_end", None),
             relation=_text(said.pop("relation", None)),
+            assume=tuple(map(str, said.pop("assume", ()))),
+            against=tuple(map(str, said.pop("against", ()))),
+            outputs=tuple(Output(str(text)) for text in said.pop("outputs", ())),
             right_linear=bool(said.pop("right_linear", False)),
             btf=_text(types.get("file")),
             btf_sha256=str(types.get("sha256", "")),
@@ -112,26 +122,40 @@ class Posed:
     interface: Interface
 
 
-def pose(left: str | Loaded, right: str | Loaded, question: Question) -> Posed:
-    """Load what is given as a path, and choose what is compared. Raises InputError."""
+def pose(left: str | Loaded, right: str | Loaded | None, question: Question) -> Posed:
+    """Load what is given as a path, and choose what is compared. Without a right side a property is asked of the left.
+
+    Raises InputError.
+    """
+    if (right is None) is not bool(question.against):
+        raise InputError("a second side, or a property with --against: one of them is needed")
+    if bool(question.against) + bool(question.outputs) + (question.relation is not None) > 1:
+        raise InputError("--against, --relation and --output each say what is compared; give one of them")
     _require_same_types(question)
     a, b = (
         side
         if isinstance(side, Loaded)
         else load(side, question.interface, question.tail_calls, question.snapshots, question.btf)
-        for side in (left, right)
+        for side in (left, property_side(question.against) if right is None else right)
     )
     if question.right_linear:
         b = replace(b, linear=True)
     require_known_maps(question.tail_calls, (a, b), question.snapshots)
-    chosen = choose_interface(a, b, question.interface, _parser_options(question, a, b))
-    chosen = observing_maps(chosen, question.observe_maps, (a, b))
+    relation = None if _is_indexed(question.relation) else question.relation
+    asked = Asked(question.assume, question.against, relation, question.outputs)
+    options = _parser_options(question, a, b)
+    chosen = interface_for(a, b, question.interface, options, asked, question.observe_maps)
     _require_same_maps(a, b)
     return Posed(a, b, chosen)
 
 
+def _is_indexed(relation: str | None) -> bool:
+    """Whether an index of automata says what is asked, and not a condition."""
+    return relation is not None and INDEXED.fullmatch(relation) is not None
+
+
 def _parser_options(question: Question, a: Loaded, b: Loaded) -> ParserOptions | None:
-    if question.relation is None:
+    if question.relation is None or not _is_indexed(question.relation):
         said = question.observe, question.exact_end
         return None if said == (None, None) else ParserOptions(*said)
     from equiv.p4.automata.index import relation_named

@@ -19,7 +19,8 @@ class Side:
     path: str
     sha256: str
     program: str
-    kind: Literal["bpf", "dev", "p4", "bmv2", "automaton"]
+    kind: Literal["bpf", "dev", "p4", "bmv2", "automaton", "property"]
+    """`property`: what is asked of the left side; `path` is its text, `sha256` of that."""
 
     @property
     def title(self) -> str:

@@ -102,6 +102,7 @@ def test_defect_asks_for_a_report_and_debug_shows_the_traceback(check: Any, caps
         ["prove"],
         ["check", "a"],
         ["check", "a", "b", "c"],
+        ["check", "a", "b", "--against", "accept"],
         ["check", "a", "b", "--solver", "magic"],
         ["check", "a", "b", "--timeout", "-1"],
         ["check", "a", "b", "--timeout", "nan"],
@@ -143,9 +144,12 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "kernel": False,
         "parsers": None,
         "relation": None,
-        "right_linear": True,
+        "assume": (),
+        "against": (),
+        "outputs": (),
         "btf": None,
         "certificate": False,
+        "right_linear": True,
     }
 
 

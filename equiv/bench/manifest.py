@@ -21,7 +21,7 @@ MANIFEST = "pair.toml"
 ITSELF = "itself"
 """What stands for the right side in the id of a file compared with itself."""
 CORPUS_KEYS = frozenset({"title", "interface", "pair"})
-PAIR_KEYS = frozenset({"left", "right", "expect", "interface", "bug", "observe", "tail_calls"})
+PAIR_KEYS = frozenset({"left", "right", "expect", "interface", "bug", "observe", "tail_calls", "outputs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Pair:
     `id` is unique: `CORPUS/LEFT=RIGHT`, file names only. `left` and `right` are paths that `equiv check` takes.
     `interface` is None where the inputs say it themselves. `bug` is what is wrong with a broken twin, in words.
     `relation` is what an index of automata asks instead of equality (INDEX#ID).
+    `outputs` is a file that says which output is what of a parser.
     `observe` names maps that are compared, `tail_calls` fills program arrays (`MAP[INDEX]=PROGRAM`).
     """
 
@@ -44,6 +45,7 @@ class Pair:
     observe: tuple[str, ...] = ()
     tail_calls: tuple[str, ...] = ()
     relation: str = ""
+    outputs: str = ""
 
     @property
     def with_itself(self) -> bool:
@@ -124,6 +126,7 @@ def _pair(entry: object, number: int, interface: str | None, path: Path) -> Pair
         raise InputError(f"{where}it needs `left` and `right`", Place(str(path)))
     if expected not in get_args(Expected):
         raise InputError(f"{where}`expect` is one of {', '.join(get_args(Expected))}", Place(str(path)))
+    outputs = _text(entry, "outputs", "", path, where)
     return Pair(
         id=f"{path.parent.name}/{Path(left).name}={Path(right).name}",
         corpus=path.parent.name,
@@ -134,6 +137,7 @@ def _pair(entry: object, number: int, interface: str | None, path: Path) -> Pair
         bug=_text(entry, "bug", "", path, where),
         observe=_texts(entry, "observe", path, where),
         tail_calls=_texts(entry, "tail_calls", path, where),
+        outputs=os.path.normpath(path.parent / outputs) if outputs else "",
     )
 
 

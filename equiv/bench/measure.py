@@ -203,6 +203,7 @@ def check_command(pair: Pair, limits: Limits, certificate: str = "") -> list[str
     command += ["--interface", pair.interface] if pair.interface else []
     command += [] if limits.kernel else ["--no-kernel"]
     command += ["--relation", pair.relation] if pair.relation else []
+    command += ["--outputs", pair.outputs] if pair.outputs else []
     command += [argument for name in pair.observe for argument in ("--observe-map", name)]
     command += [argument for text in pair.tail_calls for argument in ("--tail-call", text)]
     return [*command, "--", pair.left, pair.right]

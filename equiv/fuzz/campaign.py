@@ -89,7 +89,7 @@ def campaign(
                 if identity not in seen:
                     seen.add(identity)
                     packets.keep(given.packet, a.read)
-            differs = _differs(interface, a, b)
+            differs = _differs(interface, a, b, given)
             if differs:
                 found.differences.append(_small(interface, left, right, given))
                 if len(found.differences) >= MAX_DIFFERENCES:
@@ -113,10 +113,10 @@ def _run(executor: Executor, given: Input) -> Observation | str:
         return str(fault)
 
 
-def _differs(interface: Interface, a: Observation | str, b: Observation | str) -> tuple[str, ...]:
+def _differs(interface: Interface, a: Observation | str, b: Observation | str, given: Input) -> tuple[str, ...]:
     if isinstance(a, str) or isinstance(b, str):
         return () if isinstance(a, str) and isinstance(b, str) else ("fault",)
-    return differing(interface, a, b)
+    return differing(interface, a, b, given)
 
 
 def _small(interface: Interface, left: Executor, right: Executor, given: Input) -> Difference:
@@ -127,10 +127,10 @@ def _small(interface: Interface, left: Executor, right: Executor, given: Input) 
         if time.monotonic() > until:
             return False
         try:
-            return bool(_differs(interface, _run(left, smaller), _run(right, smaller)))
+            return bool(_differs(interface, _run(left, smaller), _run(right, smaller), smaller))
         except NotRunnable:
             return False
 
     small = shrink(given, still, interface.min_length)
     a, b = _run(left, small), _run(right, small)
-    return Difference(small, a, b, _differs(interface, a, b))
+    return Difference(small, a, b, _differs(interface, a, b, small))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from equiv.errors import InputError
-from equiv.machine.concrete import Observation
+from equiv.machine.concrete import Input, Observation
 from equiv.machine.protocol import Outcome
 from equiv.term import Term
 
@@ -55,8 +55,30 @@ class Relation(Protocol):
         """Conditions (width 1) under which the outcomes are not related, by a name for what is wrong."""
         ...
 
-    def differing(self, left: Observation, right: Observation) -> tuple[str, ...]:
-        """Names of what is wrong between two concrete runs; none if they are related."""
+    def differing(self, left: Observation, right: Observation, given: Input) -> tuple[str, ...]:
+        """Names of what is wrong between two concrete runs on `given`; none if they are related."""
+        ...
+
+
+class Assumed(Protocol):
+    """What a check takes for granted because the user says so (D120); inputs for which it is false do not count."""
+
+    @property
+    def text(self) -> str:
+        """As the user wrote it."""
+        ...
+
+    @property
+    def about_inputs(self) -> bool:
+        """Whether it is about the packet alone; else outcomes are looked at as well."""
+        ...
+
+    def term(self, left: Outcome | None = None, right: Outcome | None = None) -> Term:
+        """Width 1: whether it holds."""
+        ...
+
+    def holds(self, given: Input, left: Observation | None, right: Observation | None) -> bool:
+        """Whether it holds of concrete runs."""
         ...
 
 
@@ -90,6 +112,10 @@ class Interface:
     """Names of parser errors by the number that the observable `error` gives them."""
     relation: Relation | None = None
     """What is asked of two outcomes in place of equality."""
+    assumed: tuple[Assumed, ...] = ()
+    """What holds of every input that counts."""
+    parser_fields: tuple[Observable, ...] = ()
+    """What a P4 parser shows under the interface of a program or table, for a relation to look at (D121)."""
     code_width: int = 32
     """How many low bits of r0 are the return code."""
 

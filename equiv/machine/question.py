@@ -19,14 +19,18 @@ def start_conditions(interface: Interface) -> tuple[Term, ...]:
     if interface.split == "any":
         linear = linear_length()
         conditions += [negate(ult(linear, shortest)), negate(ult(length, linear))]
-    return tuple(conditions)
+    return *conditions, *(assumed.term() for assumed in interface.assumed if assumed.about_inputs)
 
 
 def violations(interface: Interface, left: Outcome, right: Outcome) -> dict[str, Term]:
-    """Conditions (width 1) under which two outcomes are not as asked, by what is wrong: most often an observable."""
-    if interface.relation is not None:
-        return interface.relation.violated(left, right)
-    return _differences(interface, left, right)
+    """Conditions (width 1) under which two outcomes are not as asked, by what is wrong: most often an observable.
+
+    Outcomes for which an assumption does not hold are as asked.
+    """
+    relation = interface.relation
+    found = _differences(interface, left, right) if relation is None else relation.violated(left, right)
+    looked_at = [each.term(left, right) for each in interface.assumed if not each.about_inputs]
+    return {name: conj(violated, *looked_at) for name, violated in found.items()} if looked_at else found
 
 
 def _differences(interface: Interface, left: Outcome, right: Outcome) -> dict[str, Term]:

@@ -92,6 +92,8 @@ class _Run:
         self.at = 0
         self.states = 0
         self.path: list[TraceStep] = []
+        self.assigned: set[str] = set()
+        """Places of the parser's own variables that were assigned to, in whole."""
 
     def run(self) -> Ran:
         main = self.program.main
@@ -110,7 +112,10 @@ class _Run:
         values: dict[str, int] = {"consumed": self.at}
         for parameter in main.parameters:
             if parameter.direction in ("out", "inout"):
-                self._show(top.vars[parameter.var.name], parameter.var.type, role[parameter.var.name], values)
+                name = parameter.var.name
+                self._show(top.vars[name], parameter.var.type, role[name], values)
+                if parameter.direction == "out":
+                    self._hide_unset(parameter.var.type, name, role[name], values)
         return Ran(accepted, error, self.at, values, tuple(self.path))
 
     # --- values -------------------------------------------------------------------------------------------------
@@ -119,7 +124,8 @@ class _Run:
         out = parameter.direction == "out"
 
         def scalar(name: str, type_: m.Type, in_header: bool) -> int:
-            source = initial(self.side, parameter.var.name + name) if out and in_header else f"given.{role}{name}"
+            del in_header
+            source = initial(self.side, parameter.var.name + name) if out else f"given.{role}{name}"
             return _typed(self.context.get(source, 0), type_)
 
         def valid(name: str) -> bool:
@@ -135,6 +141,34 @@ class _Run:
             return _typed(self.context.get(initial(self.side, path + name), 0), inner)
 
         return _made(type_, "", scalar, lambda _: False, False)
+
+    def _hide_unset(self, type_: m.Type, place: str, shown: str, values: dict[str, int]) -> None:
+        """Of scalars that are in no header: whether they were assigned to, and zeros where not (D82)."""
+        match type_:
+            case m.Composite(kind="struct", fields=fields):
+                for name, inner in fields:
+                    self._hide_unset(inner, f"{place}.{name}", f"{shown}.{name}", values)
+            case m.Stack(element=element, size=size):
+                for index in range(size):
+                    self._hide_unset(element, f"{place}[{index}]", f"{shown}[{index}]", values)
+            case m.Composite():
+                pass
+            case _:
+                around = [place[:at] for at, letter in enumerate(place) if letter in ".["]
+                is_set = any(whole in self.assigned for whole in (place, *around))
+                observable = shown.lstrip(".") or "value"
+                values[f"{observable}.$set"] = int(is_set)
+                values[observable] = values[observable] if is_set else 0
+
+    def _place(self, target: m.Expr) -> str:
+        match target:
+            case m.Var(name=name):
+                return name
+            case m.Member(base=base, field=name):
+                return f"{self._place(base)}.{name}"
+            case m.Element(base=base, index=index):
+                return f"{self._place(base)}[{index}]"
+        raise InternalError("no lvalue", target.place)
 
     def _show(self, value: Any, type_: m.Type, name: str, values: dict[str, int]) -> None:
         """Observables within `value`; of what is not valid, zeros."""
@@ -240,6 +274,8 @@ class _Run:
                 raise _Returned(None if value is None else _copy(self._eval(value, at)))
 
     def _assign(self, target: m.Expr, value: Any, at: _Frame) -> None:
+        if not at.prefix and not isinstance(target, m.Slice):
+            self.assigned.add(self._place(target))
         match target:
             case m.Var(name=name):
                 at.vars[name] = value

@@ -29,7 +29,7 @@ from equiv.p4.code import (
     packet_bits,
 )
 from equiv.p4.granularity import Moves
-from equiv.p4.storage import NEXT, SIZE, VALID, Leaf, frame, initial, leaves, roles
+from equiv.p4.storage import NEXT, SET, SIZE, VALID, Leaf, frame, initial, is_unset_first, leaves, roles
 from equiv.p4.terms import Terms, Value
 from equiv.p4.view import CONSUMED
 from equiv.term import (
@@ -90,6 +90,8 @@ class Lowering:
         self._ops: list[Op] = []
         self._count = 0
         self._fresh = 0
+        self._unset: set[str] = set()
+        """Names that come with `SET`."""
 
     # --- the whole ----------------------------------------------------------------------------------------------
 
@@ -104,6 +106,9 @@ class Lowering:
                 name = parameter.var.name + leaf.suffix
                 self.initial[name] = self._initial(parameter, role[parameter.var.name], leaf)
                 self.widths[name] = leaf.width
+                if is_unset_first(leaf, parameter.direction):
+                    self._unset.add(name)
+                    self.initial[name + SET], self.widths[name + SET] = const(0, 1), 1
             if parameter.direction in ("out", "inout"):
                 outputs |= _outputs(parameter, role[parameter.var.name])
         top = self._frame("", "", ACCEPT, None, ())
@@ -126,11 +131,10 @@ class Lowering:
 
     def _initial(self, parameter: m.Parameter, role: str, leaf: Leaf) -> Term:
         """What a parameter holds at first: what the architecture gives to both sides; headers of `out` are invalid."""
-        if leaf.kind != "data" or parameter.direction == "out":
-            if leaf.kind != "data" and (parameter.direction == "out" or leaf.kind != "valid"):
-                return const(0, leaf.width)
-            if leaf.headers:  # of no meaning until the header is set: anything, on either side
-                return context_field(initial(self.side, parameter.var.name + leaf.suffix), leaf.width)
+        if leaf.kind != "data" and (parameter.direction == "out" or leaf.kind != "valid"):
+            return const(0, leaf.width)
+        if parameter.direction == "out":  # of no meaning until it is set: anything, on either side
+            return context_field(initial(self.side, parameter.var.name + leaf.suffix), leaf.width)
         return context_field(f"given.{role}{leaf.suffix}", leaf.width)
 
     def _frame(self, prefix: str, blocks: str, accept: str, result: m.Type | None, called: tuple[str, ...]) -> _Frame:
@@ -198,7 +202,8 @@ class Lowering:
         for suffix, term in value.items():
             self.widths[path + suffix] = term.width
         values = tuple((path + suffix, term) for suffix, term in value.items())
-        self._emit(Set((*values, *extra), place))
+        flags = tuple((name + SET, const(1, 1)) for name, _ in values if name in self._unset)
+        self._emit(Set((*values, *flags, *extra), place))
 
     # --- statements ---------------------------------------------------------------------------------------------
 
@@ -483,7 +488,7 @@ def _leading_ones(size: Term, width: int) -> Term:
 
 
 def _outputs(parameter: m.Parameter, role: str) -> dict[str, Term]:
-    """What a later control can read of a parameter: what headers hold only while they are valid."""
+    """What a later control can read of a parameter: of headers while they are valid, of scalars once they are set."""
     found = {}
     for leaf in leaves(parameter.var.type):
         if leaf.kind == "next":
@@ -492,6 +497,10 @@ def _outputs(parameter: m.Parameter, role: str) -> dict[str, Term]:
         term = cell(name, leaf.width)
         for header in leaf.headers:
             term = ite(cell(parameter.var.name + header + VALID, 1), term, const(0, leaf.width))
+        if is_unset_first(leaf, parameter.direction):
+            is_set = cell(name + SET, 1)
+            term = ite(is_set, term, const(0, leaf.width))
+            found[_shown(role, leaf.suffix + SET)] = is_set
         found[_shown(role, leaf.suffix)] = term
     return found
 

@@ -6,6 +6,7 @@ other side is an eBPF program or a device table (D82).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -14,10 +15,9 @@ from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, Observable, Relation, load_interface
 from equiv.machine.protocol import Machine
 from equiv.p4.code import NO_ERROR
-from equiv.p4.view import CONSUMED, PARSER_ERROR, VerdictOnly
+from equiv.p4.view import CONSUMED, PARSER_ERROR, PARSERS, VerdictOnly
 
-P4 = "p4"
-"""The interface of two parsers."""
+P4 = PARSERS
 
 Side = Literal["left", "right"]
 Kind = Literal["p4", "bmv2", "automaton"]
@@ -53,6 +53,11 @@ class Parser(Protocol):
     @property
     def observables(self) -> tuple[Observable, ...]:
         """What a later control could read; `when` is left open."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, int]:
+        """Everything that conditions can look at when it has ended, by name, with its width in bits."""
         ...
 
     @property
@@ -95,7 +100,7 @@ def parser_interface(left: Parser, right: Parser, options: ParserOptions) -> Int
     observables: tuple[Observable, ...] = options.extra
     errors: tuple[str, ...] = ()
     if observe == "all" and options.relation is None:
-        errors = tuple(dict.fromkeys((NO_ERROR, *left.errors, *right.errors)))
+        errors = all_errors(left, right)
         when = frozenset({base.verdicts["accept"]})
         if left.continues_after_reject or right.continues_after_reject:
             when = frozenset()
@@ -112,6 +117,11 @@ def parser_interface(left: Parser, right: Parser, options: ParserOptions) -> Int
         errors=errors,
         relation=options.relation,
     )
+
+
+def all_errors(left: Parser, right: Parser) -> tuple[str, ...]:
+    """Names of the errors that either side can end with, `NoError` first: the numbering that both share."""
+    return tuple(dict.fromkeys((NO_ERROR, *left.errors, *right.errors)))
 
 
 def _merged(left: Parser, right: Parser) -> list[Observable]:

@@ -12,7 +12,7 @@ from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Machine
 from equiv.p4 import model as m
-from equiv.p4.code import NO_ERROR, Set, cells_read
+from equiv.p4.code import ERROR_WIDTH, NO_ERROR, Set, cells_read
 from equiv.p4.elaborate import elaborate
 from equiv.p4.granularity import element_width
 from equiv.p4.interpret import run
@@ -21,7 +21,7 @@ from equiv.p4.machine import ParserMachine
 from equiv.p4.parser import Kind, Side
 from equiv.p4.preprocess import preprocess
 from equiv.p4.syntax import parse
-from equiv.p4.view import CONSUMED, show
+from equiv.p4.view import CONSUMED, PARSER_ERROR, show
 
 MAX_BYTES = 4 << 20
 """Largest source file read, in bytes."""
@@ -63,6 +63,11 @@ class P4Parser:
         lowering = Lowering(self.model, "left", 1, measuring=True)
         code = lowering.code()
         return element_width(lowering.moves, code)
+
+    @cached_property
+    def outputs(self) -> dict[str, int]:
+        code = Lowering(self.model, "left", self.element).code()
+        return {**{name: term.width for name, term in code.outputs.items()}, PARSER_ERROR: ERROR_WIDTH}
 
     @cached_property
     def observables(self) -> tuple[Observable, ...]:

@@ -1,7 +1,8 @@
 """Names of what a P4 parser stores: one for each scalar within a variable, and for what its headers carry along.
 
-`.$valid` of a header (1 bit), `.$next` of a stack (32 bits: `nextIndex`), `.$size` of a varbit field (32 bits). A
-varbit field is stored left-aligned in its greatest width, zeros behind it. Names also name arbitrary contents at first.
+`.$valid` of a header (1 bit), `.$next` of a stack (32 bits: `nextIndex`), `.$size` of a varbit field (32 bits), and
+`.$set` of a scalar of an `out` parameter that is in no header (1 bit: whether the parser has assigned to it, D82).
+A varbit field is stored left-aligned in its greatest width, zeros behind it. Names also name arbitrary contents.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 from equiv.errors import Place
 from equiv.p4.model import INDEX_BITS, Composite, ParserDeclaration, Stack, Type, Varbit, scalar_width
 
-VALID, NEXT, SIZE = ".$valid", ".$next", ".$size"
+VALID, NEXT, SIZE, SET = ".$valid", ".$next", ".$size", ".$set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ def leaves(type_: Type, suffix: str = "", headers: tuple[str, ...] = ()) -> Iter
         case _:
             if width := scalar_width(type_):
                 yield Leaf(suffix, width, "data", headers)
+
+
+def is_unset_first(leaf: Leaf, direction: str) -> bool:
+    """Whether this part of a parser's parameter holds nothing defined until the parser assigns to it (D82)."""
+    return direction == "out" and leaf.kind == "data" and not leaf.headers
 
 
 def frame(outer: str, name: str, place: Place) -> str:

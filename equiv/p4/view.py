@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from equiv.errors import InputError
-from equiv.machine.concrete import Observation
+from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Outcome
 from equiv.p4.code import ERROR, ERROR_WIDTH, ParserCode, cell
@@ -20,6 +20,8 @@ PARSER_ERROR = "error"
 CONSUMED = "consumed"
 """The observable for how many bits were consumed, width 64."""
 KEEP_ALL = 0xFFFFFFFF
+PARSERS = "p4"
+"""The interface of two parsers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class VerdictOnly:
         unlike = distinct(left.code, right.code)
         return {} if unlike.is_const and not unlike.value else {"verdict": unlike}
 
-    def differing(self, left: Observation, right: Observation) -> tuple[str, ...]:
+    def differing(self, left: Observation, right: Observation, given: Input) -> tuple[str, ...]:
+        del given
         return ("verdict",) if left.code != right.code else ()
 
 
@@ -69,8 +72,8 @@ def observed_outputs(code: ParserCode, interface: Interface, returned: int) -> d
 
 
 def compared(interface: Interface) -> tuple[Observable, ...]:
-    """Observables that a parser has to show; none where those are a table's and only verdicts are compared."""
-    return () if isinstance(interface.relation, VerdictOnly) else interface.observables
+    """What a parser has to show: the observables of two parsers' interface, else what a relation needs."""
+    return interface.observables if interface.name == PARSERS else interface.parser_fields
 
 
 def _error(code: ParserCode, interface: Interface, width: int) -> Term:

@@ -294,9 +294,12 @@ def _by_change(merge: Merge, name: str, stored: Term, arrived: Term, scaled: boo
         if times is not None:
             note_side(merge, symbol.term, name)
             return _restate(merge, bvadd(stored, bvmul(const(times, width), moved)))
+    by_delta: dict[Term, list[tuple[Symbol, Term]]] = {}
+    for symbol, delta, moved in moves:
+        by_delta.setdefault(delta, []).append((symbol, moved))
     for first, delta, moved in moves:
-        for second, other_delta, other_moved in moves:
-            if first is not second and bvadd(delta, other_delta) is change:
+        for second, other_moved in by_delta.get(bvsub(change, delta), ()):
+            if first is not second:
                 note_side(merge, first.term, name)
                 note_side(merge, second.term, name)
                 return _restate(merge, bvadd(stored, moved, other_moved))

@@ -64,12 +64,14 @@ def _key_bytes(key: int, layout: MapLayout) -> bytes:
     return key.to_bytes(layout.key_size, "little" if order == "little" else "big")
 
 
-def differing(interface: Interface, left: Observation, right: Observation) -> tuple[str, ...]:
-    """Names of the observables that differ, `verdict` first; none where either side punts."""
+def differing(interface: Interface, left: Observation, right: Observation, given: Input) -> tuple[str, ...]:
+    """Names of the observables that differ, `verdict` first; none where a side punts or `given` does not count."""
     if "punt" in (left.verdict, right.verdict):
         return ()
+    if not all(assumed.holds(given, left, right) for assumed in interface.assumed):
+        return ()
     if interface.relation is not None:
-        return interface.relation.differing(left, right)
+        return interface.relation.differing(left, right, given)
     if left.code != right.code:
         return ("verdict",)
     names = []
@@ -195,7 +197,7 @@ def relevant_bytes(given: Input, offsets: Iterable[int], still_differs: Callable
 def confirm(interface: Interface, given: Input, left: Executor, right: Executor) -> tuple[str, ...]:
     """What differs when both sides really run `given`. Raises InternalError if nothing does: equiv was wrong."""
     a, b = left(given), right(given)
-    names = differing(interface, a, b)
+    names = differing(interface, a, b, given)
     if not names:
         raise InternalError(
             f"a predicted difference did not replay on packet {given.packet.hex()}",

@@ -12,6 +12,8 @@ from equiv.result import OutputField
 VERDICT = "verdict"
 """Name under which the return code appears among the observables that differ."""
 
+ABSENT = "absent"
+
 MAX_BYTES = 48
 """Longer byte arrays are shown by their length and their beginning."""
 
@@ -29,6 +31,8 @@ class Row:
     differs: bool
     equal: bool
     part: bool = False
+    shown: bool = False
+    """Whether it is shown even where it does not differ."""
 
 
 def verdict_text(observation: Observation) -> str:
@@ -46,7 +50,7 @@ def value_text(value: int | bytes | None) -> str:
     """A number in both notations, bytes in hexadecimal, `absent` where this side has no such observable."""
     match value:
         case None:
-            return "absent"
+            return ABSENT
         case bytes():
             if not value:
                 return "empty"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from equiv.machine.concrete import Input, Observation, TraceStep
-from equiv.report.observables import Row, compare
+from equiv.report.observables import ABSENT, VERDICT, Row, compare
 from equiv.report.packet import hex_dump, render_layers
 from equiv.report.style import PLAIN, Style, clean, shorten
 from equiv.result import Counterexample, PuntClass, Result, Side, Statistics, UnknownCause
@@ -25,6 +25,7 @@ KINDS = {
     "p4": "P4 parser",
     "bmv2": "BMv2 parser",
     "automaton": "P4 automaton",
+    "property": "property",
 }
 """What each kind of input is called."""
 
@@ -32,7 +33,12 @@ KINDS = {
 def render_result(result: Result, style: Style = PLAIN, verbose: bool = False) -> str:
     """The whole report, ending in a newline. `verbose` adds statistics and leaves nothing out of paths."""
     lines = [_headline(result, style), *wrapped(clean(result.reason), style)]
-    lines += ["", f"left       {_side(result.left)}", f"right      {_side(result.right)}"]
+    lines += ["", f"left       {_side(result.left)}"]
+    lines.append(
+        f"property   {clean(result.right.path)}"
+        if result.right.kind == "property"
+        else f"right      {_side(result.right)}"
+    )
     lines.append(f"interface  {clean(result.interface)}")
     for number, found in enumerate(result.counterexamples, 1):
         title = "counterexample" if len(result.counterexamples) == 1 else f"counterexample {number}"
@@ -91,8 +97,7 @@ def _punted(classes: Sequence[PuntClass], verbose: bool) -> Iterable[str]:
 
 
 def _counterexample(title: str, found: Counterexample, result: Result, style: Style, verbose: bool) -> list[str]:
-    lines = [style.bold(f"{title}: what differs (marked *)")]
-    lines += side_by_side(compare(found.left, found.right, found.differs, result.fields), style)
+    lines = _what_differs(title, found, result, style)
     size = len(found.input.packet)
     lines += ["", style.bold(f"packet, {size} byte{'s' if size != 1 else ''}, those that mattered in [brackets]")]
     if result.interface != "buffer":
@@ -110,6 +115,22 @@ def _counterexample(title: str, found: Counterexample, result: Result, style: St
     return lines
 
 
+def _what_differs(title: str, found: Counterexample, result: Result, style: Style) -> list[str]:
+    """The observables that differ, or the conditions that are violated with all that was observed."""
+    seen = {VERDICT, *found.left.values, *found.right.values}
+    violated = [name for name in found.differs if name not in seen]
+    if not violated:
+        rows = compare(found.left, found.right, found.differs, result.fields)
+        return [style.bold(f"{title}: what differs (marked *)"), *side_by_side(rows, style)]
+    lines = [style.bold(f"{title}: what is violated (marked *)")]
+    lines += [style.bold(f"* {clean(text)}") for text in violated]
+    rows = compare(found.left, found.right, [name for name in found.differs if name in seen], result.fields)
+    if result.right.kind == "property":
+        width = max(len(row.name) for row in rows)
+        return [*lines, *(f"  {row.name:{width}}  {row.left}" for row in rows)]
+    return lines + side_by_side([replace(row, shown=True) for row in rows], style)
+
+
 def _kernel(name: str, seen: Observation, found: Counterexample) -> list[str]:
     """What the kernel showed, where that is not what the interpreter showed."""
     interpreted = {"left": found.left, "right": found.right}.get(name)
@@ -122,7 +143,7 @@ def _kernel(name: str, seen: Observation, found: Counterexample) -> list[str]:
 
 def side_by_side(rows: Sequence[Row], style: Style) -> list[str]:
     """Name, left, right in columns; differing lines begin with `*`. Wide values go one below the other."""
-    shown = [row for row in rows if row.differs or row.part or row.name == "verdict"]
+    shown = [row for row in rows if row.differs or row.part or row.shown or row.name == VERDICT]
     names = max((len(row.name) + 2 * row.part for row in shown), default=0)
     left = max((len(row.left) for row in shown), default=0)
     right = max((len(row.right) for row in shown), default=0)
@@ -135,7 +156,9 @@ def side_by_side(rows: Sequence[Row], style: Style) -> list[str]:
         mark = "*" if row.differs else " "
         name = f"{'  ' * row.part}{row.name}".ljust(names)
         if wide and row.left != row.right:
-            text = [f"{mark} {name}  left  {row.left}", f"  {'':{names}}  right {row.right}"]
+            both = [("left ", row.left), ("right", row.right)]
+            there = [f"{side} {value}" for side, value in both if value != ABSENT or not row.shown] or ["neither"]
+            text = [f"{mark} {name}  {there[0]}", *(f"  {'':{names}}  {more}" for more in there[1:])]
         elif wide:
             text = [f"{mark} {name}  both  {row.left}"]
         else:

@@ -33,7 +33,7 @@ class Asked:
 
     path: str
     left: str
-    right: str
+    right: str | None
     solver: str | None = None
     timeout: float | None = None
     proofs: str | None = None
@@ -88,7 +88,7 @@ def _verified(asked: Asked, on_obligation: Callable[[Obligation], None] | None) 
 
 
 def _command(asked: Asked) -> str:
-    files = [asked.path, asked.left, asked.right]
+    files = [file for file in (asked.path, asked.left, asked.right) if file is not None]
     return shlex.join(["equiv", "verify", *files, "--by-proofs", asked.proofs or ""])
 
 

@@ -1,5 +1,7 @@
 """From text to a syntax tree, or to one error that points at the spot and says what was expected there.
 
+Conditions (`equiv.condition`) are read here as well, by a grammar of their own.
+
 Everything here is bounded: the file's size, the number of tokens, their length, and how deep brackets and trees nest.
 """
 
@@ -24,6 +26,9 @@ MAX_DEPTH = 100
 LONGEST_EXCERPT = 240
 
 Syntax = Tree[Token]
+
+DEV = Path(__file__).with_name("dev.lark")
+"""The grammar of tables."""
 
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _CLOSING = {closing: opening for opening, closing in _OPENING.items()}
@@ -110,29 +115,29 @@ class _Watch:
 
 
 @lru_cache
-def _grammar() -> tuple[lark.Lark, _Watch]:
+def _grammar(file: Path) -> tuple[lark.Lark, _Watch]:
     watch = _Watch()
-    return parser(Path(__file__).with_name("dev.lark"), watch), watch
+    return parser(file, watch), watch
 
 
 @lru_cache
-def _spelling() -> dict[str, str]:
+def _spelling(file: Path) -> dict[str, str]:
     """What people call the grammar's terminals."""
-    grammar, _ = _grammar()
+    grammar, _ = _grammar(file)
     return {t.name: _WORDS.get(t.name, f"`{t.pattern.value}`") for t in grammar.terminals} | _WORDS
 
 
-def parse(text: str, file: str) -> tuple[Syntax, Source]:
-    """The syntax tree of a `.dev` file's text. Raises InputError."""
+def parse(text: str, file: str, language: Path = DEV) -> tuple[Syntax, Source]:
+    """The syntax tree of a `.dev` file's text, or of a text in another `language`. Raises InputError."""
     source = Source(text, file)
     _refuse_control_characters(source)
     _refuse_many(source)
-    grammar, watch = _grammar()
+    grammar, watch = _grammar(language)
     watch.reset(source)
     try:
         tree = grammar.parse(text)
     except lark.UnexpectedToken as error:
-        raise _unexpected_token(error, source, watch) from None
+        raise _unexpected_token(error, source, watch, language) from None
     except lark.UnexpectedCharacters as error:
         raise _unexpected_characters(error, source) from None
     _refuse_deep(tree, source)
@@ -176,22 +181,24 @@ def _refuse_deep(tree: Syntax, source: Source) -> None:
     raise InputError(f"nests more than {MAX_DEPTH} deep; split the expression", source.at(level[0]))
 
 
-def _unexpected_token(error: lark.UnexpectedToken, source: Source, watch: _Watch) -> InputError:
+def _unexpected_token(error: lark.UnexpectedToken, source: Source, watch: _Watch, language: Path) -> InputError:
     token: Token = error.token
+    spelling = _spelling(language)
     expected: set[str] = set(error.accepts or error.expected)
     if token.type == "$END":
         if watch.open:
             opening = watch.open[-1]
             return InputError(f"`{opening}` is never closed", source.at(opening))
-        return InputError("the file ends too early", source.end(), hint=_expectation(expected))
+        what = "file" if language == DEV else "condition"
+        return InputError(f"the {what} ends too early", source.end(), hint=_expectation(expected, spelling))
     if token in _CLOSING and not watch.open:
         return InputError(f"`{token}` without an opening `{_CLOSING[token]}`", source.at(token))
     message = f"unexpected `{_shorten(token)}`"
     if token == "/" and source.text.startswith("/*", token.start_pos or 0):
         return InputError("the comment is never closed", source.at(token))
     before = [item for item in watch.last if item is not token][-2:]
-    hint = _misspelled(token, before, expected)
-    return InputError(message, source.at(token), hint=hint or _expectation(expected))
+    hint = _misspelled(token, before, expected, spelling)
+    return InputError(message, source.at(token), hint=hint or _expectation(expected, spelling))
 
 
 def _unexpected_characters(error: lark.UnexpectedCharacters, source: Source) -> InputError:
@@ -212,9 +219,8 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
-def _misspelled(token: Token, before: list[Token], expected: set[str]) -> str:
+def _misspelled(token: Token, before: list[Token], expected: set[str], spelling: dict[str, str]) -> str:
     """A hint if `token`, or one of the names just before it, is nearly a word of the language."""
-    spelling = _spelling()
     words = [text[1:-1] for name in expected if (text := spelling.get(name, ""))[1:2].isalpha() and text[0] == "`"]
     close = difflib.get_close_matches(str(token)[:40], words, 1, 0.7)
     if close and close[0] != token:
@@ -229,9 +235,8 @@ def _misspelled(token: Token, before: list[Token], expected: set[str]) -> str:
     return ""
 
 
-def _expectation(expected: set[str]) -> str:
+def _expectation(expected: set[str], spelling: dict[str, str]) -> str:
     """What could stand there, in words; where an expression could go on, its operators are left out."""
-    spelling = _spelling()
     shown = expected & _ENDS_EXPRESSION if expected & {"PLUS", "OR"} else expected
     texts = sorted({spelling.get(name, name) for name in shown or expected})
     if len(texts) > 8:

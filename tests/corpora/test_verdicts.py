@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from equiv import api, certified
+from equiv.asked import read_outputs
 from equiv.bench.manifest import Pair, load_corpora
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.oracle import KernelProgram, available
@@ -73,6 +74,7 @@ def _check(pair: Pair, left: str, right: str) -> Result:
         timeout=timeout,
         observe_maps=pair.observe,
         tail_calls=held,
+        outputs=read_outputs(pair.outputs) if pair.outputs else (),
         certificate=True,
     )
 

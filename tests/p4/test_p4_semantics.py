@@ -291,3 +291,60 @@ def test_value_set_in_a_sub_parser_is_refused() -> None:
     )
     with pytest.raises(Unsupported, match="value set in a sub-parser"):
         parse_p4("t.p4", text)
+
+
+OUT_HEAD = HEAD.replace("u_t u; }", "u_t u; bit<8> n; bit<8> o; }")
+
+
+def out_source(start: str, more: str = "") -> str:
+    return source(start, more, OUT_HEAD)
+
+
+OUT_EQUAL = {
+    "a scalar that neither side sets": ("p.extract(h.a); transition accept;", "p.extract(h.a); transition accept;"),
+    "a scalar that both set": ("h.n = 1; transition accept;", "bit<8> x = 1; h.n = x; transition accept;"),
+    "a scalar that both set on one way": (
+        "p.extract(h.a); if (h.a.x == 1) { h.n = h.a.z; } transition accept;",
+        "p.extract(h.a); if (h.a.x != 1) {} else { h.n = h.a.z; } transition accept;",
+    ),
+    "a part of a scalar that is set": (
+        "h.n = 3; h.n[7:4] = 5; transition accept;",
+        "h.n = 0x53; transition accept;",
+    ),
+}
+OUT_DIFFERENT = {
+    "one side leaves a scalar unset that the other sets to zero": (
+        "h.n = 0; transition accept;",
+        "p.advance(0); transition accept;",
+    ),
+    "on one way only": (
+        "p.extract(h.a); if (h.a.x == 1) { h.n = 0; } transition accept;",
+        "p.extract(h.a); h.n = 0; transition accept;",
+    ),
+    "a decision on a scalar that is not set may go either way": (
+        "p.extract(h.a); transition select(h.n) { 0: accept; default: reject; }",
+        "p.extract(h.a); transition select(h.n) { 0: accept; default: reject; }",
+    ),
+    "a copy of one that is not set may be anything": (
+        "h.o = h.n; transition accept;",
+        "h.o = h.n; transition accept;",
+    ),
+    "setting a part of one does not define the rest": (
+        "h.n[3:0] = 5; transition accept;",
+        "h.n[3:0] = 5; transition accept;",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUT_EQUAL)
+def test_scalar_of_an_out_parameter_counts_once_it_is_set(name: str, tmp_path: Path) -> None:
+    left, right = OUT_EQUAL[name]
+    assert compare(tmp_path, out_source(left), out_source(right)).verdict == "equivalent"
+
+
+@pytest.mark.parametrize("name", OUT_DIFFERENT)
+def test_scalar_of_an_out_parameter_is_undefined_until_it_is_set(name: str, tmp_path: Path) -> None:
+    left, right = OUT_DIFFERENT[name]
+    result = compare(tmp_path, out_source(left), out_source(right))
+    assert result.verdict == "different"
+    assert result.counterexample is not None and result.counterexample.confirmed_by == ("interpreter",)

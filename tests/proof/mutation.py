@@ -225,7 +225,7 @@ def told_apart(
             memo[number] = ran(left, interface, given)
         ours, theirs = memo[number], ran(right, interface, given)
         if isinstance(ours, Observation) and isinstance(theirs, Observation):
-            if differing(interface, ours, theirs):
+            if differing(interface, ours, theirs, given):
                 return given
         elif "fault" in (ours, theirs):
             return given

@@ -88,5 +88,5 @@ def test_mutant_proved_equivalent_behaves_as_its_original_and_one_that_differs_h
         for example in result.counterexamples:
             left, right = (ran(side, interface, example.input) for side in (table, mutant.loaded))
             assert not isinstance(left, str) and not isinstance(right, str)
-            assert differing(interface, left, right), mutant.name
+            assert differing(interface, left, right, example.input), mutant.name
     assert "different" in verdicts

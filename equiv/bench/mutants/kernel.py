@@ -83,7 +83,7 @@ def compare(
                     one.not_run += 1
                     continue
                 one.runs += 1
-                one.differs = differing(interface, expected, shown)
+                one.differs = differing(interface, expected, shown, given)
                 if one.differs:
                     one.given = given
                 if one.differs or one.runs >= runs:

@@ -43,6 +43,10 @@ class AutomatonParser:
     def element(self) -> int:
         return element_width(self.automaton)
 
+    @property
+    def outputs(self) -> dict[str, int]:
+        return {name: width for name, width in self.automaton.headers.items() if width}
+
     def machine(self, interface: Interface, side: Side) -> Machine:
         return ParserMachine(self.file, lower(self.automaton, side, interface.element_width), interface)
 

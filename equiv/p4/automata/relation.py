@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from equiv.machine.concrete import Observation
+from equiv.machine.concrete import Input, Observation
 from equiv.machine.protocol import Outcome
 from equiv.term import TRUE, Term, conj, const, disj, distinct, eq, extract
 
@@ -62,7 +62,8 @@ class Filtered:
         unlike = distinct(left.code, right.code)
         return {"verdict": conj(unlike, self.unless.term(left, right))}
 
-    def differing(self, left: Observation, right: Observation) -> tuple[str, ...]:
+    def differing(self, left: Observation, right: Observation, given: Input) -> tuple[str, ...]:
+        del given
         unlike = left.code != right.code
         return ("verdict",) if unlike and self.unless.holds(left, right, self.width) else ()
 
@@ -90,7 +91,8 @@ class Stores:
             found[one] = conj(both, condition, unequal)
         return {name: term for name, term in found.items() if not (term.is_const and not term.value)}
 
-    def differing(self, left: Observation, right: Observation) -> tuple[str, ...]:
+    def differing(self, left: Observation, right: Observation, given: Input) -> tuple[str, ...]:
+        del given
         if (left.code, right.code) != (ACCEPTED, ACCEPTED):
             return ()
         return tuple(
