@@ -8,7 +8,8 @@ from equiv.certificate.relation import JointState, Rank, Relation, Symbol, Way
 from equiv.errors import InternalError
 from equiv.machine.protocol import Machine, Snapshot
 from equiv.proof.entry import Arrival, Entry
-from equiv.proof.product import Finished, Product
+from equiv.proof.frozen import Finished
+from equiv.proof.product import Product
 from equiv.proof.product import Way as Label
 from equiv.proof.termination import Rank as FoundRank
 

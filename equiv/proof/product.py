@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
 from equiv.errors import ResourceLimit
-from equiv.machine.inputs import ADDRESS_WIDTH
 from equiv.machine.protocol import Branch, Done, Fork, Machine, Native, Outcome, Snapshot, Stop
 from equiv.proof.cubes import is_plainly_open
 from equiv.proof.endings import Ending, ending_of
 from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, covers
 from equiv.proof.facts import Contradiction, Facts
+from equiv.proof.frozen import Finished, frozen, normal, order_of, without_dead_symbols
 from equiv.proof.join import join, narrow
 from equiv.proof.lineage import Lineage
 from equiv.proof.pace import earlier
@@ -29,10 +29,8 @@ from equiv.solve.backend import Backend
 from equiv.solve.models import Models
 from equiv.term import (
     Term,
-    leaves,
     negate,
     signed,
-    substitute,
     to_linear,
 )
 
@@ -66,13 +64,6 @@ class Counters:
     explorations: int = 0
     joins: int = 0
     pending: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Location of a side that has ended; its cells are its outcome."""
-
-    punt: bool
 
 
 @dataclass(slots=True)
@@ -180,7 +171,7 @@ class Product:
         key = (left.location, right.location, tuple(arrival.cells))
         source, priority = arrival.source, 0
         for side, (machine, snapshot) in enumerate(((self.left, left), (self.right, right))):
-            here = _order(machine, snapshot)
+            here = order_of(machine, snapshot)
             goes_back = source is not None and here < source.orders[side]
             priority += machine.loop_end(snapshot) if goes_back else here
         if self.exact:
@@ -208,7 +199,7 @@ class Product:
                     right=right.location,
                     cells=arrival.cells,
                     facts=arrival.facts,
-                    orders=(_order(self.left, left), _order(self.right, right)),
+                    orders=(order_of(self.left, left), order_of(self.right, right)),
                     parent=arrival.source,
                     rounds=arrival.rounds,
                 )
@@ -389,12 +380,12 @@ class Product:
         steps: tuple[tuple[str, str], ...] = (),
         added: tuple[Term, ...] = (),
     ) -> None:
-        left, right = _freeze(sides["L"]), _freeze(sides["R"])
+        left, right = (frozen(sides[side].machine, sides[side].stop) for side in "LR")
         cells: dict[str, Term] = {}
         for prefix, snapshot in (("L.", left), ("R.", right)):
             for name, term in snapshot.cells.items():
-                cells[prefix + name] = _normal(facts, facts.simplify(term), name in snapshot.offsets)
-        facts = _without_dead_symbols(facts, cells)
+                cells[prefix + name] = normal(facts, facts.simplify(term), name in snapshot.offsets)
+        facts = without_dead_symbols(facts, cells)
         hints = Hints(
             frozenset({f"L.{n}" for n in left.offsets} | {f"R.{n}" for n in right.offsets}),
             frozenset({f"L.{n}" for n in left.steering} | {f"R.{n}" for n in right.steering}),
@@ -419,7 +410,7 @@ class Product:
         """The source's rounds, and one more for a side that went back in its order."""
         if source is None:
             return 0, 0
-        back = _order(self.left, left) < source.orders[0], _order(self.right, right) < source.orders[1]
+        back = order_of(self.left, left) < source.orders[0], order_of(self.right, right) < source.orders[1]
         return source.rounds[0] + back[0], source.rounds[1] + back[1]
 
     # --- questions ----------------------------------------------------------------------------------------------
@@ -481,39 +472,3 @@ class Product:
         if not isinstance(right, Fork):
             return "L"
         return earlier(facts, left, right, source.rounds)
-
-
-def _freeze(side: _Side) -> Snapshot:
-    match side.stop:
-        case Done(outcome):
-            cells = {"code": outcome.code} | {f"value.{name}": term for name, term in outcome.values.items()}
-            return Snapshot(Finished(outcome.punt), cells)
-        case Fork(before=before):
-            return side.machine.snapshot(before)
-    raise AssertionError("only decisions and outcomes are frozen")
-
-
-def _normal(facts: Facts, term: Term, is_offset: bool) -> Term:
-    """An address-wide cell that holds a zero-extended narrower sum, as an address-wide sum where that cannot wrap."""
-    if term.width == ADDRESS_WIDTH and term.op == "concat" and term.args[-1].op == "add":
-        term = facts.widened(term, ADDRESS_WIDTH)
-    return facts.reduced(term) if is_offset or term.op == "add" else term
-
-
-def _without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
-    """`facts` less those about merged quantities that no cell holds any more."""
-    live = frozenset[Term]().union(*(leaves(term) for term in cells.values()))
-    dead = [leaf for leaf in facts.by_leaf if is_symbol(leaf) and leaf not in live]
-    if not dead:
-        return facts
-    solved = {leaf: value for leaf in dead if (value := facts.solve(leaf)) is not None}
-    kept = []
-    for term in facts.terms():
-        said = substitute(term, solved) if solved else term
-        if not any(is_symbol(leaf) and leaf not in live for leaf in leaves(said)):
-            kept.append(said)
-    return Facts().assume(*kept)
-
-
-def _order(machine: Machine, snapshot: Snapshot) -> int:
-    return 1 << 160 if isinstance(snapshot.location, Finished) else machine.order(snapshot)
