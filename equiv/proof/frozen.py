@@ -11,6 +11,9 @@ from equiv.proof.facts import Facts
 from equiv.proof.symbols import is_symbol
 from equiv.term import Term, leaves, substitute
 
+ENDED = 1 << 2000
+"""Order of a side that has ended. No machine's `order` is that large: one digit of 24 bits for each of 48 frames."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -54,4 +57,4 @@ def without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
 
 def order_of(machine: Machine, snapshot: Snapshot) -> int:
     """Its place in the machine's weak topological order; behind everything where the side has ended."""
-    return 1 << 160 if isinstance(snapshot.location, Finished) else machine.order(snapshot)
+    return ENDED if isinstance(snapshot.location, Finished) else machine.order(snapshot)

@@ -46,7 +46,7 @@ MAX_NARROWED = 8
 MAX_RESTARTS = 8
 """How often a loop may start over because one around it has changed. After that it goes on from what it came to."""
 
-ROUND_SHIFT = 200
+ROUND_SHIFT = 2010
 """Places of a round in a priority; no `order` is that large."""
 
 Level = int

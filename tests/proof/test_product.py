@@ -6,12 +6,14 @@ from pathlib import Path
 
 from equiv import api
 from equiv.machine.interface import Interface
+from equiv.machine.protocol import Fork, Snapshot
 from equiv.machine.question import start_conditions, violations
 from equiv.proof.endings import Ending
 from equiv.proof.exact import Search, Searches
 from equiv.proof.facts import Facts
+from equiv.proof.frozen import Finished, order_of
 from equiv.proof.pinned import DeepProduct, WideProduct
-from equiv.proof.product import Product
+from equiv.proof.product import ROUND_SHIFT, Product
 from equiv.solve.backend import make_backend
 from equiv.term import Term
 
@@ -97,3 +99,13 @@ def test_searches_take_turns_and_stop_when_none_is_left() -> None:
     assert wide.is_finished
     assert deep.is_finished
     assert searches.spent < 60
+
+
+def test_a_side_that_has_ended_comes_behind_every_place_where_one_may_be() -> None:
+    """Programs with tail calls have long numbers: one digit for each frame that may be left behind."""
+    loaded = api.load(str(MPLS.parent / "tail-labels" / "tail-labels.bpf.o"))
+    machine = loaded.machine(api.choose_interface(loaded, loaded))
+    stop = machine.run(machine.start(), lambda guard: None)
+    assert isinstance(stop, Fork)
+    here = order_of(machine, machine.snapshot(stop.before))
+    assert 0 < here < order_of(machine, Snapshot(Finished(False), {})) < 1 << ROUND_SHIFT
