@@ -28,6 +28,8 @@ def assumptions(posed: Posed, machines: tuple[Machine, Machine]) -> tuple[str, .
     skb = interface.context == "flow_dissector" or interface.name.startswith("tc")
     if skb and interface.split == "linear":
         said.append("the whole packet is in the linear part of the skb")
+    if posed.right.linear and interface.split == "any":
+        said.append("the right side gets every packet in one linear piece, the left side in any pieces")
     if all(side.parser for side in sides) and not interface.observables and interface.relation is None:
         said.append("only acceptance is compared, not what was parsed")
     if interface.relation is not None:

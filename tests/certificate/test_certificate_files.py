@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from relations import CORPORA
 
 from equiv import api, certified
+from equiv.bpf.map_snapshot import Snapshot
 from equiv.certificate.document import read_certificate, write_certificate
 from equiv.cli import main
 from equiv.errors import EquivError, InputError
@@ -107,6 +108,17 @@ def test_what_is_printed_of_the_sides_is_what_was_given(written: Path, capsys: p
         assert main(["verify", str(edited), str(written / LEFT), str(written / RIGHT), *form]) == 0
         text = capsys.readouterr().out
         assert str(written / LEFT) in text.replace("\n", "") and "trusted" not in text
+
+
+def test_what_maps_hold_is_said_by_the_certificate_and_not_by_a_file_that_it_names(tmp_path: Path) -> None:
+    program, file = str(CORPORA / "flow-table" / "flow-table.bpf.o"), str(tmp_path / "certificate.json")
+    held = Snapshot("flows", "dump.json", ())
+    result = api.check(program, program, snapshots=[held], kernel=False, certificate=True, timeout=60)
+    assert result.certificate is not None
+    Path(file).write_bytes(result.certificate)
+    found = certified.verify(file, program, program)
+    assert found.result.verdict == "holds"
+    assert any("flows holds what the certificate, after dump.json, says" in said for said in found.assumptions)
 
 
 def test_a_certificate_that_claims_to_be_about_the_broken_twin_is_rejected(written: Path) -> None:
