@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from equiv.bench.environment import environment
+from equiv.bench.flow import flow_pairs, flow_report
 from equiv.bench.growth import growing, growth_report
 from equiv.bench.leapfrog import DEFAULT_DATA, leapfrog_pairs, leapfrog_report
 from equiv.bench.manifest import Corpus, load_corpora, select
@@ -22,7 +24,9 @@ from equiv.report.style import clean, is_terminal, shorten
 REPORTS = "reports"
 CORPORA_REPORT, GROWTH_REPORT = "corpora.md", "growth.md"
 LEAPFROG_REPORT = "leapfrog.md"
+FLOW_REPORT = "flow-dissector.md"
 HEAD = {
+    FLOW_REPORT: "Linux's flow dissector, built in many ways",
     LEAPFROG_REPORT: "The published pairs of P4 automata",
     CORPORA_REPORT: "Verdicts and costs on the corpora",
     GROWTH_REPORT: "How the work grows",
@@ -107,11 +111,19 @@ def _leapfrog(options: argparse.Namespace, command: str) -> tuple[list[Row], Rep
     return rows, {LEAPFROG_REPORT: leapfrog_report(rows, head, options.data)}
 
 
+def _flow(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = select(flow_pairs(options.linux_source, Path(folder)), options.only)
+        rows = measure_all(pairs, _limits(options), options.jobs, _Counter(sys.stderr, len(pairs)))
+    return rows, {FLOW_REPORT: flow_report(rows, _head(FLOW_REPORT, options, command))}
+
+
 BENCHMARKS: dict[str, Callable[[argparse.Namespace, str], tuple[list[Row], Reports]]] = {
     "corpora": _corpora,
     "growth": _growth,
     "all": _all,
     "leapfrog": _leapfrog,
+    "flow-dissector": _flow,
 }
 
 
@@ -181,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         "growth": "MPLS stacks of 1 to 32 labels, TCP options of 0 to 40 bytes",
         "all": "corpora and growth, from one run",
         "leapfrog": "the published pairs of P4 automata",
+        "flow-dissector": "Linux's flow dissector, built in many ways from a kernel tree",
     }
     commands.add_parser("kernel", help="the interpreter against the running kernel, on many programs", add_help=False)
     commands.add_parser("certificates", help="certificates checked, refuted without a solver, edited", add_help=False)
@@ -206,7 +219,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
     where = REPORTS if name == "all" else f"{REPORTS}/{name}.md"
     what = "FOLDER" if name == "all" else "FILE"
-    if name == "leapfrog":
+    if name == "flow-dissector":
+        parser.add_argument("--linux-source", required=True, metavar="DIR", help="an unpacked kernel tree (6.1)")
+    elif name == "leapfrog":
         parser.add_argument(
             "--data", default=DEFAULT_DATA, metavar="DIR", help=f"their folder (default: {DEFAULT_DATA})"
         )

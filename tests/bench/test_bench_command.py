@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from equiv.bench.flow import SOURCE, flow_pairs
 from equiv.bench.manifest import Pair
 from equiv.bench.measure import GRACE_SECONDS, Limits, measure
 from equiv.cli import main
@@ -200,3 +203,22 @@ def test_a_pair_without_a_certificate_is_named_and_is_status_1(
     manifest.write_text(manifest.read_text().replace("different", "equivalent"))
     assert _bench("certificates", "--corpora", corpora, "--edits", 0, "--only", "type/a.dev=b.dev") == 1
     assert "no certificate: `type/a.dev=b.dev` is different" in capsys.readouterr().out
+
+
+def test_a_tree_without_the_flow_dissector_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _bench("flow-dissector", "--linux-source", tmp_path) == 2
+    assert "bpf_flow.c in this kernel tree" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("clang-16") is None, reason="needs clang-16 to build programs")
+def test_the_flow_dissector_is_built_in_every_way_that_is_there(tmp_path: Path) -> None:
+    """A program of the same names in place of the kernel's."""
+    source = tmp_path / "tree" / SOURCE
+    source.parent.mkdir(parents=True)
+    source.write_text('__attribute__((section("flow_dissector"))) int _dissect(void *ctx) { return 0; }\n')
+    (tmp_path / "objects").mkdir()
+    pairs = flow_pairs(str(tmp_path / "tree"), tmp_path / "objects")
+    assert pairs[0].with_itself and len(pairs) >= 5
+    assert all(Path(pair.right.rpartition(":")[0]).exists() for pair in pairs)
+    row = measure(replace(pairs[1], tail_calls=()), Limits(timeout=30))
+    assert (row.verdict, row.certificate) == ("equivalent", "holds")
