@@ -40,6 +40,9 @@ class Snapshot:
     steering: frozenset[str] = frozenset()
     """Names of the cells on which later decisions or addresses may depend. The others are only carried to an
     observable. A hint for merging, nothing more."""
+    ahead: Term | None = None
+    """The least packet offset (width 64) that is read from here on; None where that is not known. What is known of
+    bytes before it, and is in no cell, is forgotten. A hint, nothing more."""
 
 
 @dataclass(frozen=True, slots=True)

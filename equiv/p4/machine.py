@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from equiv.errors import InputError, Place
-from equiv.machine.inputs import ADDRESS_WIDTH, packet_length
+from equiv.machine.inputs import ADDRESS_WIDTH, LONGEST_PACKET, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop, Stuck
 from equiv.p4.code import (
@@ -29,15 +29,18 @@ from equiv.p4.code import (
     Test,
     cells_read,
     cursor,
-    reads,
     targets,
 )
+from equiv.p4.liveness import guarded, liveness
 from equiv.p4.view import accept_code, observed_outputs, reject_code
 from equiv.table.order import back_edges, weak_topological_order
 from equiv.term import TRUE, Term, conj, const, eq, extract, ite, leaves, negate, substitute, ult
 
 MAX_RUN = 200_000
 """Operations between two decisions after which a run is given up."""
+
+NOWHERE = const(LONGEST_PACKET, ADDRESS_WIDTH)
+"""No byte of a packet is there."""
 
 NOT_AT_END = "accept, but not at the packet's end"
 
@@ -81,8 +84,10 @@ class ParserMachine:
         self._stride = 1 + max(len(ops) for ops in self._blocks.values())
         self._position = {name: i for i, name in enumerate(order)}
         self._loops = back_edges(successors, self._position)
-        self._live = _liveness(self._blocks, order, {v: cells_read(o.values()) for v, o in self._outputs.items()})
-        self._steering = _steering(self._blocks)
+        self._live = liveness(self._blocks, order, {v: cells_read(o.values()) for v, o in self._outputs.items()})
+        self._steering = liveness(self._blocks, order, {ACCEPT: (), REJECT: ()})  # what is shown counts for nothing
+        shown = {verdict: [*terms.values()] for verdict, terms in self._outputs.items()}
+        self._guarded = guarded(self._blocks, order, shown, self._live)
 
     # Protocol
 
@@ -111,8 +116,11 @@ class ParserMachine:
         del like  # there is one way to name the cells
         live = self._live[state.block][state.pc]
         cells = {name: self._cell(state, name) for name in sorted(live)}
+        for name in self._guarded.idle(state.block, state.pc, cells):
+            cells[name] = const(0, self._widths[name])
         offsets = frozenset(name for name in cells if name == CURSOR)
-        return Snapshot((state.block, state.pc), cells, offsets, self._steering & cells.keys())
+        ahead = cells.get(CURSOR, NOWHERE)  # parsers read at their cursor or past it, and only there
+        return Snapshot((state.block, state.pc), cells, offsets, self._steering[state.block][state.pc], ahead)
 
     def resume(self, snapshot: Snapshot) -> State:
         block, pc = _location(snapshot)
@@ -228,58 +236,3 @@ def _location(snapshot: Snapshot) -> tuple[str, int]:
 
 def _settled(condition: Term, decide: Decide) -> bool | None:
     return bool(condition.value) if condition.is_const else decide(condition)
-
-
-def _liveness(
-    blocks: Mapping[str, Block], order: list[str], at_end: Mapping[str, set[str]]
-) -> dict[str, list[frozenset[str]]]:
-    """By block and operation, the cells that some continuation still reads: the classical backward data flow."""
-    live: dict[str, list[frozenset[str]]] = {name: [frozenset()] * (len(ops) + 1) for name, ops in blocks.items()}
-    effects = {
-        name: [
-            (frozenset(reads(op)), frozenset(n for n, _ in op.values) if isinstance(op, Set) else None) for op in ops
-        ]
-        for name, ops in blocks.items()
-    }
-    changed = True
-    while changed:
-        changed = False
-        for name in reversed(order):
-            row = live[name]
-            before = row[0]
-            for pc in range(len(blocks[name]) - 1, -1, -1):
-                op = blocks[name][pc]
-                match op:
-                    case Jump(target=""):
-                        row[pc] = frozenset(at_end[name])
-                    case Jump(target=target):
-                        row[pc] = live[target][0]
-                    case Test(otherwise=other):
-                        row[pc] = effects[name][pc][0] | row[pc + 1] | live[other][0]
-                    case Choose():
-                        row[pc] = effects[name][pc][0].union(*(live[target][0] for target in targets(op)))
-                    case Set(values=values):
-                        after = row[pc + 1]
-                        read = cells_read(term for cell_, term in values if cell_ in after)
-                        row[pc] = (after - (effects[name][pc][1] or frozenset())) | read
-            changed = changed or row[0] != before
-    return live
-
-
-def _steering(blocks: Mapping[str, Block]) -> frozenset[str]:
-    """Cells on which some decision depends, at once or through others. A hint for merging: too many is harmless."""
-    found: set[str] = set()
-    sets: list[tuple[str, frozenset[str]]] = []
-    for ops in blocks.values():
-        for op in ops:
-            if isinstance(op, Set):
-                sets += [(name, frozenset(cells_read([term]))) for name, term in op.values]
-            else:
-                found |= reads(op)
-    before = -1
-    while len(found) != before:
-        before = len(found)
-        for name, read in sets:
-            if name in found:
-                found |= read
-    return frozenset(found)

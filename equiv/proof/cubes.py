@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from equiv.term import Term, mask
+from equiv.machine.inputs import packet_length
+from equiv.term import Term, leaves, mask
 
 Cube = dict[Term, tuple[int, int]]
 """Leaf to (mask of the bits fixed, their values)."""
@@ -62,30 +63,66 @@ def excluded_by(fact: Term) -> Cube | None:
     return None
 
 
+def is_plainly_excluded(guard: Term, facts: Iterable[Term]) -> bool:
+    """Whether cube `guard` lies within one that a fact excludes. False only means that this cannot be told here."""
+    cube = cube_of(guard)
+    if cube is None:
+        return False
+    return any((other := excluded_by(fact)) is not None and _within(cube, other) for fact in facts)
+
+
+def _within(cube: Cube, other: Cube) -> bool:
+    return all(
+        leaf in cube and bits & ~cube[leaf][0] == 0 and (cube[leaf][1] ^ values) & bits == 0
+        for leaf, (bits, values) in other.items()
+    )
+
+
 def is_plainly_open(guard: Term, facts: Iterable[Term]) -> bool:
-    """Whether cube `guard` (or its negation) and its opposite are both possible though `facts` hold.
+    """Whether cube `guard`, its negation, or several joined, and its opposite are both possible though `facts` hold.
 
     `guard` has no bit that the facts fix. False only means that this cannot be told here. Leaves are taken to be
     independent: elements at addresses that may coincide count as two, so "open" may be more than is really possible,
     which is on the safe side.
     """
-    cube = cube_of(guard) or excluded_by(guard)
-    if cube is None:
+    cubes = _cubes(guard)
+    if not cubes:
         return False
-    covered = _share(cube)
+    covered = sum((_share(cube) for cube in cubes), Fraction(0))
+    excluded = []
     for fact in facts:
         other = cube_of(fact)
-        if other is not None:
-            continue  # already written into the guard
+        if other is not None or _is_about_lengths(fact):
+            continue  # already written into the guard, or about lengths and places only
         other = excluded_by(fact)
         if other is None:
             return False
-        if not any(
-            leaf in cube and (cube[leaf][1] ^ other[leaf][1]) & cube[leaf][0] & other[leaf][0] for leaf in other
-        ):
-            return False
+        excluded.append(other)
         covered += _share(other)
-    return covered < 1
+    return covered < 1 and any(all(_apart(cube, other) for other in excluded) for cube in cubes)
+
+
+def _is_about_lengths(fact: Term) -> bool:
+    """Whether `fact` says something of the packet's length, and nothing of its bytes."""
+    inside = leaves(fact)
+    return packet_length() in inside and not any(leaf.op == "select" for leaf in inside)
+
+
+def _cubes(guard: Term) -> list[Cube]:
+    """The cubes one of which `guard` or its negation asks for; none where it is something else."""
+    cube = cube_of(guard) or excluded_by(guard)
+    if cube is not None:
+        return [cube]
+    if guard.op == "not":
+        guard = guard.args[0]
+    each = {"or": cube_of, "and": excluded_by}.get(guard.op)
+    found = [each(part) for part in guard.args] if each is not None else []
+    return [cube for cube in found if cube] if all(found) else []
+
+
+def _apart(cube: Cube, other: Cube) -> bool:
+    """Whether no values are in both."""
+    return any(leaf in cube and (cube[leaf][1] ^ v) & cube[leaf][0] & bits for leaf, (bits, v) in other.items())
 
 
 def _share(cube: Cube) -> Fraction:

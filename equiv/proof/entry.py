@@ -43,6 +43,8 @@ class Hints:
 
     offsets: frozenset[str] = frozenset()
     steering: frozenset[str] = frozenset()
+    forward: bool = False
+    """Both sides read on from where they are and never back (`Snapshot.ahead`): older bounds are of less use."""
 
 
 @dataclass(frozen=True, slots=True)

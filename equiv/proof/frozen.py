@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from equiv.machine.inputs import ADDRESS_WIDTH
+from equiv.machine.inputs import ADDRESS_WIDTH, PACKET
 from equiv.machine.protocol import Done, Fork, Machine, Snapshot, Stop
 from equiv.proof.facts import Facts
 from equiv.proof.symbols import is_symbol
-from equiv.term import Term, leaves, substitute
+from equiv.term import Term, leaves, substitute, ult
 
 ENDED = 1 << 2000
 """Order of a side that has ended. No machine's `order` is that large: one digit of 24 bits for each of 48 frames."""
@@ -53,6 +53,26 @@ def without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
         if not any(is_symbol(leaf) and leaf not in live for leaf in leaves(said)):
             kept.append(said)
     return Facts().assume(*kept)
+
+
+def without_past_bytes(facts: Facts, cells: Mapping[str, Term], ahead: tuple[Term, Term]) -> Facts:
+    """`facts` less those about nothing but packet bytes that no cell holds and that neither side reads again.
+
+    `ahead` are the offsets before which the two sides do not read.
+    """
+    reads = [leaf for leaf in facts.by_leaf if leaf.op == "select" and leaf.data == PACKET]
+    live = frozenset[Term]().union(*(leaves(term) for term in cells.values())) if reads else frozenset()
+    past = {
+        leaf
+        for leaf in reads
+        if leaf not in live and all(facts.decide(ult(leaf.args[0], offset)) is True for offset in ahead)
+    }
+    if not past:
+        return facts
+    places = frozenset[Term]().union(*(leaves(leaf.args[0]) for leaf in past))
+    return Facts().assume(
+        *(term for term in facts.terms() if not leaves(term) & past or not leaves(term) <= past | places)
+    )
 
 
 def order_of(machine: Machine, snapshot: Snapshot) -> int:

@@ -16,14 +16,15 @@ from itertools import count
 
 from equiv.errors import ResourceLimit
 from equiv.machine.protocol import Branch, Done, Fork, Machine, Native, Outcome, Snapshot, Stop
-from equiv.proof.cubes import is_plainly_open
+from equiv.proof.cubes import is_plainly_excluded, is_plainly_open
 from equiv.proof.endings import Ending, ending_of
 from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, covers
 from equiv.proof.facts import Contradiction, Facts
-from equiv.proof.frozen import Finished, frozen, normal, order_of, without_dead_symbols
+from equiv.proof.frozen import Finished, frozen, normal, order_of, without_dead_symbols, without_past_bytes
 from equiv.proof.join import join, narrow
 from equiv.proof.lineage import Lineage
 from equiv.proof.pace import earlier
+from equiv.proof.room import is_room_open
 from equiv.proof.symbols import is_symbol
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models
@@ -386,9 +387,12 @@ class Product:
             for name, term in snapshot.cells.items():
                 cells[prefix + name] = normal(facts, facts.simplify(term), name in snapshot.offsets)
         facts = without_dead_symbols(facts, cells)
+        if left.ahead is not None and right.ahead is not None and not self.exact:
+            facts = without_past_bytes(facts, cells, (facts.simplify(left.ahead), facts.simplify(right.ahead)))
         hints = Hints(
             frozenset({f"L.{n}" for n in left.offsets} | {f"R.{n}" for n in right.offsets}),
             frozenset({f"L.{n}" for n in left.steering} | {f"R.{n}" for n in right.steering}),
+            left.ahead is not None and right.ahead is not None,
         )
         identity = (-1 if source is None else source.id, label)
         if source is not None:
@@ -424,8 +428,13 @@ class Product:
             return answer
         self._note_threshold(guard)
         relevant = facts.about(guard)
-        if not relevant or is_plainly_open(facts.simplify(guard), relevant):
+        simple = facts.simplify(guard)
+        if not relevant or is_plainly_open(simple, relevant) or is_room_open(simple, relevant):
             return None
+        if is_plainly_excluded(simple, relevant):
+            return False
+        if is_plainly_excluded(negate(simple), relevant):
+            return True
         question = (frozenset(relevant), guard)
         if question in self._asked:
             return self._asked[question]

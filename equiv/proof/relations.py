@@ -121,16 +121,26 @@ def merge_facts(merge: Merge, hints: Hints) -> Facts:
     to_entry = {s.term: s.entry for s in merge.symbols if s.term is not s.entry}
     to_arrival = {s.term: s.arrival for s in merge.symbols} | merge.values
     kept: dict[Term, None] = {}
+    together = Facts()
     memo_entry: dict[Term, Term] = {}
     memo_arrival: dict[Term, Term] = {}
     live = frozenset[Term]().union(*(leaves(term) for term in merge.result.values()))
     for candidate in _candidates(merge, hints):
-        if candidate in kept or any(is_symbol(leaf) and leaf not in live for leaf in leaves(candidate)):
+        if (
+            candidate in kept
+            or together.decide(candidate) is True  # said already
+            or any(is_symbol(leaf) and leaf not in live for leaf in leaves(candidate))
+        ):
             continue
         if merge.entry.facts.decide(substitute(candidate, to_entry, memo_entry)) is not True:
             continue
         if merge.facts.decide(substitute(candidate, to_arrival, memo_arrival)) is True:
             kept[candidate] = None
+            if hints.forward and not merge.cut:
+                try:
+                    together = together.assume(candidate)
+                except Contradiction:
+                    return Facts()
     if _may_learn(merge) and (either := _either(merge, kept, live)) is not None:
         kept[either] = None
     try:
@@ -164,11 +174,14 @@ def _may_learn(merge: Merge) -> bool:
 
 
 def _candidates(merge: Merge, hints: Hints) -> Iterable[Term]:
-    for literal in merge.entry.facts.terms():
+    stored, arrived = [*merge.entry.facts.terms()], [*merge.facts.terms()]
+    if hints.forward:  # the last one most often says the most
+        stored, arrived = stored[::-1], arrived[::-1]
+    for literal in stored:
         yield literal
         yield from shift_reads(merge, literal, use_entry=True)
     if _may_learn(merge):
-        for literal in merge.facts.terms():
+        for literal in arrived:
             yield literal
             yield from shift_reads(merge, literal, use_entry=False)
     yield from bounds_between(merge, hints)

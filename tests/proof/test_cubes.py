@@ -14,9 +14,11 @@ sys.path.append(str(Path(__file__).parents[1] / "term"))
 from reference import Z3Form, z3_status
 from strategies import Chooser, Drawn
 
-from equiv.proof.cubes import cube_of, excluded_by, is_plainly_open
+from equiv.machine.inputs import packet_length
+from equiv.proof.cubes import cube_of, excluded_by, is_plainly_excluded, is_plainly_open
 from equiv.proof.facts import Contradiction, Facts
-from equiv.term import FALSE, TRUE, Term, conj, const, disj, distinct, eq, extract, negate, select, ult, var
+from equiv.proof.room import is_room_open
+from equiv.term import FALSE, TRUE, Term, bvadd, conj, const, disj, distinct, eq, extract, negate, select, ult, var
 
 KIND = var("kind", 8)
 PROTOCOL = var("protocol", 8)
@@ -42,7 +44,10 @@ def literal(chooser: Chooser, leaves: tuple[Term, ...]) -> Term:
 def check_openness(chooser: Chooser) -> bool:
     """Where facts leave a decision plainly open, an input goes either way. Facts fix no bit but by whole literals."""
     leaves = tuple(chooser.choice(LEAVES) for _ in range(2))
-    wanted = conj(*(literal(chooser, leaves) for _ in range(chooser.integer(1, 2))))
+    cubes = [
+        conj(*(literal(chooser, leaves) for _ in range(chooser.integer(1, 2)))) for _ in range(chooser.integer(1, 2))
+    ]
+    wanted = disj(*cubes)
     excluded = []
     for _ in range(chooser.integer(0, 5)):
         parts = [literal(chooser, leaves) for _ in range(chooser.integer(1, 2))]
@@ -52,10 +57,12 @@ def check_openness(chooser: Chooser) -> bool:
     except Contradiction:
         return False
     guard = facts.simplify(wanted if chooser.integer(0, 1) else negate(wanted))
-    if facts.fixed or guard.is_const or not is_plainly_open(guard, facts.terms()):
-        return False
     form = Z3Form()
     held = [form.holds(term) for term in facts.terms()]
+    if is_plainly_excluded(guard, facts.terms()):
+        assert z3_status(*held, form.holds(guard), ranges=form.ranges) == z3.unsat, (guard, excluded)
+    if facts.fixed or guard.is_const or not is_plainly_open(guard, facts.terms()):
+        return False
     for way in (guard, negate(guard)):
         assert z3_status(*held, form.holds(way), ranges=form.ranges) == z3.sat, (guard, excluded)
     return True
@@ -97,6 +104,60 @@ def test_decisions_that_few_values_are_excluded_from_are_plainly_open(guard: Ter
 )
 def test_decisions_that_may_be_settled_are_not_called_open(guard: Term, facts: list[Term]) -> None:
     assert not is_plainly_open(guard, facts)
+
+
+@pytest.mark.parametrize(
+    ("guard", "facts", "answer"),
+    [
+        (is_(KIND, 6), [distinct(KIND, const(6, 8))], True),
+        (is_(KIND, 6), [distinct(KIND, const(7, 8))], False),
+        (is_(KIND, 6), [distinct(extract(7, 6, KIND), const(0, 2))], True),
+        (is_(extract(7, 6, KIND), 0), [distinct(KIND, const(6, 8))], False),
+        (conj(is_(KIND, 6), is_(PROTOCOL, 1)), [distinct(PROTOCOL, const(1, 8))], True),
+        (is_(KIND, 6), [negate(conj(is_(KIND, 6), is_(PROTOCOL, 1)))], False),
+        (distinct(KIND, const(6, 8)), [distinct(KIND, const(6, 8))], False),
+    ],
+    ids=str,
+)
+def test_a_cube_within_an_excluded_one_is_excluded(guard: Term, facts: list[Term], answer: bool) -> None:
+    assert is_plainly_excluded(guard, facts) is answer
+
+
+LENGTH, PLACE = packet_length(), var("~@1", 64, 14, 60)
+
+
+def reaches(end: Term) -> Term:
+    return negate(ult(LENGTH, end))
+
+
+def past(place: Term, distance: int) -> Term:
+    return bvadd(place, const(distance, 64))
+
+
+@pytest.mark.parametrize(
+    ("end", "known", "answer"),
+    [
+        (past(PLACE, 20), [reaches(PLACE)], True),
+        (past(PLACE, 20), [reaches(PLACE), reaches(const(14, 64)), is_(select("pkt", PLACE, 8), 6)], True),
+        (past(PLACE, 20), [reaches(past(PLACE, 20))], False),
+        (past(PLACE, 20), [reaches(past(PLACE, 24))], False),
+        (past(PLACE, 20), [reaches(const(80, 64))], False),
+        (past(PLACE, 20), [ult(LENGTH, const(90, 64))], False),
+        (past(PLACE, 20), [ult(PLACE, const(20, 64))], False),
+        (past(PLACE, 65530), [reaches(PLACE)], False),
+        (const(40, 64), [reaches(const(14, 64))], True),
+        (const(40, 64), [reaches(PLACE)], False),
+        (past(bvadd(PLACE, PLACE), 1), [reaches(PLACE)], False),
+    ],
+    ids=str,
+)
+def test_whether_a_packet_reaches_further_is_open(end: Term, known: list[Term], answer: bool) -> None:
+    for guard in (reaches(end), negate(reaches(end))):
+        assert is_room_open(guard, known) is answer
+        if answer:
+            form = Z3Form()
+            held = [form.holds(term) for term in (*known, guard)]
+            assert z3_status(*held, ranges=form.ranges) == z3.sat
 
 
 def test_cubes_fix_the_bits_of_slices() -> None:
