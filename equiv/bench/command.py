@@ -63,6 +63,14 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.mutants import main as mutants
 
         return mutants(arguments[1:])
+    if arguments[:1] == ["p4-mutants"]:
+        from equiv.bench.p4_mutants import main as p4_mutants
+
+        return p4_mutants(arguments[1:])
+    if arguments[:1] == ["p4-growth"]:
+        from equiv.bench.p4_growth import main as p4_growth
+
+        return p4_growth(arguments[1:])
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", *arguments])
     targets = _targets(options)
@@ -200,6 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("programs", help="real programs against themselves, and other builds of them", add_help=False)
     commands.add_parser("mutants", help="programs with one instruction changed, judged by the kernel", add_help=False)
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
+    commands.add_parser("p4-mutants", help="parsers with one mistake each, against what they were", add_help=False)
+    commands.add_parser("p4-growth", help="generated parse graphs of up to 2,000 states", add_help=False)
     for name, text in texts.items():
         described = f"{text[0].upper()}{text[1:]}."
         _add_options(

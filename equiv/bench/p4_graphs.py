@@ -81,14 +81,16 @@ def variant(original: Graph, seed: int = 0) -> Graph:
 
 
 def broken(original: Graph, seed: int = 0) -> Graph:
-    """`original` with one case of its last layers going elsewhere, so that some packet tells them apart."""
+    """`original` with one way to `accept` that leads to `reject`, so that some packet tells them apart."""
     random = Random(f"broken {len(original.states)} {seed}")
-    places = [i for i, state in enumerate(original.states) if any(target == "accept" for _, target in state.cases)]
-    place = random.choice(places)
-    state = original.states[place]
-    which = next(i for i, (_, target) in enumerate(state.cases) if target == "accept")
-    cases = tuple((v, "reject" if i == which else t) for i, (v, t) in enumerate(state.cases))
-    return Graph((*original.states[:place], replace(state, cases=cases), *original.states[place + 1 :]))
+    ends = [state for state in original.states if "accept" in (state.default, *(target for _, target in state.cases))]
+    chosen = random.choice(ends)
+    if chosen.default == "accept":
+        wrong = replace(chosen, default="reject")
+    else:
+        first = next(value for value, target in chosen.cases if target == "accept")
+        wrong = replace(chosen, cases=tuple((v, "reject" if v == first else t) for v, t in chosen.cases))
+    return Graph(tuple(wrong if state is chosen else state for state in original.states))
 
 
 def _reached(states: Sequence[State]) -> Graph:
