@@ -104,7 +104,7 @@ def report(rows: Sequence[Row], head: Sequence[str]) -> str:
         "",
         "Layers of states; each extracts one of eight headers and selects by a field of it, with as many ways to the",
         "next layer as the fan-out says. A quarter of the states go on whatever a packet holds. The *variant* has",
-        "other names and another order of states and of cases, and takes such states into those before them; *broken* is a",
+        "other names and another order of states and of cases, and takes such states into those before; *broken* is a",
         "variant with one way that leads elsewhere. *all*: verdict, bits consumed, and all headers are compared;",
         "*accept*: the verdict. *load s*: to read both sources; *s*: wall time of the check after that, *cpu s* its",
         "processor time.",
