@@ -49,6 +49,9 @@ LAST_SECONDS = (6.0, 12.0)
 TRACING_SECONDS = (0.3, 20.0)
 """How long each possible difference is traced back then, at first and at last."""
 
+HOPELESS = 12
+"""Exploring is given up once merging at one joint location is to blame for so many differences seen on the way."""
+
 ROUND_AND_ROUND = 4
 """A path that was traced back through a cut loop so many times, and no end in sight, tells that its rounds matter."""
 
@@ -119,6 +122,7 @@ class Engine:
     _exploring_seconds: float = 0.0
     _early_seconds: float = 0.5
     _passed: dict[Key, int] = field(default_factory=dict)
+    _blamed_early: dict[Key, int] = field(default_factory=dict)
 
     def run(self) -> Finding:
         """Decide. Raises ResourceLimit when the time is up before anything was found."""
@@ -130,9 +134,11 @@ class Engine:
             product.on_progress = self._report_exploring
             if self._explore(product, start):
                 return self.finding
-            with self._phase("endings"):
-                open_endings = self._open_endings(product)
-            blamed = self._conclude(product, open_endings, start)
+            blamed = self._hopeless()
+            if not blamed:
+                with self._phase("endings"):
+                    open_endings = self._open_endings(product)
+                blamed = self._conclude(product, open_endings, start)
             if self.finding.witnesses or self.finding.faults:
                 return self.finding
             if not blamed:
@@ -151,8 +157,12 @@ class Engine:
         raise ResourceLimit(f"no proof after {MAX_ROUNDS} refinements")
 
     def _explore(self, product: Product, start: Facts) -> bool:
-        """Explore to the fixpoint, looking at new outcomes from time to time; whether a real difference turned up."""
+        """Explore to the fixpoint, looking at new outcomes from time to time; whether a real difference turned up.
+
+        Exploring ends before the fixpoint where it is `_hopeless`.
+        """
         seen: set[tuple[Way, int]] = set()
+        self._blamed_early.clear()
         try:
             while True:
                 started = time.process_time()
@@ -166,8 +176,17 @@ class Engine:
                         return True
                     if self._search(start, SEARCHING_SHARE * self._exploring_seconds):
                         return True
+                if self._hopeless():
+                    return False
         finally:
             self._note(product)
+
+    def _hopeless(self) -> dict[Key, None]:
+        """The joint location that forgot too much already, if it can be refined."""
+        key = max(self._blamed_early, key=lambda key: self._blamed_early[key], default=None)
+        if key is None or self._blamed_early[key] < HOPELESS or self._levels.get(key, 0) >= MAX_LEVEL:
+            return {}
+        return {key: None}
 
     def _look_early(self, product: Product, start: Facts, seen: set[tuple[Way, int]]) -> bool:
         """Whether one of the outcomes not looked at before is a difference that a real input shows."""
@@ -191,6 +210,8 @@ class Engine:
             if trace.model is not None:
                 self._reached(ending, conditions, trace)
                 return True
+            for key in trace.blamed:
+                self._blamed_early[key] = self._blamed_early.get(key, 0) + 1
         self._early_seconds = min(2 * self._early_seconds, 4.0)
         return False
 
