@@ -17,6 +17,7 @@ from equiv.bench.leapfrog import DEFAULT_DATA, leapfrog_pairs, leapfrog_report
 from equiv.bench.manifest import Corpus, load_corpora, select
 from equiv.bench.markdown import corpora_report, heading, summary
 from equiv.bench.measure import Limits, Row, measure_all, rows_as_json
+from equiv.bench.peer import read_peer_times
 from equiv.errors import InputError, Place
 from equiv.report.files import replacing
 from equiv.report.style import clean, is_terminal, shorten
@@ -113,10 +114,11 @@ def _all(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]
 
 
 def _leapfrog(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
+    peer = read_peer_times(options.peer_times) if options.peer_times is not None else None
     pairs = select(leapfrog_pairs(options.data), options.only)
     rows = measure_all(pairs, _limits(options), options.jobs, _Counter(sys.stderr, len(pairs)))
     head = _head(LEAPFROG_REPORT, options, command)
-    return rows, {LEAPFROG_REPORT: leapfrog_report(rows, head, options.data)}
+    return rows, {LEAPFROG_REPORT: leapfrog_report(rows, head, options.data, peer)}
 
 
 def _flow(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
@@ -234,6 +236,9 @@ def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
     elif name == "leapfrog":
         parser.add_argument(
             "--data", default=DEFAULT_DATA, metavar="DIR", help=f"their folder (default: {DEFAULT_DATA})"
+        )
+        parser.add_argument(
+            "--peer-times", metavar="FILE", help="another tool's wall times by pair (JSON), to put beside equiv's"
         )
     else:
         parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of corpora (default: corpora)")

@@ -12,6 +12,7 @@ from pathlib import Path
 from equiv.bench.manifest import Pair
 from equiv.bench.markdown import COLUMNS, costs, summary, table
 from equiv.bench.measure import Row
+from equiv.bench.peer import PeerTimes, peer_section
 from equiv.p4.automata.index import load_index
 
 DEFAULT_DATA = "../shared/leapfrog"
@@ -45,8 +46,8 @@ def leapfrog_pairs(data: str) -> list[Pair]:
     ]
 
 
-def leapfrog_report(rows: Sequence[Row], head: Sequence[str], data: str) -> str:
-    """The report as Markdown, with `head` on top."""
+def leapfrog_report(rows: Sequence[Row], head: Sequence[str], data: str, peer: PeerTimes | None = None) -> str:
+    """The report as Markdown, with `head` on top, and another tool's times at the end."""
     names = {benchmark.id: benchmark.paper_name for benchmark in load_index(str(Path(data) / INDEX))}
     lines = [
         *head,
@@ -65,6 +66,7 @@ def leapfrog_report(rows: Sequence[Row], head: Sequence[str], data: str) -> str:
             [_row(row, names.get(row.id, "")) for row in rows],
         ),
     ]
+    lines += peer_section(rows, peer) if peer is not None else []
     return "\n".join(lines) + "\n"
 
 
