@@ -31,6 +31,7 @@ from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, ob
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
+from equiv.p4.value_sets import Contents
 from equiv.proof.engine import Engine, Finding, Reached, Witness
 from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
 from equiv.proof.taint import tainted_by, with_default
@@ -117,6 +118,7 @@ def check(
     assume: Sequence[str] = (),
     against: Sequence[str] = (),
     outputs: Sequence[Output] = (),
+    value_sets: Sequence[Contents] = (),
     right_linear: bool = False,
     btf: str | None = None,
     certificate: bool = False,
@@ -129,7 +131,8 @@ def check(
     given as paths, `btf` is a file of the types that their CO-RE relocations are made for. `parsers` says what is
     compared of two parsers; `relation` what is asked in place of equality: a condition on both sides, or what an index
     of automata asks (INDEX.json#ID). `assume` holds conditions of inputs that count; `against` properties of the left
-    side alone, without a right one; `outputs` say what outputs of a program or table are of a parser (`equiv.asked`).
+    side alone, without a right one; `outputs` say what outputs of a program or table are of a parser (`equiv.asked`);
+    `value_sets` what value sets of P4 parsers hold.
     `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
     does not depend on the split. With `certificate` the result has one if the two sides are equivalent. With `jobs`
     above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict gives the
@@ -148,6 +151,7 @@ def check(
         assume=tuple(assume),
         against=tuple(against),
         outputs=tuple(outputs),
+        value_sets=tuple(value_sets),
         right_linear=right_linear,
         btf=btf,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from equiv.bpf.map_snapshot import Snapshot
     from equiv.bpf.tail_calls import TailCall
     from equiv.p4.parser import ParserOptions
+    from equiv.p4.value_sets import Contents
     from equiv.result import Result
 
 EXIT_STATUSES = """\
@@ -160,6 +161,7 @@ def _check(options: argparse.Namespace) -> int:
             assume=tuple(options.assume),
             against=tuple(options.against),
             outputs=_outputs(options),
+            value_sets=_value_sets(options),
             right_linear=options.right_linear,
             certificate=options.certificate is not None,
             progress=progress,
@@ -221,6 +223,17 @@ def _parser_options(options: argparse.Namespace) -> ParserOptions | None:
     from equiv.p4.parser import ParserOptions
 
     return ParserOptions(options.observe, options.exact_end or None)
+
+
+def _value_sets(options: argparse.Namespace) -> tuple[Contents, ...]:
+    if not options.value_set:
+        return ()
+    from equiv.p4.value_sets import read_contents
+
+    said = [text.partition("=") for text in options.value_set]
+    if not all(name and path for name, _, path in said):
+        options.refuse("--value-set takes NAME=FILE")
+    return tuple(read_contents(name, path) for name, _, path in said)
 
 
 def _outputs(options: argparse.Namespace) -> tuple[Output, ...]:
@@ -418,6 +431,13 @@ def _add_check(commands: Commands) -> None:
         help="compare this output of a program or table with what the P4 parser has; may be repeated",
     )
     parser.add_argument("--outputs", metavar="FILE", help="a file of such lines")
+    parser.add_argument(
+        "--value-set",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="what a value set of P4 parsers holds, an entry a line; may be repeated (default: anything)",
+    )
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
 
 

@@ -20,6 +20,8 @@ from equiv.inputs import read_input
 from equiv.loaded import PROG_ARRAY, Loaded, load, require_known_maps
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
+from equiv.p4.program import P4Parser
+from equiv.p4.value_sets import Contents, with_contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Question:
     assume: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
+    value_sets: tuple[Contents, ...] = ()
     right_linear: bool = False
     btf: str | None = None
     btf_sha256: str = ""
@@ -56,6 +59,7 @@ class Question:
             "assume": list(self.assume),
             "against": list(self.against),
             "outputs": [each.text for each in self.outputs],
+            "value_sets": [[each.name, [list(entry) for entry in each.entries]] for each in self.value_sets],
             "right_linear": self.right_linear or None,
             "btf": self.btf and {"file": self.btf, "sha256": sha256(read_input(self.btf, LARGEST_TYPES)).hexdigest()},
         }
@@ -81,6 +85,10 @@ def read_question(data: Mapping[str, Any]) -> Question:
             assume=tuple(map(str, said.pop("assume", ()))),
             against=tuple(map(str, said.pop("against", ()))),
             outputs=tuple(Output(str(text)) for text in said.pop("outputs", ())),
+            value_sets=tuple(
+                Contents(str(name), tuple(tuple(map(str, entry)) for entry in entries))
+                for name, entries in said.pop("value_sets", ())
+            ),
             right_linear=bool(said.pop("right_linear", False)),
             btf=_text(types.get("file")),
             btf_sha256=str(types.get("sha256", "")),
@@ -138,6 +146,7 @@ def pose(left: str | Loaded, right: str | Loaded | None, question: Question) -> 
         else load(side, question.interface, question.tail_calls, question.snapshots, question.btf)
         for side in (left, property_side(question.against) if right is None else right)
     )
+    a, b = _with_value_sets(a, b, question.value_sets)
     if question.right_linear:
         b = replace(b, linear=True)
     require_known_maps(question.tail_calls, (a, b), question.snapshots)
@@ -147,6 +156,24 @@ def pose(left: str | Loaded, right: str | Loaded | None, question: Question) -> 
     chosen = interface_for(a, b, question.interface, options, asked, question.observe_maps)
     _require_same_maps(a, b)
     return Posed(a, b, chosen)
+
+
+def _with_value_sets(a: Loaded, b: Loaded, contents: tuple[Contents, ...]) -> tuple[Loaded, Loaded]:
+    """Both sides with value sets that hold what is said. Raises InputError for one that neither side has."""
+    known: set[str] = set()
+    sides = []
+    for side in (a, b):
+        if isinstance(side.parser, P4Parser):
+            known |= set(side.parser.model.value_sets)
+            if contents:
+                model = with_contents(side.parser.model, contents)
+                side = replace(side, parser=replace(side.parser, model=model))
+        sides.append(side)
+    for each in contents:
+        if each.name not in known:
+            hint = f"there are: {', '.join(sorted(known)) or 'none'}"
+            raise InputError(f"neither side has a value set `{each.name}`", hint=hint)
+    return sides[0], sides[1]
 
 
 def _is_indexed(relation: str | None) -> bool:

@@ -147,6 +147,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "assume": (),
         "against": (),
         "outputs": (),
+        "value_sets": (),
         "btf": None,
         "certificate": False,
         "right_linear": True,
