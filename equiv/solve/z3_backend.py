@@ -115,9 +115,7 @@ class Z3Backend:
             if status != z3.sat:
                 if not quick or limits.are_reached:
                     return Answer("unknown")
-                whole = Integers(self._context, self._seed)
-                whole.add(asserted)
-                if limits.check(whole.solver, INTEGERS_SECONDS) == z3.unsat:
+                if self._is_impossible_for_integers(asserted, limits):
                     return Answer("unsat")
                 solver, quick = self._solver(asserted, quick=False), False
                 continue
@@ -137,6 +135,15 @@ class Z3Backend:
             more = {leaf for lemma in lemmas for leaf in leaves(lemma) if leaf.op == "select"}
             selects = sorted(more.union(selects), key=lambda t: t.id)
         return Answer("unknown")
+
+    def _is_impossible_for_integers(self, conjuncts: list[Term], limits: _Limits) -> bool:
+        """Whether already what `conjuncts` say of whole numbers cannot be. Terms nested too deep are not asked about."""
+        whole = Integers(self._context, self._seed)
+        try:
+            whole.add(conjuncts)
+        except RecursionError:
+            return False
+        return bool(limits.check(whole.solver, INTEGERS_SECONDS) == z3.unsat)
 
     def _solver(self, conjuncts: list[Term], quick: bool) -> Any:
         """A fresh solver that holds `conjuncts`: small queries are cheaper alone than in a solver that remembers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import z3
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,3 +78,14 @@ def test_long_relations_between_cursors_are_decided_within_little_work() -> None
     ]
     assert impossible(*known)
     assert make_backend("z3").check(known, timeout=1).status == "unsat"
+
+
+def test_terms_nested_deeper_than_can_be_followed_are_left_to_the_solver_of_bits() -> None:
+    x = var("deep", 32)
+    nested = x
+    for step in range(1500):
+        turned = concat(extract(30, 0, nested), const(step & 1, 1))
+        nested = ite(ult(nested, const(7 + step, 32)), bvmul(nested, x), turned)
+    with pytest.raises(RecursionError):
+        Integers(z3.Context()).add([eq(nested, const(1, 32))])
+    assert make_backend("z3").check([eq(nested, const(1, 32))], timeout=0.2).status in ("sat", "unknown")
