@@ -17,6 +17,7 @@ from equiv.bench.leapfrog import DEFAULT_DATA, leapfrog_pairs, leapfrog_report
 from equiv.bench.manifest import Corpus, load_corpora, select
 from equiv.bench.markdown import corpora_report, heading, summary
 from equiv.bench.measure import Limits, Row, measure_all, rows_as_json
+from equiv.bench.options import count, positive
 from equiv.bench.peer import read_peer_times
 from equiv.errors import InputError, Place
 from equiv.report.files import replacing
@@ -254,25 +255,9 @@ def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
         "--output", nargs="?", const="", metavar=what, help=f"write the report here (without {what}: {where})"
     )
     parser.add_argument(
-        "--timeout", type=_positive, default=120.0, metavar="SECONDS", help="time limit of each check (default: 120)"
+        "--timeout", type=positive, default=120.0, metavar="SECONDS", help="time limit of each check (default: 120)"
     )
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="checks at a time (default: 1)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="checks at a time (default: 1)")
     parser.add_argument("--solver", choices=("z3", "bitwuzla"), default="z3", help="SMT solver (default: z3)")
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)

@@ -137,7 +137,7 @@ class Z3Backend:
         return Answer("unknown")
 
     def _is_impossible_for_integers(self, conjuncts: list[Term], limits: _Limits) -> bool:
-        """Whether already what `conjuncts` say of whole numbers cannot be. Terms nested too deep are not asked about."""
+        """Whether what `conjuncts` say of whole numbers cannot be. Terms nested too deep are not asked about."""
         whole = Integers(self._context, self._seed)
         try:
             whole.add(conjuncts)

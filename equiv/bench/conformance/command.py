@@ -18,6 +18,7 @@ from equiv.bench.conformance.cases import Case, cases
 from equiv.bench.conformance.trial import Trial, try_case
 from equiv.bench.environment import environment
 from equiv.bench.markdown import cell, table
+from equiv.bench.options import count
 from equiv.bpf import insn as op
 from equiv.bpf.program import Program
 from equiv.errors import InputError, Place
@@ -188,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--operands", type=_count, default=1024, metavar="N", help="at least so many a case (default: 1024)"
+        "--operands", type=count, default=1024, metavar="N", help="at least so many a case (default: 1024)"
     )
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cases whose id holds this text")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
@@ -199,9 +200,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)

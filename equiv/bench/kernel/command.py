@@ -18,6 +18,7 @@ from pathlib import Path
 from equiv.bench.environment import environment
 from equiv.bench.kernel.objects import gather, in_one_line
 from equiv.bench.markdown import table
+from equiv.bench.options import count
 from equiv.errors import EquivError, InputError, Place
 from equiv.fuzz.campaign import Limits
 from equiv.machine.concrete import NotRunnable
@@ -259,21 +260,15 @@ def _parser() -> argparse.ArgumentParser:
         "--objects", action="append", default=[], metavar="[NAME=]DIR", help="more object files, e.g. xdp-tools'"
     )
     parser.add_argument("--linux-source", metavar="DIR", help="a Linux tree whose samples and selftests are built")
-    parser.add_argument("--packets", type=_count, default=10_000, metavar="N", help="for each program (default: 10000)")
+    parser.add_argument("--packets", type=count, default=10_000, metavar="N", help="for each program (default: 10000)")
     parser.add_argument(
         "--seconds", type=float, default=60.0, metavar="S", help="at most, for each program (default: 60)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="files at a time (default: 1)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="files at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument(
         "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
     )
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)

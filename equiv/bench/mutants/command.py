@@ -18,6 +18,7 @@ from equiv.bench.kernel.objects import gather
 from equiv.bench.markdown import table
 from equiv.bench.mutants.mutate import KINDS
 from equiv.bench.mutants.rows import Judged, MutantRow, Task, judge
+from equiv.bench.options import count
 from equiv.bench.programs.pairs import programs_of
 from equiv.errors import EquivError, InputError, Place
 from equiv.report.files import replacing
@@ -200,11 +201,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--linux-source", metavar="DIR", help="a Linux tree whose samples and selftests are built")
     parser.add_argument("--only", action="append", default=[], metavar="ID", help="a program's id, * allowed")
-    parser.add_argument("--programs", type=_count, default=10, metavar="N", help="programs in all (default: 10)")
-    parser.add_argument("--mutants", type=_count, default=24, metavar="N", help="mutants of each (default: 24)")
+    parser.add_argument("--programs", type=count, default=10, metavar="N", help="programs in all (default: 10)")
+    parser.add_argument("--mutants", type=count, default=24, metavar="N", help="mutants of each (default: 24)")
     parser.add_argument(
         "--runs",
-        type=_count,
+        type=count,
         default=100_000,
         metavar="N",
         help="kernel runs for each (default: 100000)",
@@ -216,16 +217,10 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="time limit of each check (default: 60)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="programs at a time (default: 1)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="programs at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument(
         "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
     )
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)

@@ -15,6 +15,7 @@ from equiv.bench.kernel.objects import gather
 from equiv.bench.manifest import Pair
 from equiv.bench.markdown import heading
 from equiv.bench.measure import ERROR, Limits, Row, measure_all, rows_as_json
+from equiv.bench.options import count, positive
 from equiv.bench.programs.builds import built_twice, sources_in
 from equiv.bench.programs.pairs import Unusable, pairs_with_itself
 from equiv.bench.programs.report import report, summary
@@ -157,28 +158,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", action="append", default=[], metavar="ID", help="a pair's id, * allowed")
     parser.add_argument(
-        "--timeout", type=_positive, default=60.0, metavar="SECONDS", help="time limit of each check (default: 60)"
+        "--timeout", type=positive, default=60.0, metavar="SECONDS", help="time limit of each check (default: 60)"
     )
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="checks at a time (default: 1)")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="checks at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument(
         "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
     )
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(text)
