@@ -1,0 +1,12 @@
+"""One module a command: `add` says its options, its handler asks `equiv.api` and prints what a report makes of it.
+
+A new command is a module here with an `add`, and an entry in `COMMANDS`. Nothing heavy is imported before a handler
+runs, so that `equiv --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from equiv.commands import check, fuzz, run, show, verify
+
+COMMANDS = (check, verify, run, fuzz, show)
+"""In the order in which `equiv --help` lists them."""
