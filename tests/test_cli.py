@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import equiv.api
-from equiv import arguments, cli
+from equiv import cli
+from equiv.commands.check import DEFAULT_TIMEOUT
 from equiv.errors import InputError, InternalError, Place, ResourceLimit, Unsupported
 from equiv.machine.concrete import NotRunnable, Observation
 from equiv.p4.parser import ParserOptions
@@ -167,7 +168,7 @@ def test_kernel_is_asked_when_it_is_there_unless_told_otherwise(check: Any, equi
     assert called["kernel"] is None
 
 
-@pytest.mark.parametrize(("options", "seconds"), [([], arguments.DEFAULT_TIMEOUT), (["--timeout", "0"], None)])
+@pytest.mark.parametrize(("options", "seconds"), [([], DEFAULT_TIMEOUT), (["--timeout", "0"], None)])
 def test_check_gives_up_some_time_unless_told_not_to(
     check: Any, equivalent: Result, options: list[str], seconds: float | None
 ) -> None:
@@ -208,7 +209,7 @@ def test_unwritable_capture_file_is_found_before_the_proof(check: Any, different
 
 def test_version_and_help_need_no_solver_and_no_scapy() -> None:
     code = (
-        "import sys; from equiv import arguments, cli; cli.main(['--help']); cli.main(['--version']);"
+        "import sys; from equiv import cli; cli.main(['--help']); cli.main(['--version']);"
         "print([m for m in ('z3', 'scapy', 'networkx', 'lark', 'elftools') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -219,7 +220,7 @@ def test_version_and_help_need_no_solver_and_no_scapy() -> None:
 def test_check_imports_neither_scapy_nor_networkx_before_it_has_a_packet_to_show() -> None:
     pair = [str(ROOT / "corpora" / "five-tuple" / f"five-tuple.{end}") for end in ("bpf.o", "dev")]
     code = (
-        f"import sys; from equiv import arguments, cli; cli.main(['check', *{pair}]);"
+        f"import sys; from equiv import cli; cli.main(['check', *{pair}]);"
         "print([m for m in ('scapy', 'networkx', 'elftools', 'multiprocessing') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
