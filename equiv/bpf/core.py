@@ -113,6 +113,61 @@ def relocated(
         return f"{reason}: {what}"
 
 
+def spelled(words: tuple[int, ...], own: Btf) -> str:
+    """A relocation in words: two that ask for the same read alike, however their objects number types.
+
+    Where it is about a whole type, the type's members and theirs are part of it, since libbpf compares them.
+    """
+    type_id, offset, number = words
+    kind = Relocation(number).name if number in Relocation._value2member_map_ else str(number)
+    access = own.string(offset)
+    what = [kind, _titled(own, type_id), access]
+    if number in _OF_TYPES:
+        return " ".join([*what, *_members(own, type_id)])
+    here = type_id
+    for each in access.split(":")[int(number not in _OF_ENUMS) :]:
+        found, at = own.resolve(here), int(each) if each.isascii() and each.isdecimal() else -1
+        if found.kind in ENUMS and 0 <= at < len(found.values):
+            what.append(f"{found.values[at][0]}={found.values[at][1]}")
+            break
+        if 0 <= at < len(found.members):
+            here = found.members[at].type_id
+            what.append(f".{found.members[at].name} {_titled(own, here)}")
+        elif found.kind is Kind.ARRAY:
+            here = found.target
+            what.append(f"[{each}] {_titled(own, here)}")
+        else:
+            what.append("?")
+            break
+    return " ".join(what)
+
+
+def _titled(own: Btf, type_id: int) -> str:
+    found = own.resolve(type_id)
+    return f"{found.kind.name} {found.name} {found.size}" + (" signed" if found.signed or found.flag else "")
+
+
+def _members(own: Btf, root: int) -> list[str]:
+    """Every type that `root` is made of, numbered by when it is first met."""
+    numbers, met = {root: 0}, [root]
+    shown: list[str] = []
+    while len(shown) < len(met):
+        found = own.type(met[len(shown)])
+        parts = [
+            f"{found.kind.name} {found.name} {found.size} {found.count} {found.signed} {found.flag} {found.values}"
+        ]
+        for name, offset, width, type_id in [
+            *((each.name, each.offset, each.width, each.type_id) for each in found.members),
+            *([("", 0, 0, found.target)] if found.target else []),
+        ]:
+            if type_id not in numbers:
+                numbers[type_id] = len(met)
+                met.append(type_id)
+            parts.append(f"{name}@{offset}+{width}:{numbers[type_id]}")
+        shown.append(f"({' '.join(parts)})")
+    return shown
+
+
 def _numbers(access: str) -> list[int]:
     parts = access.split(":")
     if not all(part.isascii() and part.isdecimal() for part in parts):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from equiv.bpf import insn as isa
 from equiv.bpf.btf import Record
-from equiv.bpf.core import Types, relocated
+from equiv.bpf.core import Types, relocated, spelled
 from equiv.bpf.elf import SHN_LORESERVE, SHN_UNDEF, Relocation
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, Line, MapRef, MapValueRef, Program, Reference
 from equiv.bpf.source import Function, Source
@@ -82,7 +82,7 @@ def assemble(
         distance = base - index - 1
         imm64 = distance & 0xFFFFFFFF if isa.is_wide(insn) else 0
         assembly.insns[index] = replace(insn, imm=distance, imm64=imm64, ref=reference)
-    core, relocations = _relocate(assembly, types)
+    core, asked, made = _relocate(assembly, types)
     records = {f: source.code[f.section].section.name for f in assembly.bases}
     return Program(
         path=source.elf.path,
@@ -100,7 +100,8 @@ def assemble(
         ),
         license=source.license,
         core=core,
-        core_types=(types.name if types else OWN_TYPES) if relocations > len(core) else "",
+        core_types=(types.name if types else OWN_TYPES) if made else "",
+        core_asked=asked,
         tail_calls={
             map_name: {index: assembly.bases[source.entries[held[map_name][index]]] for index in sorted(held[map_name])}
             for map_name in reached
@@ -108,26 +109,29 @@ def assemble(
     )
 
 
-def _relocate(assembly: _Assembly, types: Types | None) -> tuple[dict[int, str], int]:
-    """Make the CO-RE relocations. Gives, by slot, those that cannot be made, and how many there are in all."""
+def _relocate(assembly: _Assembly, types: Types | None) -> tuple[dict[int, str], dict[int, str], bool]:
+    """Make the CO-RE relocations: by slot, those that cannot be made and what all ask for; whether any was made."""
     source = assembly.source
     unresolved: dict[int, str] = {}
-    count = 0
+    asked: dict[int, str] = {}
+    any_made = False
     for function, base in assembly.bases.items():
         section = source.code[function.section].section.name
         for record in _within(source.core.get(section, ()), function):
             slot = record.offset // isa.SLOT_SIZE + base - function.start
             insn = assembly.insns[slot]
-            count += 1
             assert source.btf is not None
             if insn is None:
                 raise InputError("a CO-RE relocation in the middle of a 64-bit load", _file(assembly))
+            said = spelled(record.words, source.btf)
+            asked[slot] = f"{asked[slot]}, {said}" if slot in asked else said
             made = relocated(insn, record.words, source.btf, types, source.elf.byte_order)
             if isinstance(made, str):
                 unresolved[slot] = made
             else:
                 assembly.insns[slot] = made
-    return unresolved, count
+                any_made = True
+    return unresolved, asked, any_made
 
 
 def _lay_out(assembly: _Assembly, entry: Function) -> None:

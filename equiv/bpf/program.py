@@ -120,7 +120,7 @@ class Program:
     entry. `tail_calls` says, by PROG_ARRAY and index, at which slot the program begins that it holds; the contents of
     arrays that are not there are not known (D50). `sha256` is the whole file's bytes' SHA-256 in hex. `core` says of
     slots with a CO-RE relocation that could not be made what they need; `core_types` whose types the others were
-    adjusted to, "" where there are none (D100).
+    adjusted to, "" where there are none (D100); `core_asked` what each relocation asks for, made or not.
     """
 
     path: str
@@ -135,6 +135,7 @@ class Program:
     license: str = ""
     core: Mapping[int, str] = field(default_factory=dict)
     core_types: str = ""
+    core_asked: Mapping[int, str] = field(default_factory=dict)
     tail_calls: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
     @property
