@@ -118,7 +118,7 @@ def load(
     values, `snapshots` what other maps do; what is said of maps that it does not have is ignored. `btf` is a
     file of the types that CO-RE relocations are made for. Raises InputError where the file cannot be used.
     """
-    file, name = _split_program(path)
+    file, name = split_program(path)
     if begins_with(file, b"\x7fELF"):
         from equiv.bpf.load import load_program
 
@@ -167,7 +167,8 @@ def _json_parser(file: str, name: str | None) -> Parser:
     return AutomatonParser(load_automaton(file, name))
 
 
-def _split_program(path: str) -> tuple[str, str | None]:
+def split_program(path: str) -> tuple[str, str | None]:
+    """The file that a path names, and the program, parser or state in it where the path says one: `FILE:NAME`."""
     if ":" in path and not os.path.lexists(path):
         file, name = path.rsplit(":", 1)
         if file and os.path.lexists(file) and name:

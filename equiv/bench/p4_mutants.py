@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,18 +22,15 @@ from typing import Any
 from equiv.bench.environment import environment
 from equiv.bench.markdown import table
 from equiv.errors import EquivError, InputError
+from equiv.mutate.automaton import mutate_automaton
+from equiv.mutate.change import Change, Mutate
+from equiv.mutate.source import mutate_source
 from equiv.p4.automata.index import load_index
 from equiv.report.files import replacing
 
 REPORT = "reports/p4-mutants.md"
 TRIES = 200
 """Times that a mistake is drawn anew because the parser does not have its kind, or is none with it."""
-
-CASE = re.compile(r"^(?P<key>\s*[^/\n;{}]*?):\s*(?P<target>\w+);[^\n]*\n", re.M)
-LITERAL = re.compile(r"(?<![\w.])(?:\d+w)?(?:0[xX][0-9a-fA-F]+|\d+)\b")
-WIDTH = re.compile(r"(?<=bit<)\d+(?=>)")
-STATE = re.compile(r"^\s*state (\w+) \{", re.M)
-EXTRACT = re.compile(r"^\s*\w+\.extract\([^;]*\);[^\n]*\n", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,122 +53,6 @@ class Row:
         if self.verdict == "different":
             return bool(self.confirmed_by)
         return self.verdict == "equivalent" and self.certificate == "holds"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    text: str
-    kind: str
-    mistake: str
-
-
-Mutate = Callable[[str, Random], "Mutant | None"]
-
-
-def mutate_source(text: str, random: Random) -> Mutant | None:
-    """P4 source with one mistake; None where the kind that was drawn has no place in it."""
-    body = text.index("parser ")
-    kind = random.choice(("value", "mask", "width", "target", "order", "extract"))
-    cases = [case for case in CASE.finditer(text, body) if "?" not in case["key"]]
-    match kind:
-        case "value" | "mask":
-            found = [
-                literal
-                for case in cases
-                for literal in LITERAL.finditer(text, case.start("key"), case.end("key"))
-                if (text[: literal.start()].rstrip().endswith("&&&")) is (kind == "mask")
-            ]
-            if not found:
-                return None
-            literal = random.choice(found)
-            old = int(literal[0].split("w")[-1], 0)
-            new = old ^ 1 << random.randrange(max(old.bit_length(), 1))
-            return _replaced(text, literal.span(), hex(new), kind, f"{literal[0]} is {new:#x}")
-        case "width":
-            found = list(WIDTH.finditer(text, 0, body))
-            if not found:
-                return None
-            width = random.choice(found)
-            new = int(width[0]) + random.choice((-8, 8))
-            return _replaced(text, width.span(), str(new), kind, f"bit<{width[0]}> is bit<{new}>") if new > 0 else None
-        case "target":
-            if not cases:
-                return None
-            case = random.choice(cases)
-            target = random.choice([*STATE.findall(text, body), "accept", "reject"])
-            if target == case["target"]:
-                return None
-            return _replaced(text, case.span("target"), target, kind, f"{case['key'].strip()} leads to {target}")
-        case "order":
-            pairs = [(a, b) for a, b in pairwise(cases) if a.end() == b.start()]
-            if not pairs:
-                return None
-            a, b = random.choice(pairs)
-            return _replaced(text, (a.start(), b.end()), b[0] + a[0], kind, f"{b['key'].strip()} comes first")
-    found = list(EXTRACT.finditer(text, body))
-    if not found:
-        return None
-    extract = random.choice(found)
-    return _replaced(text, extract.span(), "", kind, f"{extract[0].strip()} is missing")
-
-
-def _replaced(text: str, span: tuple[int, int], new: str, kind: str, what: str) -> Mutant:
-    line = text.count("\n", 0, span[0]) + 1
-    return Mutant(text[: span[0]] + new + text[span[1] :], kind, f"line {line}: {what}")
-
-
-def mutate_automaton(text: str, random: Random) -> Mutant | None:
-    """An automaton's JSON with one mistake; None where the kind that was drawn has no place in it."""
-    document = json.loads(text)
-    name, state = random.choice(sorted(document["states"].items()))
-    transition: dict[str, Any] = state["transition"]
-    kind = random.choice(("value", "width", "target", "order", "extract"))
-    cases = transition.get("cases", [])
-    extracts = [op for op in state["ops"] if op["op"] == "extract"]
-    match kind:
-        case "value":
-            exact = [p for case in cases for p in case["patterns"] if p["kind"] == "exact" and p["bits"]]
-            if not exact:
-                return None
-            pattern = random.choice(exact)
-            at = random.randrange(len(pattern["bits"]))
-            bits = pattern["bits"]
-            pattern["bits"] = bits[:at] + "10"[int(bits[at])] + bits[at + 1 :]
-            what = f"{bits} is {pattern['bits']}"
-        case "width":
-            if not extracts:
-                return None
-            op = random.choice(extracts)
-            new = op["width"] + random.choice((-4, 4))
-            if new <= 0:
-                return None
-            header = next(h for h in document["headers"] if h["name"] == op["hdr"])
-            state["extract_bits"] += new - op["width"]
-            op["width"] = header["width"] = new
-            what = f"{op['hdr']} has {new} bits"
-        case "target":
-            targets = [*document["states"], "accept", "reject"]
-            places = [(case, "next") for case in cases]
-            places.append((transition, "next" if transition["kind"] == "goto" else "default"))
-            place, key = random.choice(places)
-            target = random.choice(targets)
-            if place[key] == target:
-                return None
-            what, place[key] = f"{place[key]} is {target}", target
-        case "order":
-            if len(cases) < 2:
-                return None
-            at = random.randrange(len(cases) - 1)
-            cases[at], cases[at + 1] = cases[at + 1], cases[at]
-            what = f"case {at + 2} comes first"
-        case _:
-            if not extracts:
-                return None
-            op = random.choice(extracts)
-            state["ops"].remove(op)
-            state["extract_bits"] -= op["width"]
-            what = f"{op['hdr']} is not extracted"
-    return Mutant(json.dumps(document), kind, f"{name}: {what}")
 
 
 def parsers(corpora: str, data: str | None) -> list[tuple[str, str, Mutate]]:
@@ -209,7 +88,7 @@ def measure(path: str, start: str, mutate: Mutate, random: Random, timeout: floa
     return None
 
 
-def _compare(path: str, left: Any, right: Any, mutant: Mutant, timeout: float, folder: str) -> Row:
+def _compare(path: str, left: Any, right: Any, mutant: Change, timeout: float, folder: str) -> Row:
     from equiv import api, certified
     from equiv.p4.parser import ParserOptions
 
@@ -227,7 +106,7 @@ def _compare(path: str, left: Any, right: Any, mutant: Mutant, timeout: float, f
     example = result.counterexample
     return Row(
         path,
-        mutant.mistake,
+        mutant.what,
         mutant.kind,
         result.verdict,
         result.reason,

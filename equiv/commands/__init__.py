@@ -6,7 +6,7 @@ runs, so that `equiv --help` answers at once.
 
 from __future__ import annotations
 
-from equiv.commands import check, fuzz, run, show, verify
+from equiv.commands import check, fuzz, mutate, run, show, verify
 
-COMMANDS = (check, verify, run, fuzz, show)
+COMMANDS = (check, verify, run, fuzz, mutate, show)
 """In the order in which `equiv --help` lists them."""

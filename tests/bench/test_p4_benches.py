@@ -12,7 +12,7 @@ from equiv.bench.p4_graphs import broken, graph, source, variant
 from equiv.bench.p4_growth import main as growth
 from equiv.bench.p4_growth import measure
 from equiv.bench.p4_mutants import main as mutants
-from equiv.bench.p4_mutants import mutate_source
+from equiv.mutate.source import mutate_source
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 

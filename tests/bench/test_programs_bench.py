@@ -10,10 +10,10 @@ from random import Random
 import pytest
 
 from equiv.bench import main
-from equiv.bench.mutants.mutate import KINDS, mutants_of, written
 from equiv.bench.programs.pairs import programs_of
 from equiv.bpf.load import load_program
 from equiv.bpf.source import read_source
+from equiv.mutate.program import KINDS, mutants_of, written
 from equiv.oracle import available
 
 CORPORA = Path(__file__).parents[2] / "corpora"

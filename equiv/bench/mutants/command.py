@@ -16,11 +16,11 @@ from pathlib import Path
 from equiv.bench.environment import environment
 from equiv.bench.kernel.objects import gather
 from equiv.bench.markdown import table
-from equiv.bench.mutants.mutate import KINDS
 from equiv.bench.mutants.rows import Judged, MutantRow, Task, judge
 from equiv.bench.options import count
 from equiv.bench.programs.pairs import programs_of
 from equiv.errors import EquivError, InputError, Place
+from equiv.mutate.program import KINDS
 from equiv.report.files import replacing
 from equiv.report.style import clean, shorten
 

@@ -14,13 +14,13 @@ from equiv.bench.kernel.objects import in_one_line
 from equiv.bench.manifest import Pair
 from equiv.bench.measure import Limits, Row, measure
 from equiv.bench.mutants.kernel import Compared, compare
-from equiv.bench.mutants.mutate import Mutant, mutants_of, written
 from equiv.bpf.load import load_program
 from equiv.bpf.program import Program
 from equiv.bpf.source import read_source
 from equiv.errors import EquivError
 from equiv.machine.concrete import NotRunnable
 from equiv.machine.interface import load_interface
+from equiv.mutate.program import Mutant, mutants_of, written
 from equiv.oracle import KernelProgram, VerifierRejected
 
 TRIES: Final = 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -35,13 +35,29 @@ class Mutant:
         return f"{self.function} {self.slot}: {old} → {new}"
 
 
-def mutants_of(source: Source, program: Program, random: Random) -> Iterator[Mutant]:
-    """Mutants of the program's own functions, of one kind after the other, without end and without repetition."""
-    slots = list(_slots(source, program))
-    kinds = list(KINDS)
+def mutants_of(source: Source, program: Program, random: Random, kinds: Collection[str] = ()) -> Iterator[Mutant]:
+    """Mutants of the program's own functions, of one of `kinds` (none: all) after the other, without repetition."""
+    return _drawn(list(_slots(source, program)), random, kinds or KINDS)
+
+
+def linked_mutants(program: Program, random: Random) -> Iterator[tuple[Mutant, Program]]:
+    """The same, made in the program as it was linked: slots count from its first instruction, sections are all 0."""
+    slots = []
+    for slot, insn in enumerate(program.insns):
+        if insn is None or insn.ref is not None or slot in program.core or op.is_wide(insn) or op.is_call(insn):
+            continue
+        start = max(first for first in program.functions if first <= slot)
+        slots.append((program.functions[start], 0, slot, insn))
+    for mutant in _drawn(slots, random, KINDS):
+        insns = (*program.insns[: mutant.slot], mutant.after, *program.insns[mutant.slot + 1 :])
+        yield mutant, replace(program, insns=insns)
+
+
+def _drawn(slots: list[tuple[str, int, int, Insn]], random: Random, kinds: Collection[str]) -> Iterator[Mutant]:
+    """Mutants of one kind after the other, until nothing new is drawn for long."""
     seen: set[tuple[int, int, Insn]] = set()
     dry = 0
-    while dry < 40 * len(kinds):
+    while slots and dry < 200 * len(KINDS):
         for kind in kinds:
             function, section, slot, before = random.choice(slots)
             after = KINDS[kind](before, random)
@@ -69,11 +85,14 @@ def _slots(source: Source, program: Program) -> Iterator[tuple[str, int, int, In
 
 
 def written(data: bytes, mutant: Mutant, source: Source) -> bytes:
-    """The object file with the mutant in it."""
+    """The object file, or the file of raw instructions, with the mutant in it."""
+    code = op.encode(mutant.after, source.elf.byte_order)
+    if not data.startswith(b"\x7fELF"):
+        at = mutant.slot * op.SLOT_SIZE
+        return data[:at] + code + data[at + len(code) :]
     start, size, _, _ = SECTION_TABLE.unpack_from(data)
     (offset,) = struct.unpack_from("<Q", data, start + mutant.section * size + OFFSET_IN_FILE)
     at = offset + mutant.slot * op.SLOT_SIZE
-    code = op.encode(mutant.after, source.elf.byte_order)
     return data[:at] + code + data[at + len(code) :]
 
 
