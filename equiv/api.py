@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import sys
 import time
@@ -32,11 +33,20 @@ from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
 from equiv.p4.value_sets import Contents
+from equiv.proof.dependence import dependence
 from equiv.proof.engine import Engine, Finding, Reached, Witness
 from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
 from equiv.proof.taint import tainted_by, with_default
 from equiv.question import Posed, Question, pose
-from equiv.result import Counterexample, OutputField, PuntClass, Result, Statistics, UnknownCause
+from equiv.result import (
+    CertificateRef,
+    Counterexample,
+    OutputField,
+    PuntClass,
+    Result,
+    Statistics,
+    UnknownCause,
+)
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
 from equiv.vacuity import meets_assumptions, meets_condition, no_input
@@ -234,6 +244,7 @@ def _check(
         punted=_punted(case),
         fields=_fields(a, b),
         seed=seed,
+        element_width=chosen.element_width,
     )
     if counterexamples:
         return replace(result, verdict="different", reason=_difference_in_words(counterexamples[0], chosen))
@@ -246,7 +257,9 @@ def _check(
         return replace(result, verdict="unknown", reason=nothing, unknown=(UnknownCause(nothing),))
     result = replace(result, warnings=(*result.warnings, *said))
     if certificate:
-        result = replace(result, certificate=certificate_of(posed, question, finding.relation(), solver))
+        content = certificate_of(posed, question, finding.relation(), solver)
+        named = CertificateRef(hashlib.sha256(content).hexdigest())
+        result = replace(result, certificate=content, certified=named)
     if b.kind == "property":
         return replace(result, reason="for every packet the property holds")
     punts = " that the device does not hand to the host" if finding.punted else ""
@@ -378,8 +391,14 @@ def _counterexamples(case: _Case, everything: bool, doubtful: list[UnknownCause]
             what = ", ".join(differs)
             doubtful.append(UnknownCause(f"the two sides differ in {what} only for some results of {taint}"))
             continue
+        depends: dict[str, dict[str, frozenset[int]]] = {}
+        if case.interface.relation is None and time.monotonic() < until:
+            sides = {"left": (case.run_left, left), "right": (case.run_right, right)}
+            depends = dependence(small, sides, differs, _fields(case.left, case.right))
         found.append(
-            Counterexample(small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes)
+            Counterexample(
+                small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes, depends
+            )
         )
         if not everything:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,6 +42,14 @@ class OutputField:
     order: Literal["big", "little"]
 
 
+def field_value(observation: Observation, field_: OutputField) -> int | None:
+    """The output's number in what was observed; None where it is not in there."""
+    value = observation.values.get(field_.observable)
+    if not isinstance(value, bytes) or field_.offset + field_.size > len(value):
+        return None
+    return int.from_bytes(value[field_.offset : field_.offset + field_.size], field_.order)
+
+
 @dataclass(frozen=True, slots=True)
 class Counterexample:
     """An input on which the two sides differ, replayed on both before it is reported.
@@ -48,6 +57,8 @@ class Counterexample:
     `differs` names the observables that differ ('verdict' for the return code). `relevant` are packet offsets whose
     value mattered. `confirmed_by` lists the executors that showed the difference: 'interpreter', 'kernel'.
     `kernel` holds what the kernel showed for each side that it could run. `notes` say why an executor was left out.
+    `depends` says, by side and by the name of an observable or output that differs, at which packet offsets another
+    value changes what that side gives there.
     """
 
     input: Input
@@ -58,6 +69,7 @@ class Counterexample:
     confirmed_by: tuple[str, ...]
     kernel: dict[str, Observation] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    depends: Mapping[str, Mapping[str, frozenset[int]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,14 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateRef:
+    """A certificate by the SHA-256 (in hex) of its file's content, and the file's name where it was written."""
+
+    sha256: str
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The answer to one check. `reason` is one sentence for people. `counterexamples` has one unless `--all` asked."""
 
@@ -113,6 +133,10 @@ class Result:
     seed: int = 0
     certificate: bytes | None = None
     """The certificate's file content, where one was asked for and the two sides are equivalent."""
+    certified: CertificateRef | None = None
+    """Which certificate that is; also where its content is not at hand."""
+    element_width: int = 8
+    """Bits in one element of the packet: counterexamples hold one in each byte (D80)."""
 
     @property
     def counterexample(self) -> Counterexample | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--certificate", metavar="FILE", help="write why they are equivalent, for equiv verify to check"
     )
+    parser.add_argument("--report", metavar="DIR", help="write a web page that shows the result: DIR/index.html")
     parser.add_argument("--all", action="store_true", help="look for differences with distinct causes, not just one")
     parser.add_argument(
         "--timeout",
@@ -122,13 +124,15 @@ def add(commands: Commands) -> None:
 
 def _execute(options: argparse.Namespace) -> int:
     from equiv import api
-    from equiv.report.files import expect_writable
+    from equiv.report.files import expect_folder, expect_writable
     from equiv.report.progress import ProgressLine
 
     if (options.right is None) is not bool(options.against):
         options.refuse("give a RIGHT side, or --against CONDITION in its place")
     for path in filter(None, (options.pcap, options.certificate)):
         expect_writable(path)
+    if options.report:
+        expect_folder(options.report)
     progress = ProgressLine(sys.stderr)
     try:
         result = api.check(
@@ -157,6 +161,8 @@ def _execute(options: argparse.Namespace) -> int:
         )
     finally:
         progress.clear()
+    if options.certificate and result.certified:
+        result = replace(result, certified=replace(result.certified, file=options.certificate))
     if options.json:
         from equiv.report.json_result import render_json
 
@@ -175,6 +181,10 @@ def _execute(options: argparse.Namespace) -> int:
             print(f"{options.pcap} not written: there is no packet to show", file=sys.stderr)
     if options.certificate:
         _write_certificate(result, options.certificate)
+    if options.report:
+        from equiv.report.html import write_report
+
+        write_report(result, options.report)
     return result.exit_status
 
 

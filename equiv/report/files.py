@@ -78,6 +78,16 @@ def expect_writable(path: str) -> None:
         raise InputError("cannot write: permission denied", Place(path))
 
 
+def expect_folder(path: str) -> None:
+    """Find out before long work that files could not be written into the folder `path`. Raises InputError."""
+    if not os.path.isdir(path):
+        if os.path.lexists(path):
+            raise InputError("cannot write: it is not a directory", Place(path))
+        expect_folder(os.path.dirname(os.path.abspath(path)))
+    elif not os.access(path, os.W_OK | os.X_OK):
+        raise InputError("cannot write: permission denied", Place(path))
+
+
 def _is_special(path: str) -> bool:
     """Whether `path` is there and must stay what it is: a device, a FIFO, or a name of an open file (`/dev/stdout`)."""
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from equiv.errors import Place
 from equiv.machine.concrete import Input, Observation, TraceStep
-from equiv.result import Counterexample, OutputField, Result, Side, Statistics
+from equiv.result import Counterexample, OutputField, Result, Side, Statistics, field_value
 
 SCHEMA = "equiv-result/1"
 """Changes when a reader of the old form would misread the new one."""
@@ -50,7 +50,14 @@ def result_object(result: Result) -> Json:
             }
             for punt in result.punted
         ],
+        "fields": [
+            {"name": f.name, "observable": f.observable, "offset": f.offset, "size": f.size, "order": f.order}
+            for f in result.fields
+        ],
+        "element_width": result.element_width,
     }
+    if result.certified:
+        document["certificate"] = {"sha256": result.certified.sha256, "file": result.certified.file}
     if found:
         document["counterexample"] = found[0]
         document["counterexamples"] = found
@@ -70,13 +77,16 @@ def path_object(path: Sequence[TraceStep]) -> list[Json]:
 
 def input_object(given: Input) -> Json:
     """Everything that a run was given."""
-    return {
+    document: Json = {
         "packet": given.packet.hex(),
         "length": len(given.packet),
         "linear": given.linear,
         "context": dict(given.context),
         "maps": {name: {k.hex(): v.hex() for k, v in contents.items()} for name, contents in given.maps.items()},
     }
+    if given.oracles:
+        document["oracles"] = {name: {str(k): v for k, v in found.items()} for name, found in given.oracles.items()}
+    return document
 
 
 def _counterexample(found: Counterexample, fields: Sequence[OutputField]) -> Json:
@@ -92,17 +102,16 @@ def _counterexample(found: Counterexample, fields: Sequence[OutputField]) -> Jso
         "confirmed_by": list(found.confirmed_by),
         "kernel": {side: observation_object(seen) for side, seen in found.kernel.items()},
         "notes": list(found.notes),
+        "depends": {
+            side: {name: sorted(where) for name, where in names.items()} for side, names in found.depends.items()
+        },
     }
 
 
 def _parts(observation: Observation, fields: Sequence[OutputField]) -> Json:
     """Named outputs inside byte-array observables, as numbers."""
-    parts = {}
-    for field in fields:
-        value = observation.values.get(field.observable)
-        if isinstance(value, bytes) and field.offset + field.size <= len(value):
-            parts[field.name] = int.from_bytes(value[field.offset : field.offset + field.size], field.order)
-    return parts
+    values = {field.name: field_value(observation, field) for field in fields}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _side(side: Side) -> Json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from equiv.machine.concrete import Observation
 from equiv.report.style import clean, shorten
-from equiv.result import OutputField
+from equiv.result import OutputField, field_value
 
 VERDICT = "verdict"
 """Name under which the return code appears among the observables that differ."""
@@ -73,22 +73,16 @@ def compare(
         one, other = left.values.get(name), right.values.get(name)
         rows.append(Row(clean(name), value_text(one), value_text(other), name in differs, one == other))
         if name in differs:
-            rows += _parts(name, one, other, fields)
+            rows += _parts(name, left, right, fields)
     return rows
 
 
-def _parts(name: str, left: int | bytes | None, right: int | bytes | None, fields: Sequence[OutputField]) -> list[Row]:
+def _parts(name: str, left: Observation, right: Observation, fields: Sequence[OutputField]) -> list[Row]:
     rows = []
     for field in sorted((f for f in fields if f.observable == name), key=lambda f: f.offset):
-        one, other = _part(field, left), _part(field, right)
+        one, other = field_value(left, field), field_value(right, field)
         rows.append(Row(clean(field.name), value_text(one), value_text(other), one != other, one == other, part=True))
     return rows
-
-
-def _part(field: OutputField, value: int | bytes | None) -> int | None:
-    if not isinstance(value, bytes) or field.offset + field.size > len(value):
-        return None
-    return int.from_bytes(value[field.offset : field.offset + field.size], field.order)
 
 
 def one_line(observation: Observation) -> str:

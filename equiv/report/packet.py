@@ -8,14 +8,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
+from equiv.report.fields import Layer, layers_of
 from equiv.report.style import PLAIN, Style, clean, shorten
 
 ROW = 16
 MAX_ROWS = 24
 """Longer dumps leave out rows in which nothing mattered."""
 LAYER_COLUMNS = 12
+BARE = frozenset({"Raw", "Padding"})
+"""Layers without fields of their own."""
 
 
 @contextmanager
@@ -43,43 +45,26 @@ def _load_dissectors() -> None:
     import scapy.layers.vxlan  # noqa: F401
 
 
-def decode(packet: bytes) -> list[tuple[str, list[str]]]:
-    """The packet's layers from Ethernet on: name and `field value` texts. Empty where scapy makes nothing of it."""
+def dissect(packet: bytes) -> list[Layer]:
+    """The packet's layers from Ethernet on, with the place of each field. Empty where scapy makes nothing of it."""
     if not packet:  # scapy would make up a frame
         return []
     try:
         with quiet_scapy():
             _load_dissectors()
-            return _decode(packet)
+            from scapy.layers.l2 import Ether
+
+            return list(layers_of(Ether(packet), packet))
     except Exception:  # dissectors meet packets made to surprise parsers; the hex dump tells all there is anyway
         return []
 
 
-def _decode(packet: bytes) -> list[tuple[str, list[str]]]:
-    from scapy.layers.l2 import Ether
-    from scapy.packet import NoPayload, Packet, Padding, Raw
-
-    layers: list[tuple[str, list[str]]] = []
-    layer: Packet = Ether(packet)
-    while not isinstance(layer, NoPayload):
-        if isinstance(layer, Raw):
-            title = "padding" if isinstance(layer, Padding) else "data"
-            layers.append((title, [f"{len(layer.load)} bytes {shorten(bytes(layer.load).hex(' ', -4), 72)}"]))
-        else:
-            layers.append(
-                (str(layer.name), [_field(layer, field) for field in layer.fields_desc if field.name in layer.fields])
-            )
-        layer = layer.payload
-    return layers
-
-
-def _field(layer: Any, field: Any) -> str:
-    name: str = field.name
-    value = layer.fields[name]
-    shown = str(field.i2repr(layer, value)).strip("'\"")
-    if isinstance(value, int) and not shown.isdigit() and not shown.startswith("0x"):
-        shown += f" ({value:#x})"
-    return clean(f"{name} {shown or 'none'}")
+def decode(packet: bytes) -> list[tuple[str, list[str]]]:
+    """The packet's layers: name and `field value` texts."""
+    return [
+        (layer.title, [field.text if layer.kind in BARE else f"{field.name} {field.text}" for field in layer.fields])
+        for layer in dissect(packet)
+    ]
 
 
 def render_layers(packet: bytes, style: Style = PLAIN) -> list[str]:

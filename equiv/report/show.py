@@ -27,22 +27,24 @@ def show(
         if loaded.parser is not None:
             from equiv.report.show_parser import show_parser
 
-            if svg is not None:
-                raise InputError("drawings are of programs and tables, not of parsers", Place(path))
             yield from show_parser(loaded.parser, style, verbose)
+            if svg is not None:
+                from equiv.report.draw_parser import parser_drawing
+
+                _write(svg, parser_drawing(loaded.parser).svg())
             return
         if loaded.table is not None:
-            from equiv.report.show_table import draw_table, show_table
+            from equiv.report.show_table import show_table, table_drawing
 
             yield from show_table(loaded.table, style, verbose)
             if svg is not None:
-                _write(svg, draw_table(loaded.table))
+                _write(svg, table_drawing(loaded.table).svg())
             return
         file, names = loaded.path, [loaded.program_name]
     else:
         file, names = path, []
     from equiv.bpf.load import load_object
-    from equiv.report.show_program import draw_program, show_object
+    from equiv.report.show_program import program_drawing, show_object
 
     found = load_object(file, tail_calls)
     programs = [program for name, program in found.programs.items() if not names or name in names]
@@ -51,7 +53,7 @@ def show(
         raise InputError(f"holds {len(programs)} programs; one can be drawn", Place(path), f"for example {one}")
     yield from show_object(found, programs, style, verbose)
     if svg is not None:
-        _write(svg, draw_program(programs[0]))
+        _write(svg, program_drawing(programs[0]).svg())
 
 
 def _is_whole_object(path: str) -> bool:

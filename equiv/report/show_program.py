@@ -14,7 +14,7 @@ from equiv.bpf.program import ExternRef, MapRef, MapSpec, Object, Program
 from equiv.machine.interface import interface_for_section, load_interface
 from equiv.report.disassembly import disassemble, insn_text
 from equiv.report.style import Style, clean
-from equiv.report.svg import Edge, Kind, Node, draw
+from equiv.report.svg import Drawing, Edge, Kind, Node
 
 _MAP_TYPE_NAMES = """
 unspec hash array prog_array perf_event_array percpu_hash percpu_array stack_trace cgroup_array lru_hash
@@ -83,15 +83,16 @@ def map_text(spec: MapSpec) -> str:
     return text if spec.inner is None else f"{text}; inner maps: {map_text(spec.inner)}"
 
 
-def draw_program(program: Program) -> str:
-    """The control flow of a program as SVG: basic blocks by source lines, or instructions where there are none."""
+def program_drawing(program: Program) -> Drawing:
+    """The control flow of a program: basic blocks by source lines, or instructions where there are none."""
     flow = control_flow(program)
     reachable = [block for block in flow.blocks if block.start in flow.reachable]
     entries = {function.entry: function.name for function in flow.functions}
     nodes = [_block_node(program, block, entries) for block in sorted(reachable, key=lambda b: b.start)]
     edges = [edge for block in reachable for edge in _block_edges(program, block)]
     nodes, edges = _repeat_exits(nodes, edges)
-    return draw(f"{program.path}: {program.name} ({_count(len(reachable), 'basic block')})", nodes, edges)
+    title = f"{program.path}: {program.name} ({_count(len(reachable), 'basic block')})"
+    return Drawing(title, tuple(nodes), tuple(edges))
 
 
 def _repeat_exits(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[list[Node], list[Edge]]:
@@ -146,11 +147,11 @@ def _block_edges(program: Program, block: Block) -> Iterable[Edge]:
             condition = insn_text(last, insn).removeprefix("if ").rpartition(" goto")[0]
             label = (condition,) if successor == target else ("else",)
         yield Edge(str(block.start), str(successor), label)
-    for target, names in _tail_call_targets(program, block).items():
+    for target, names in tail_call_targets(program, block).items():
         yield Edge(str(block.start), str(target), tuple(names))
 
 
-def _tail_call_targets(program: Program, block: Block) -> dict[int, list[str]]:
+def tail_call_targets(program: Program, block: Block) -> dict[int, list[str]]:
     """First slots of the programs that the block may tail-call, and from which places of which arrays.
 
     The array and the index are those that the block itself puts into r2 and r3; where it does not, any are.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from equiv.machine.interface import load_interface
 from equiv.report.style import Style, clean
-from equiv.report.svg import COLOURS, Edge, Kind, Node, draw
+from equiv.report.svg import COLOURS, Drawing, Edge, Kind, Node
 from equiv.table.graph import parse_graph
 from equiv.table.model import ParseState, RowState, Select, State, Table
 from equiv.table.printer import expr_text, to_text
@@ -73,8 +73,8 @@ def _list(title: str, items: Iterable[str]) -> Iterable[str]:
         yield f"  {'' if number else title:10}  {item}"
 
 
-def draw_table(table: Table) -> str:
-    """The parse graph as SVG. Edges between the same states are drawn as one that has all their labels."""
+def table_drawing(table: Table) -> Drawing:
+    """The parse graph. Edges between the same states are drawn as one that has all their labels."""
     graph = parse_graph(table)
     ends = [name for name, data in graph.nodes(data=True) if data["kind"] == "verdict"]
     popular = {name for name in ends if len(set(graph.predecessors(name))) > SHARED_BY}
@@ -84,7 +84,7 @@ def draw_table(table: Table) -> str:
         title, *lines = data["label"].split("\n")
         kind: Kind = "start" if name == START else _end_kind(title) if name in ends else "state"
         if name not in popular:
-            nodes[name] = Node(name, title, (*lines, *_decides_by(table.states.get(name))), kind)
+            nodes[name] = Node(name, title, (*lines, *_decides_by(table.states.get(name))), kind, data["line"])
     labels: dict[tuple[str, str], list[str]] = {}
     for source, target, data in graph.edges(data=True):
         if target in popular:
@@ -96,7 +96,7 @@ def draw_table(table: Table) -> str:
     edges = [Edge(source, target, tuple(lines)) for (source, target), lines in labels.items()]
     notes = [f"interface {table.interface}; on truncation {table.truncation.name}"]
     notes += [f"limit {limit.what} {limit.count} else {limit.otherwise.name}" for limit in table.limits]
-    return draw(table.file, list(nodes.values()), edges, notes)
+    return Drawing(table.file, tuple(nodes.values()), tuple(edges), tuple(notes))
 
 
 def _decides_by(state: State | None) -> tuple[str, ...]:

@@ -191,7 +191,7 @@ def path_lines(path: Sequence[TraceStep], style: Style, verbose: bool = False) -
     """
     told: Iterable[TraceStep] = (step for step in path if step.text.strip() or step.line)
     if not verbose:
-        told = _without_noise(told)
+        told = without_noise(told)
     steps = [(step, len(list(group))) for step, group in groupby(told)]
     if not verbose and len(steps) > MAX_STEPS:
         head, tail = MAX_STEPS // 3, MAX_STEPS - MAX_STEPS // 3
@@ -201,7 +201,7 @@ def path_lines(path: Sequence[TraceStep], style: Style, verbose: bool = False) -
     return _steps(steps, style)
 
 
-def _without_noise(path: Iterable[TraceStep]) -> Iterator[TraceStep]:
+def without_noise(path: Iterable[TraceStep]) -> Iterator[TraceStep]:
     """The steps but for those at `}` and the like; what was decided at one line in several steps is told once."""
     held: TraceStep | None = None
     for step in path:

@@ -10,7 +10,7 @@ import pytest
 from equiv import cli
 from equiv.bpf.program import MapSpec
 from equiv.report.show_program import map_text
-from equiv.report.show_table import draw_table
+from equiv.report.show_table import table_drawing
 from equiv.table.parse import parse_table
 
 FIVE_TUPLE = Path(__file__).resolve().parents[2] / "corpora" / "five-tuple"
@@ -55,7 +55,7 @@ def test_table_is_shown_with_states_outputs_and_limits(tmp_path: Path, capsys: p
 
 
 def test_drawn_table_holds_states_conditions_and_verdicts() -> None:
-    shown = texts(draw_table(parse_table(TABLE)))
+    shown = texts(table_drawing(parse_table(TABLE)).svg())
     assert {"start", "more", "drop", "accept", "TCAM rows", "select(h.kind)", "u8[0] == 7", "· advance 1"} <= set(shown)
     assert {"1", "2", "default", "else"} <= set(shown)
     assert "limit steps 9 else punt" in shown
