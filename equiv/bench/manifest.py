@@ -1,27 +1,23 @@
 """The corpora's manifests: which files are compared, and what the answer should be.
 
-A folder with a `pair.toml` is a corpus. Paths in it are relative to it; a pair may name an interface of its own.
+A folder with a `pair.toml` is a corpus. Its form is that of the gate's manifests (`specs/gate.md`).
 """
 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 from equiv.errors import InputError, Place
-
-Expected = Literal["equivalent", "different"]
+from equiv.gate.manifest import read_all_below
+from equiv.gate.model import ITSELF, Expected, moved
+from equiv.gate.model import Pair as Asked
 
 MANIFEST = "pair.toml"
-ITSELF = "itself"
-"""What stands for the right side in the id of a file compared with itself."""
-CORPUS_KEYS = frozenset({"title", "interface", "pair"})
-PAIR_KEYS = frozenset({"left", "right", "expect", "interface", "bug", "observe", "tail_calls", "outputs"})
+__all__ = ["ITSELF", "Corpus", "Pair", "load_corpora", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +29,7 @@ class Pair:
     `relation` is what an index of automata asks instead of equality (INDEX#ID).
     `outputs` is a file that says which output is what of a parser.
     `observe` names maps that are compared, `tail_calls` fills program arrays (`MAP[INDEX]=PROGRAM`).
+    `others` are further arguments of `equiv check`.
     """
 
     id: str
@@ -46,6 +43,7 @@ class Pair:
     tail_calls: tuple[str, ...] = ()
     relation: str = ""
     outputs: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def with_itself(self) -> bool:
@@ -68,14 +66,23 @@ class Corpus:
 
 def load_corpora(folder: str | Path) -> list[Corpus]:
     """Every corpus below `folder`, by name. Raises InputError for a folder without any, or an unusable manifest."""
-    manifests = sorted(Path(folder).glob(f"*/{MANIFEST}"))
-    if not manifests:
-        raise InputError(f"no */{MANIFEST} here", Place(str(folder)), hint="choose a folder with --corpora")
-    listed = [_read(path) for path in manifests]
-    interfaces = _interfaces(pair for corpus in listed for pair in corpus.pairs)
+    try:
+        manifest = read_all_below(str(folder), f"*/{MANIFEST}")
+    except InputError as error:
+        if error.place == Place(str(folder)):
+            raise InputError(f"no */{MANIFEST} here", error.place, hint="choose a folder with --corpora") from error
+        raise
+    listed: dict[str, list[Pair]] = {file: [] for file in manifest.titles}
+    for asked in manifest.pairs:
+        listed[asked.manifest].append(_pair(asked, Path(folder)))
+    interfaces = _interfaces(pair for pairs in listed.values() for pair in pairs)
     return [
-        Corpus(corpus.name, corpus.title, (*corpus.pairs, *_with_themselves(path.parent, interfaces)))
-        for corpus, path in zip(listed, manifests, strict=True)
+        Corpus(
+            Path(file).parent.name,
+            manifest.titles[file],
+            (*pairs, *_with_themselves(Path(folder) / Path(file).parent, interfaces)),
+        )
+        for file, pairs in sorted(listed.items())
     ]
 
 
@@ -95,71 +102,25 @@ def select(pairs: Iterable[Pair], only: Sequence[str]) -> list[Pair]:
     return [pair for pair in every if pair.id in chosen] if only else every
 
 
-def _read(path: Path) -> Corpus:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not TOML: {error}", Place(str(path))) from error
-    except OSError as error:
-        raise InputError(f"cannot read: {error.strerror}", Place(str(path))) from error
-    _only_keys(document, CORPUS_KEYS, "", path)
-    entries = document.get("pair", [])
-    if not isinstance(entries, list) or not entries:
-        raise InputError("no [[pair]] in it", Place(str(path)))
-    interface = _text(document, "interface", "", path) or None
-    pairs = tuple(_pair(entry, number, interface, path) for number, entry in enumerate(entries, 1))
-    seen: set[str] = set()
-    for pair in pairs:
-        if pair.id in seen:
-            raise InputError(f"pair {pair.id} is there twice", Place(str(path)))
-        seen.add(pair.id)
-    return Corpus(path.parent.name, _text(document, "title", path.parent.name, path), pairs)
-
-
-def _pair(entry: object, number: int, interface: str | None, path: Path) -> Pair:
-    where = f"pair {number}: "
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}not a table", Place(str(path)))
-    _only_keys(entry, PAIR_KEYS, where, path)
-    left, right, expected = (_text(entry, key, "", path, where) for key in ("left", "right", "expect"))
-    if not left or not right:
-        raise InputError(f"{where}it needs `left` and `right`", Place(str(path)))
-    if expected not in get_args(Expected):
-        raise InputError(f"{where}`expect` is one of {', '.join(get_args(Expected))}", Place(str(path)))
-    outputs = _text(entry, "outputs", "", path, where)
+def _pair(asked: Asked, folder: Path) -> Pair:
+    """A pair of the manifests as benches take it, with paths from here."""
+    said = asked.options
+    if asked.right is None:
+        raise InputError("benches have no use for a pair without a right side", asked.place)
+    rest = replace(said, interface=None, observe_maps=(), tail_calls=(), outputs=None)
     return Pair(
-        id=f"{path.parent.name}/{Path(left).name}={Path(right).name}",
-        corpus=path.parent.name,
-        left=os.path.normpath(path.parent / left),
-        right=os.path.normpath(path.parent / right),
-        expected="equivalent" if expected == "equivalent" else "different",
-        interface=_text(entry, "interface", "", path, where) or interface,
-        bug=_text(entry, "bug", "", path, where),
-        observe=_texts(entry, "observe", path, where),
-        tail_calls=_texts(entry, "tail_calls", path, where),
-        outputs=os.path.normpath(path.parent / outputs) if outputs else "",
+        id=asked.id,
+        corpus=Path(asked.manifest).parent.name,
+        left=os.path.normpath(folder / asked.left),
+        right=os.path.normpath(folder / asked.right),
+        expected=asked.expected,
+        interface=said.interface,
+        bug=asked.bug,
+        observe=said.observe_maps,
+        tail_calls=said.tail_calls,
+        outputs=os.path.normpath(folder / said.outputs) if said.outputs else "",
+        others=tuple(moved(rest, lambda path: os.path.normpath(folder / path)).arguments()),
     )
-
-
-def _only_keys(found: dict[str, Any], known: frozenset[str], where: str, path: Path) -> None:
-    if unknown := sorted(found.keys() - known):
-        raise InputError(
-            f"{where}unknown key `{unknown[0]}`", Place(str(path)), hint=f"known: {', '.join(sorted(known))}"
-        )
-
-
-def _text(found: dict[str, Any], key: str, default: str, path: Path, where: str = "") -> str:
-    value = found.get(key, default)
-    if not isinstance(value, str):
-        raise InputError(f"{where}`{key}` is not a string", Place(str(path)))
-    return value
-
-
-def _texts(found: dict[str, Any], key: str, path: Path, where: str) -> tuple[str, ...]:
-    values = found.get(key, [])
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise InputError(f"{where}`{key}` is not a list of strings", Place(str(path)))
-    return tuple(values)
 
 
 def _interfaces(pairs: Iterable[Pair]) -> dict[str, str | None]:

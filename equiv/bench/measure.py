@@ -206,4 +206,4 @@ def check_command(pair: Pair, limits: Limits, certificate: str = "") -> list[str
     command += ["--outputs", pair.outputs] if pair.outputs else []
     command += [argument for name in pair.observe for argument in ("--observe-map", name)]
     command += [argument for text in pair.tail_calls for argument in ("--tail-call", text)]
-    return [*command, "--", pair.left, pair.right]
+    return [*command, *pair.others, "--", pair.left, pair.right]

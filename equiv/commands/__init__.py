@@ -6,7 +6,7 @@ runs, so that `equiv --help` answers at once.
 
 from __future__ import annotations
 
-from equiv.commands import check, fuzz, mutate, report, run, show, verify
+from equiv.commands import check, fuzz, gate, mutate, report, run, show, verify
 
-COMMANDS = (check, verify, report, run, fuzz, mutate, show)
+COMMANDS = (check, verify, gate, report, run, fuzz, mutate, show)
 """In the order in which `equiv --help` lists them."""

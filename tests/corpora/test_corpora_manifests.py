@@ -51,7 +51,7 @@ def test_every_file_that_a_manifest_names_exists(folder: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_pair_says_what_to_expect_and_every_difference_says_why(folder: str) -> None:
     for pair in manifest(folder)["pair"]:
-        assert set(pair) <= {"left", "right", "expect", "bug", "interface", "observe", "tail_calls", "outputs"}
+        assert set(pair) <= {"left", "right", "expect", "bug", "interface", "observe_maps", "tail_calls", "outputs"}
         assert pair["expect"] in ("equivalent", "different")
         assert ("bug" in pair) == (pair["expect"] == "different")
 

@@ -1,0 +1,1 @@
+"""What the gate tells: people at a terminal, CI systems in their formats. In: judged pairs. Out: texts."""
