@@ -12,6 +12,7 @@ from equiv.commands.common import Commands, add_command, count
 
 if TYPE_CHECKING:
     from equiv.gate.model import Manifest, Pair
+    from equiv.gate.report.tally import Tally
 
 GATE_STATUSES = """\
 exit status of gate, the worst of all pairs in this order:
@@ -31,6 +32,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="a pair or a folder, * allowed; may be repeated"
     )
+    parser.add_argument(
+        "--changed-since",
+        metavar="REV",
+        help="only pairs that changes since the last common commit with REV may have touched",
+    )
     parser.add_argument("--list", action="store_true", help="print the names of the pairs, and check nothing")
     parser.add_argument("--cache", metavar="DIR", help="what was found before (default: .equiv-cache beside FILE)")
     parser.add_argument("--no-cache", action="store_true", help="neither use nor keep what was found before")
@@ -40,6 +46,14 @@ def add(commands: Commands) -> None:
         help="show by other code what is found or was found before: certificates, packets",
     )
     parser.add_argument("--retry-unknown", action="store_true", help="ask again what was unknown before")
+    reports = parser.add_argument_group("reports")
+    reports.add_argument("--json", action="store_true", help="print JSON (specs/gate.schema.json)")
+    reports.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    reports.add_argument("--sarif", metavar="FILE", help="write SARIF 2.1.0: findings at lines of the sources")
+    reports.add_argument(
+        "--summary", metavar="FILE", help="write a summary in Markdown (default: add to $GITHUB_STEP_SUMMARY if set)"
+    )
+    reports.add_argument("--report", metavar="DIR", help="write web pages: all pairs, and each one's result")
 
 
 def _execute(options: argparse.Namespace) -> int:
@@ -49,9 +63,9 @@ def _execute(options: argparse.Namespace) -> int:
     from equiv.gate.manifest import read_manifest
     from equiv.gate.report.live import LiveTable
     from equiv.gate.report.tally import Tally
-    from equiv.gate.report.terminal import render
+    from equiv.gate.report.write import expect_all_writable, write_reports
     from equiv.gate.run import Settings, run_gate
-    from equiv.report.style import clean, style_for
+    from equiv.report.style import clean
 
     begun = time.monotonic()
     manifest = read_manifest(options.manifest)
@@ -59,6 +73,8 @@ def _execute(options: argparse.Namespace) -> int:
     if options.list:
         print("".join(f"{clean(pair.id)}\n" for pair in pairs), end="")
         return 0
+    files = options.junit, options.sarif, options.summary, options.report
+    expect_all_writable(*files)
     cache = None if options.no_cache else Cache(options.cache or os.path.join(manifest.folder, NAME))
     settings = Settings(
         datetime.now(UTC).date(),
@@ -72,12 +88,40 @@ def _execute(options: argparse.Namespace) -> int:
         judged = run_gate(manifest, pairs, settings, live)
     finally:
         live.close()
-    tally = Tally(manifest, tuple(judged), time.monotonic() - begun)
-    sys.stdout.write(render(tally, style_for(sys.stdout), options.verbose))
+    tally = Tally(manifest, tuple(judged), time.monotonic() - begun, _prefix(manifest, options))
+    sys.stdout.write(_shown(tally, options))
+    sys.stdout.flush()
+    write_reports(tally, *files)
     return tally.status
+
+
+def _shown(tally: Tally, options: argparse.Namespace) -> str:
+    if options.json:
+        from equiv.gate.report.json_gate import render as as_json
+
+        return as_json(tally)
+    from equiv.gate.report.terminal import render
+    from equiv.report.style import style_for
+
+    return render(tally, style_for(sys.stdout), options.verbose)
+
+
+def _prefix(manifest: Manifest, options: argparse.Namespace) -> str:
+    """Where the gate's folder lies in its repository; only SARIF wants to know."""
+    if not options.sarif:
+        return ""
+    from equiv.gate.git import prefix
+
+    return prefix(manifest.folder)
 
 
 def _selected(manifest: Manifest, options: argparse.Namespace) -> list[Pair]:
     from equiv.gate.select import named
 
-    return named(manifest.pairs, options.only)
+    pairs = named(manifest.pairs, options.only)
+    if options.changed_since is None:
+        return pairs
+    from equiv.gate.changed import touched
+    from equiv.gate.git import changed_since
+
+    return touched(manifest, pairs, changed_since(manifest.folder, options.changed_since))

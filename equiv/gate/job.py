@@ -160,9 +160,13 @@ def _answer(job: Job, ended: Ended, certificate: Path) -> Answer:
         return failed(5, f"no result: {type(error).__name__}: {error}; {_why(ended, job.limits)}")
     if _STATUS.get(verdict) != ended.status or not hashes <= set(job.files.values()):
         return failed(5, "its result is about something else")
-    proof = certificate.read_bytes() if verdict == "equivalent" and certificate.exists() else None
-    if verdict == "equivalent" and proof is None:
-        return failed(5, "equivalent, but without a certificate")
+    proof = None
+    if verdict == "equivalent":
+        named = result.get("certificate") or {}
+        proof = certificate.read_bytes() if certificate.exists() else b""
+        if named.get("sha256") != sha256(proof).hexdigest():
+            return failed(5, "equivalent, but without its certificate")
+        named["file"] = ""  # where it lay is of no interest, and never the same
     return Answer(verdict, ended.status, reason, result, proof)
 
 

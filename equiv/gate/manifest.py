@@ -80,6 +80,8 @@ class _Reading:
         self.shown = shown
         self.pairs: list[Pair] = []
         self.titles: dict[str, str] = {}
+        self._way: tuple[str, ...] = ()
+        """The manifests that are being read, each included by the one before."""
 
     def manifest(self, file: str, title: str, triggers: tuple[str, ...] = ()) -> Manifest:
         """All that was read. Raises InputError where two pairs have one name."""
@@ -89,7 +91,8 @@ class _Reading:
 
     def file(self, path: str, document: Document, inherited: Mapping[str, Any] | None = None) -> None:
         """All of one manifest file, `path` relative to the gate's folder."""
-        base = os.path.dirname(path)
+        base, before_this = os.path.dirname(path), self._way
+        self._way = (*self._way, path)
         top = Reader(document)
         for key in document.data:
             if key not in FILE_KEYS:
@@ -110,7 +113,7 @@ class _Reading:
             if not isinstance(entry, dict):
                 raise InputError(f"pair {number}: not a table", document.place("pair"))
             mine: dict[str, Any] = {key: document.data[key] for key in ("interface", "btf") if key in document.data}
-            self.pairs += self.entry(document, number, {**defaults, **mine, **entry}, entry, path, base)
+            self.pairs += self.entry(document, number, {**defaults, **mine, **entry}, entry, base)
             if len(self.pairs) > MAX_PAIRS:
                 raise InputError(f"more than {MAX_PAIRS} pairs", document.place("pair"))
         self.include(top.texts("include"), base, document.place("include"), defaults)
@@ -118,6 +121,7 @@ class _Reading:
             raise InputError("it asks nothing: no [[pair]] in it, nor in what it includes", Place(document.path))
         if with_itself:
             self.pairs += _with_themselves(self.pairs[before:])
+        self._way = before_this
 
     def include(self, patterns: Sequence[str], base: str, place: Place, defaults: Mapping[str, Any]) -> None:
         """All manifests that the patterns match, relative to `base`."""
@@ -128,7 +132,7 @@ class _Reading:
                 self.file(found, read_toml(self.folder.real(found), os.path.join(self.shown, found)), defaults)
 
     def entry(
-        self, document: Document, number: int, data: Mapping[str, Any], own: Mapping[str, Any], path: str, base: str
+        self, document: Document, number: int, data: Mapping[str, Any], own: Mapping[str, Any], base: str
     ) -> Iterator[Pair]:
         """The pairs of one `[[pair]]`: `own` is what it says itself, `data` with defaults."""
         where = f"pair {number}: "
@@ -150,7 +154,7 @@ class _Reading:
             Limits(reader.seconds("timeout", Limits().timeout), reader.megabytes("memory", Limits().memory)),
             reader.allowance(),
             reader.text("bug") or "",
-            path,
+            self._way,
             header,
         )
         name = reader.text("name")

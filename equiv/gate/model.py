@@ -115,7 +115,8 @@ class Pair:
 
     `id` is unique. `left` and `right` are what `equiv check` takes, relative to the gate's folder; without a right
     side a property is asked of the left one. `bug` is what is wrong with a broken twin, in words. `place` is where the
-    manifest says so, `manifest` that file, relative to the gate's folder.
+    manifest says so; `manifests` are the files on the way there, the one that the gate is given first, relative to its
+    folder.
     """
 
     id: str
@@ -126,8 +127,13 @@ class Pair:
     limits: Limits = field(default_factory=Limits)
     allowance: Allowance | None = None
     bug: str = ""
-    manifest: str = ""
+    manifests: tuple[str, ...] = ()
     place: Place | None = None
+
+    @property
+    def manifest(self) -> str:
+        """The file that it stands in."""
+        return self.manifests[-1] if self.manifests else ""
 
     @property
     def with_itself(self) -> bool:

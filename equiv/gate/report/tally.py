@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from dataclasses import dataclass
 
+from equiv.errors import EquivError
 from equiv.gate.judge import Judged, Outcome, worst
 from equiv.gate.model import Manifest, Pair
 
@@ -57,6 +58,20 @@ WORDS: dict[Outcome, str] = {
     "error": "could not be checked",
 }
 """Outcomes as people read them."""
+
+
+def in_a_sentence(judged: Judged) -> str:
+    """What is to be said of the pair: of a difference, what a person would say of it."""
+    if judged.outcome != "different" or judged.answer.result is None:
+        return judged.why
+    from equiv.report.explain import explain
+    from equiv.report.read_result import result_from_object
+
+    try:
+        result = result_from_object(judged.answer.result)
+    except EquivError:  # of another version of equiv, or damaged
+        return judged.why
+    return explain(result, result.counterexample) if result.counterexample is not None else judged.why
 
 
 def command(pair: Pair) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from equiv.gate.judge import Judged
-from equiv.gate.report.tally import WORDS, Tally, command
+from equiv.gate.report.tally import WORDS, Tally, command, in_a_sentence
 from equiv.report.style import PLAIN, Style, clean
 
 
@@ -21,9 +21,10 @@ def render(tally: Tally, style: Style = PLAIN, verbose: bool = False) -> str:
 def _pair(judged: Judged, style: Style) -> list[str]:
     text = WORDS[judged.outcome]
     paint = style.green if judged.passed else style.red
-    lines = ["", f"{paint(text)}: {clean(judged.pair.id)}"]
-    if judged.outcome != "expected":
-        lines.append(f"  {clean(judged.why)}")
+    title = f"{paint(text)}: {clean(judged.pair.id)}"
+    if judged.outcome == "expected":
+        return [title]
+    lines = ["", title, f"  {clean(in_a_sentence(judged))}"]
     if not judged.passed:
         place = judged.pair.place
         lines.append(
