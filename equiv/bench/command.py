@@ -57,6 +57,10 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.certificates import main as certificates
 
         return certificates(arguments[1:])
+    if arguments[:1] == ["gate"]:
+        from equiv.bench.gate import main as gate
+
+        return gate(arguments[1:])
     if arguments[:1] == ["programs"]:
         from equiv.bench.programs import main as programs
 
@@ -208,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     }
     commands.add_parser("kernel", help="the interpreter against the running kernel, on many programs", add_help=False)
     commands.add_parser("certificates", help="certificates checked, refuted without a solver, edited", add_help=False)
+    commands.add_parser("gate", help="the gate cold, warm, with several workers, on a cluster", add_help=False)
     commands.add_parser("programs", help="real programs against themselves, and other builds of them", add_help=False)
     commands.add_parser("mutants", help="programs with one instruction changed, judged by the kernel", add_help=False)
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)

@@ -13,6 +13,7 @@ from equiv.commands.common import Commands, add_command, count
 if TYPE_CHECKING:
     from equiv.gate.model import Manifest, Pair
     from equiv.gate.report.tally import Tally
+    from equiv.gate.run import Perform
 
 GATE_STATUSES = """\
 exit status of gate, the worst of all pairs in this order:
@@ -29,6 +30,12 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("manifest", nargs="?", default="equiv.toml", metavar="FILE", help="default: equiv.toml")
     parser.add_argument("--jobs", type=count, metavar="N", help="pairs at a time (default: as many as processors)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="check on a Dask cluster (tcp://HOST:8786) in place of this machine"
+    )
+    parser.add_argument(
+        "--no-kernel", action="store_true", help="replay differences on no running kernel, whatever the manifest says"
+    )
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="a pair or a folder, * allowed; may be repeated"
     )
@@ -82,6 +89,7 @@ def _execute(options: argparse.Namespace) -> int:
         options.verify,
         options.retry_unknown,
         options.jobs or len(os.sched_getaffinity(0)),
+        _elsewhere(options),
     )
     live = LiveTable(sys.stderr, len(pairs))
     try:
@@ -93,6 +101,17 @@ def _execute(options: argparse.Namespace) -> int:
     sys.stdout.flush()
     write_reports(tally, *files)
     return tally.status
+
+
+def _elsewhere(options: argparse.Namespace) -> Perform | None:
+    """What does the work, if not this machine."""
+    if options.scheduler is None:
+        return None
+    from functools import partial
+
+    from equiv.gate.cluster import perform_all
+
+    return partial(perform_all, address=options.scheduler)
 
 
 def _shown(tally: Tally, options: argparse.Namespace) -> str:
@@ -116,9 +135,13 @@ def _prefix(manifest: Manifest, options: argparse.Namespace) -> str:
 
 
 def _selected(manifest: Manifest, options: argparse.Namespace) -> list[Pair]:
+    from dataclasses import replace
+
     from equiv.gate.select import named
 
     pairs = named(manifest.pairs, options.only)
+    if options.no_kernel:
+        pairs = [replace(pair, options=replace(pair.options, kernel=False)) for pair in pairs]
     if options.changed_since is None:
         return pairs
     from equiv.gate.changed import touched

@@ -42,7 +42,7 @@ Contents: TypeAlias = Mapping[str, bytes]
 class Job:
     """What is asked: `options` and sides as they are called in the folder, `files` by path there, each with its hash.
 
-    `code` is whose answer is wanted (`equiv.gate.identity`).
+    `code` is whose answer is wanted, `executor` on which kernel differences are replayed ('': on none).
     """
 
     left: str
@@ -62,7 +62,8 @@ class Job:
     def arguments(self) -> list[str]:
         """Those of `equiv check`, behind the command's name."""
         sides = [self.left, *([self.right] if self.right is not None else [])]
-        return [f"--timeout={self.limits.timeout:g}", *self.options.arguments(), "--", *sides]
+        options = replace(self.options, kernel=self.options.kernel and bool(self.executor))
+        return [f"--timeout={self.limits.timeout:g}", *options.arguments(), "--", *sides]
 
 
 def job_of(pair: Pair, needs: Sequence[Need]) -> Job:
@@ -155,19 +156,37 @@ def _answer(job: Job, ended: Ended, certificate: Path) -> Answer:
     try:
         result = json.loads(text)
         verdict, reason = result["verdict"], str(result["reason"])
-        hashes = {result[side]["sha256"] for side in ("left", "right") if result[side]["kind"] != "property"}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         return failed(5, f"no result: {type(error).__name__}: {error}; {_why(ended, job.limits)}")
-    if _STATUS.get(verdict) != ended.status or not hashes <= set(job.files.values()):
-        return failed(5, "its result is about something else")
+    if _STATUS.get(verdict) != ended.status:
+        return failed(5, f"its result is {verdict}, its exit status {ended.status}")
     proof = None
     if verdict == "equivalent":
-        named = result.get("certificate") or {}
-        proof = certificate.read_bytes() if certificate.exists() else b""
-        if named.get("sha256") != sha256(proof).hexdigest():
-            return failed(5, "equivalent, but without its certificate")
-        named["file"] = ""  # where it lay is of no interest, and never the same
-    return Answer(verdict, ended.status, reason, result, proof)
+        if not certificate.exists() or not isinstance(result.get("certificate"), dict):
+            return failed(5, "equivalent, but without a certificate")
+        proof = certificate.read_bytes()
+        result["certificate"]["file"] = ""  # where it lay is of no interest, and never the same
+    found = Answer(verdict, ended.status, reason, result, proof)
+    return found if belongs(job, found) else failed(5, "its result is about something else")
+
+
+def belongs(job: Job, found: Answer) -> bool:
+    """Whether an answer is one to this job: in itself consistent, and about the same files."""
+    if found.verdict == "error" or (found.verdict == "unknown" and found.result is None):
+        return True
+    try:
+        result = found.result or {}
+        sides = [result[side] for side in ("left", "right") if result[side]["kind"] != "property"]
+        certified = found.certificate is not None
+        return (
+            result["verdict"] == found.verdict
+            and _STATUS[found.verdict] == found.status
+            and {side["sha256"] for side in sides} <= set(job.files.values())
+            and certified is (found.verdict == "equivalent")
+            and (not certified or result["certificate"]["sha256"] == sha256(found.certificate or b"").hexdigest())
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 def _why(ended: Ended, limits: Limits) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from equiv.errors import EquivError
 from equiv.gate.answer import Answer, failed
-from equiv.gate.identity import code_identity
+from equiv.gate.identity import code_identity, executor
 from equiv.gate.job import Contents, Job, answer, recheck
 
 Source = Literal["checked", "cache", "verified"]
@@ -36,6 +36,9 @@ def perform(task: Task, contents: Contents, stopped: Callable[[], bool] = lambda
     """Do what the task needs. Never raises for what a pair may bring about: that is an answer, too."""
     if task.job.code != code_identity():
         return Done(failed(2, "another equiv is installed where it was to be checked; install the same version there"))
+    if task.job.executor not in ("", executor(True)):
+        why = f"differences are to be replayed on {task.job.executor}, and that does not run there; use --no-kernel"
+        return Done(failed(2, why))
     try:
         return _perform(task, contents, stopped)
     except EquivError as error:

@@ -1,0 +1,118 @@
+"""The gate on a Dask cluster: the same results, whatever happens to workers (D153)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from equiv import cli
+from equiv.errors import InputError
+from equiv.gate.cluster import perform_all
+from equiv.gate.local import Load, Started
+from equiv.gate.task import Done, Task
+from tests.gate.project import PAIRS, gate, project
+
+distributed: Any = pytest.importorskip("distributed")
+MANY = PAIRS + "".join(
+    f'[[pair]]\nname = "again {number}"\nleft = "good.dev"\nright = "alike.dev"\ntimeout = {50 + number}\n'
+    for number in range(6)
+)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made:
+        yield made
+
+
+def _plain(found: dict[str, Any]) -> dict[str, tuple[object, ...]]:
+    """What a run found, without what it took."""
+
+    def result(judged: Any) -> object:
+        return {key: value for key, value in (judged.answer.result or {}).items() if key != "statistics"}
+
+    return {
+        name: (judged.outcome, judged.status, judged.why, judged.answer.certificate, result(judged))
+        for name, judged in found.items()
+    }
+
+
+def _pids(cluster: Any) -> list[int]:
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        return list(client.run(os.getpid).values())
+
+
+def _and_then(address: str, act: Callable[[], None]) -> Callable[..., Iterator[tuple[int, Done]]]:
+    """Performs tasks on the cluster; after the first has ended something happens."""
+
+    def perform(tasks: Sequence[Task], load: Load, started: Started) -> Iterator[tuple[int, Done]]:
+        for count, item in enumerate(perform_all(tasks, load, started, address)):
+            if count == 0:
+                act()
+            yield item
+
+    return perform
+
+
+def test_a_cluster_finds_what_this_machine_finds(cluster: Any, tmp_path: Path) -> None:
+    path = project(tmp_path, PAIRS)
+    here = gate(path)
+    there = gate(path, tmp_path / "cache", partial(perform_all, address=cluster.scheduler_address))
+    assert _plain(there) == _plain(here)
+    assert [each.source for each in gate(path, tmp_path / "cache").values()] == ["cache", "cache"]
+
+
+def test_a_worker_that_dies_changes_nothing(cluster: Any, tmp_path: Path) -> None:
+    path = project(tmp_path, MANY)
+    victim = _pids(cluster)[0]
+    found = gate(path, None, _and_then(cluster.scheduler_address, lambda: os.kill(victim, signal.SIGKILL)))
+    assert victim not in _pids(cluster)
+    assert [judged.outcome for judged in found.values()] == ["expected"] * 8
+    assert _plain(found) == _plain(gate(path))
+
+
+def test_without_workers_the_rest_is_given_up(tmp_path: Path) -> None:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", processes=False) as empty:
+        perform = partial(perform_all, address=empty.scheduler_address, patience=0.0)
+        found = gate(project(tmp_path, PAIRS), None, perform)
+    assert [(judged.outcome, judged.status) for judged in found.values()] == [("error", 5)] * 2
+    assert "no workers" in next(iter(found.values())).why
+
+
+def test_a_worker_with_another_equiv_is_not_believed(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from equiv.gate import job
+
+    monkeypatch.setattr(job, "code_identity", lambda: "0" * 64)
+    found = gate(project(tmp_path, PAIRS), None, partial(perform_all, address=cluster.scheduler_address))
+    assert [(judged.outcome, judged.status) for judged in found.values()] == [("error", 2)] * 2
+    assert "another equiv is installed" in next(iter(found.values())).why
+
+
+def test_a_worker_with_another_kernel_is_not_asked(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from equiv.gate import job
+
+    monkeypatch.setattr(job, "executor", lambda kernel: "Linux 0.0.1 vax")
+    found = gate(project(tmp_path, PAIRS), None, partial(perform_all, address=cluster.scheduler_address))
+    assert {judged.status for judged in found.values()} == {2}
+    assert "--no-kernel" in next(iter(found.values())).why
+
+
+def test_where_no_scheduler_answers_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:  # bound, not listening
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        assert cli.main(["gate", project(tmp_path, PAIRS), "--scheduler", address, "--no-cache"]) == 2
+    assert f"no Dask scheduler answers at {address}" in capsys.readouterr().err
+    with pytest.raises(InputError, match="no Dask scheduler answers at nonsense://x"):
+        gate(project(tmp_path, PAIRS), None, partial(perform_all, address="nonsense://x"))
