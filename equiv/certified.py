@@ -78,9 +78,35 @@ def verify(
     obligation before it is proved. Raises InputError where the certificate is about other
     inputs, another interface or another version of equiv, or where it is none.
     """
-    certificate = read_certificate(path)
+    return verify_read(
+        read_certificate(path),
+        Place(path),
+        left,
+        right,
+        solver=solver,
+        refutations=refutations,
+        timeout=timeout,
+        on_obligation=on_obligation,
+        on_progress=on_progress,
+    )
+
+
+def verify_read(
+    certificate: Certificate,
+    place: Place,
+    left: str | Loaded,
+    right: str | Loaded | None = None,
+    *,
+    solver: str | None = None,
+    refutations: str | None = None,
+    timeout: float | None = None,
+    on_obligation: Callable[[Obligation], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Verification:
+    """As `verify`, of a certificate that was read; `place` is where from. Sides that are loaded already must have been
+    loaded as the certificate's question says (`own_question`).
+    """
     version = importlib.metadata.version("equiv")
-    place = Place(path)
     if certificate.version != version:
         hint = f"check with equiv {certificate.version}, or write it again"
         raise InputError(f"made by equiv {certificate.version}; this is {version}", place, hint)
@@ -90,7 +116,7 @@ def verify(
     else:
         chosen = solver or _other(certificate.solver)
         prover = BySolver(make_backend(chosen))
-    posed = pose(left, right, _own(read_question(certificate.question)))
+    posed = pose(left, right, own_question(certificate))
     _require_same(certificate, posed, place)
     machines: tuple[Machine, Machine] = (
         posed.left.machine(posed.interface, "left"),
@@ -107,8 +133,12 @@ def verify(
     return Verification(certificate, *sides, result, chosen, assumptions(posed, machines))
 
 
-def _own(question: Question) -> Question:
-    """The same, but saying of what maps hold that the certificate says so: the files it names are not looked at."""
+def own_question(certificate: Certificate) -> Question:
+    """What was asked, but saying of what maps hold that the certificate says so: the files it names are not looked at.
+
+    Raises InputError.
+    """
+    question = read_question(certificate.question)
     named = (replace(each, file=f"the certificate, after {each.file},") for each in question.snapshots)
     return replace(question, snapshots=tuple(named))
 

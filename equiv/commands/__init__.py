@@ -6,7 +6,7 @@ runs, so that `equiv --help` answers at once.
 
 from __future__ import annotations
 
-from equiv.commands import check, fuzz, gate, mutate, report, run, show, verify
+from equiv.commands import catalogue, check, fuzz, gate, hash, mutate, report, run, show, trust, verify
 
-COMMANDS = (check, verify, gate, report, run, fuzz, mutate, show)
+COMMANDS = (check, verify, gate, report, run, fuzz, mutate, show, hash, catalogue, trust)
 """In the order in which `equiv --help` lists them."""

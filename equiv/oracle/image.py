@@ -74,18 +74,21 @@ def _resolved(index: int, insn: Insn, descriptors: Mapping[str, int], bases: Map
             raise NotRunnable(f"uses {name}, which a loader would resolve")
 
 
-def load(code: bytes, program_type: int, license_text: str) -> int:
-    """Load `code`: the program's file descriptor. Raises VerifierRejected, or OSError where the call itself fails."""
+def load(code: bytes, program_type: int, license_text: str, more: bytes = b"") -> int:
+    """Load `code`: the program's file descriptor. Raises VerifierRejected, or OSError where the call itself fails.
+
+    `more` is what follows the log's address in the attribute of BPF_PROG_LOAD: types of functions, for example.
+    """
     try:
-        return _load(code, program_type, license_text, None)
+        return _load(code, program_type, license_text, None, more)
     except OSError as refused:
         if isinstance(refused, PermissionError) and os.geteuid() != 0:
             raise
         log = ctypes.create_string_buffer(LOG_SIZE)
         try:
-            return _load(code, program_type, license_text, log)
+            return _load(code, program_type, license_text, log, more)
         except OSError as error:
-            if any(complaint in log.value for complaint in WANTS_TYPES):
+            if not more and any(complaint in log.value for complaint in WANTS_TYPES):
                 return _load_with_types(code, program_type, license_text)
             lines = log.value.decode("utf-8", "replace").strip().splitlines()
             lines = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]

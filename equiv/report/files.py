@@ -67,6 +67,19 @@ def new_folder(path: str) -> Iterator[str]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def new_secret(path: str, data: bytes) -> None:
+    """Write a new file that only its owner may read. Raises InputError, also where something is there already."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+    except FileExistsError:
+        raise InputError("cannot write: it is there already", Place(path)) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"cannot write: {reason or error}", Place(path)) from error
+
+
 def expect_writable(path: str) -> None:
     """Find out before long work, not after it, that its result could not be written. Raises InputError."""
     folder = Path(os.path.realpath(path)).parent

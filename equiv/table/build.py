@@ -130,10 +130,12 @@ def _interface(items: _Items) -> Interface:
 def _source_hash(items: _Items) -> str:
     item = items.single("source")
     text = _string(item)
-    if item and not re.fullmatch(r"sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40}", text):
+    if item and not re.fullmatch(r"sha256:[0-9a-f]{64}|(?:sha1|git):[0-9a-f]{40}", text):
         where = items.source.at(_token(item, 0))
         raise InputError(
-            f"`{text[:80]}` is no hash", where, "write sha256: and 64, or sha1: and 40 hex digits, small letters"
+            f"`{text[:80]}` is no hash",
+            where,
+            "write sha256: and 64, or sha1: or git: and 40 hex digits, small letters",
         )
     return text
 

@@ -9,6 +9,7 @@ map's shape or contents, nor of the offset in read-only data; and its 64 bits st
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from equiv.bpf import insn as isa
@@ -38,11 +39,13 @@ def kernel_tag(program: Program, entry: int = 0) -> Tag | None:
     return Tag(*(hashlib.new(name, code).hexdigest()[: 2 * TAG_SIZE] for name in ("sha256", "sha1")))
 
 
-def loaded_code(program: Program, entry: int = 0) -> bytes | None:
-    """The instructions as libbpf hands them to the kernel, those that load maps with zero immediates."""
-    starts = sorted(program.functions)
-    ends = dict(zip(starts, [*starts[1:], len(program.insns)], strict=True))
-    bases = _layout(program, ends, entry)
+def loaded_code(program: Program, entry: int = 0, descriptors: Mapping[str, int] | None = None) -> bytes | None:
+    """The instructions as libbpf hands them to the kernel, with these descriptors of maps.
+
+    Without any, immediates of instructions that load maps are zero, as they are in what is hashed.
+    """
+    ends = _ends(program)
+    bases = layout(program, entry)
     code: list[bytes] = []
     for start, base in bases.items():
         for slot in range(start, ends[start]):
@@ -54,15 +57,21 @@ def loaded_code(program: Program, entry: int = 0) -> bytes | None:
             match insn.ref:
                 case ExternRef():
                     return None
-                case MapRef():
-                    insn = replace(insn, src=isa.PSEUDO_MAP_FD, imm=0, imm64=0)
-                case MapValueRef():
-                    insn = replace(insn, src=isa.PSEUDO_MAP_VALUE, imm=0, imm64=0)
+                case MapRef(name):
+                    insn = replace(insn, src=isa.PSEUDO_MAP_FD, imm64=descriptors[name] if descriptors else 0)
+                case MapValueRef(name, offset):
+                    imm64 = offset << 32 | descriptors[name] if descriptors else 0
+                    insn = replace(insn, src=isa.PSEUDO_MAP_VALUE, imm64=imm64)
                 case FunctionRef(target):
                     distance = bases[target] - (base + slot - start) - 1
                     insn = _pointed(insn, distance)
             code.append(isa.encode(insn, program.byte_order))
     return b"".join(code)
+
+
+def _ends(program: Program) -> dict[int, int]:
+    starts = sorted(program.functions)
+    return dict(zip(starts, [*starts[1:], len(program.insns)], strict=True))
 
 
 def _pointed(insn: Insn, distance: int) -> Insn:
@@ -71,11 +80,11 @@ def _pointed(insn: Insn, distance: int) -> Insn:
     return replace(insn, src=isa.PSEUDO_CALL, imm=distance)
 
 
-def _layout(program: Program, ends: dict[int, int], entry: int) -> dict[int, int]:
-    """Where each function goes: behind the entry, each with those that it is the first to mention right behind it.
-
-    That is `bpf_object__reloc_code` of libbpf.
+def layout(program: Program, entry: int = 0) -> dict[int, int]:
+    """Where each function goes, by its first slot in `program`: behind the entry, each followed by those that it is the
+    first to mention. That is `bpf_object__reloc_code` of libbpf.
     """
+    ends = _ends(program)
     bases: dict[int, int] = {}
     size = 0
     pending = [entry]
