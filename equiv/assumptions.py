@@ -11,6 +11,10 @@ from equiv.machine.protocol import Machine
 from equiv.question import Posed
 
 
+SCHED_CLS = 3
+"""`enum bpf_prog_type`: tc programs."""
+
+
 def not_compared(maps: Mapping[str, MapSpec], observed: Set[str]) -> list[str]:
     """Names of the maps, data sections among them, that a program may write and of which no entry is observed."""
     return sorted(
@@ -25,7 +29,7 @@ def assumptions(posed: Posed, machines: tuple[Machine, Machine]) -> tuple[str, .
     for side in sides:
         maps |= side.program.maps if side.program else {}
     said = [_packets_admitted(interface)]
-    skb = interface.context == "flow_dissector" or interface.name.startswith("tc")
+    skb = interface.context == "flow_dissector" or interface.context == "__sk_buff" and interface.program_type == SCHED_CLS
     if skb and interface.split == "linear":
         said.append("the whole packet is in the linear part of the skb")
     if posed.right.linear and interface.split == "any":

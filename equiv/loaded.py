@@ -191,6 +191,8 @@ def choose_interface(
         raise InputError("--exact-end and --observe all are for two parsers")
     for parser, other in ((left.parser, right), (right.parser, left)):
         if parser:
+            if (kept := _extracted_interface(left, right, name)) is not None:
+                return kept
             chosen = verdict_only(choose_interface(other, other, name), parser)
             return chosen if other.table else replace(chosen, observables=())  # a table needs its outputs' places
     if name is None:
@@ -213,6 +215,22 @@ def choose_interface(
             for value in side.table.maps:
                 interface = interface.observing_map(value.map_name, value.key, value.size)
     return interface
+
+
+def _extracted_interface(left: Loaded, right: Loaded, name: str | None) -> Interface | None:
+    """Of P4 source against a program that leaves what it parsed in a struct; None where it is not of that kind."""
+    from equiv.p4.extracted import extracted_interface
+    from equiv.p4.program import P4Parser
+
+    parser_is: Which
+    parser_is, parser, other = ("left", left.parser, right) if left.parser else ("right", right.parser, left)
+    if not isinstance(parser, P4Parser) or other.program is None:
+        return None
+    chosen = name or other.default_interface
+    interface = load_interface(chosen) if chosen else None
+    if interface is None or interface.extracted is None:
+        return None
+    return extracted_interface(interface, parser, other.program, parser_is)
 
 
 def _require_fitting(side: Loaded, name: str) -> None:

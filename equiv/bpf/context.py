@@ -171,6 +171,9 @@ CB = context_field("cb", 8 * CB_SIZE)
 FLOW_KEY_FIELDS = {0: 2, 2: 2, 4: 2, 6: 1, 7: 1, 8: 1, 9: 1, 10: 2, 12: 2, 14: 2, **{16 + 4 * i: 4 for i in range(10)}}
 """struct bpf_flow_keys: offset to size."""
 
+SCHED_CLS = 3
+"""`enum bpf_prog_type`: tc programs."""
+
 N_PROTO, FLAGS = 10, 48
 NHOFF, THOFF = 0, 2
 ETHERNET_HEADER = 14
@@ -186,7 +189,7 @@ def fields_of(env: Environment) -> tuple[Field, ...]:
         case "flow_dissector":
             return FLOW_DISSECTOR_FIELDS
         case _:
-            return TC_FIELDS if env.interface.program_type == 3 else SOCKET_FILTER_FIELDS
+            return TC_FIELDS if env.interface.program_type == SCHED_CLS else SOCKET_FILTER_FIELDS
 
 
 def initial_state(env: Environment) -> State:
@@ -225,7 +228,7 @@ def store_context(env: Environment, state: State, offset: int, size: int, value:
         return
     field = _field_at(env, offset, size)
     if field.written is None:
-        if field.name == TIME_STAMP and env.interface.name.startswith("tc") and size == field.size:
+        if field.name == TIME_STAMP and env.interface.program_type == SCHED_CLS and size == field.size:
             set_observed(env, state, TIME_STAMP, value)
             return
         raise fault(f"writes the context field {field.name}, which is read-only")

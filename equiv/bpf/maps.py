@@ -12,8 +12,10 @@ from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 
 from equiv.bpf.btf import Btf, BtfType, Kind
+from equiv.bpf.btf_shape import Shapes
 from equiv.bpf.elf import STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION, ElfObject, Relocation, Section, Symbol
 from equiv.bpf.program import MapSpec
+from equiv.bpf.shape import Shape
 from equiv.errors import InputError, Place
 
 # enum bpf_map_type (include/uapi/linux/bpf.h)
@@ -133,6 +135,7 @@ def _btf_maps(elf: ElfObject, section: Section, btf: Btf | None, table: MapTable
     if btf is None:
         raise InputError("maps in section .maps, but no BTF that describes them", place, "compile with -g")
     by_name = {symbol.name: symbol for symbol in _map_symbols(elf, section)}
+    shapes = Shapes(btf, elf.byte_order)
     data = btf.named(section.name, Kind.DATASEC)
     slots = elf.relocations.get(section.index, {})
     offsets = sorted(slots)
@@ -146,7 +149,7 @@ def _btf_maps(elf: ElfObject, section: Section, btf: Btf | None, table: MapTable
             raise InputError(f"BTF names a map {variable.name or member.type_id} for which there is no symbol", place)
         where = f"map {variable.name}"
         definition = btf.resolve(variable.target)
-        spec, values_offset = _definition(btf, variable.name, definition, where, place)
+        spec, values_offset = _definition(btf, variable.name, definition, shapes, where, place)
         end = symbol.value + max(symbol.size, definition.size)  # initial values make the former larger
         if end > len(section.data):
             raise InputError(f"{where} lies outside section {section.name}", place)
@@ -168,7 +171,9 @@ def _btf_maps(elf: ElfObject, section: Section, btf: Btf | None, table: MapTable
         raise InputError(f"BTF does not describe map {min(by_name)}", place)
 
 
-def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Place) -> tuple[MapSpec, int | None]:
+def _definition(
+    btf: Btf, name: str, definition: BtfType, shapes: Shapes, where: str, place: Place
+) -> tuple[MapSpec, int | None]:
     """The map that a struct of `__uint`, `__type` and `__array` members declares, and where its `values` start."""
     if definition.kind is not Kind.STRUCT:
         raise InputError(f"{where} is not declared as a struct", place)
@@ -176,6 +181,7 @@ def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Pla
     inner: MapSpec | None = None
     values_offset: int | None = None
     kernel_pointers = False
+    value: Shape | None = None
     for member in definition.members:
         kind = btf.resolve(member.type_id)
         if member.name in numbers:
@@ -184,10 +190,12 @@ def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Pla
             if kind.kind is not Kind.PTR:
                 raise InputError(f"{where}, {member.name}: not declared with __type", place)
             numbers[f"{member.name}_size"] = btf.size_of(kind.target)
-            kernel_pointers |= member.name == "value" and _has_kernel_pointers(btf, btf.resolve(kind.target))
+            if member.name == "value":
+                kernel_pointers |= _has_kernel_pointers(btf, btf.resolve(kind.target))
+                value = shapes.of(kind.target)
         elif member.name == "values":
             values_offset = member.offset // 8
-            inner = _inner_map(btf, kind, name, where, place)
+            inner = _inner_map(btf, kind, name, shapes, where, place)
     if values_offset is not None and not numbers["value_size"]:
         numbers["value_size"] = 4
     spec = MapSpec(
@@ -199,6 +207,7 @@ def _definition(btf: Btf, name: str, definition: BtfType, where: str, place: Pla
         numbers["map_flags"],
         inner=inner,
         kernel_pointers=kernel_pointers,
+        value=value,
     )
     return spec, values_offset
 
@@ -220,7 +229,9 @@ def _number(btf: Btf, kind: BtfType, where: str, place: Place) -> int:
     return array.count
 
 
-def _inner_map(btf: Btf, values: BtfType, name: str, where: str, place: Place) -> MapSpec | None:
+def _inner_map(
+    btf: Btf, values: BtfType, name: str, shapes: Shapes, where: str, place: Place
+) -> MapSpec | None:
     """`__array(values, T)` declares an array of pointers to T: an inner map's struct, or programs (None)."""
     pointer = btf.resolve(values.target) if values.kind is Kind.ARRAY else None
     if pointer is None or pointer.kind is not Kind.PTR:
@@ -230,7 +241,7 @@ def _inner_map(btf: Btf, values: BtfType, name: str, where: str, place: Place) -
         return None
     if any(member.name == "values" for member in target.members):
         raise InputError(f"{where}: maps are nested more than two deep", place)
-    return _definition(btf, f"{name}.inner", target, f"{where}, inner map", place)[0]
+    return _definition(btf, f"{name}.inner", target, shapes, f"{where}, inner map", place)[0]
 
 
 def _names(elf: ElfObject) -> dict[tuple[int, int], str]:

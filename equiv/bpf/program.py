@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from equiv.bpf.shape import Shape
+
 ByteOrder = Literal["little", "big"]
 
 
@@ -45,6 +47,8 @@ class MapSpec:
     contents_from: str = ""
     kernel_pointers: bool = False
     """Whether values hold pointers to objects of the kernel (`__kptr`), which no program can make."""
+    value: Shape | None = field(default=None, compare=False, repr=False)
+    """What lies where in a value of an array, where the object's BTF says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from equiv.errors import InputError
 from equiv.machine.concrete import Input, Observation
@@ -83,6 +83,28 @@ class Assumed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Extracted:
+    """The convention by which programs leave what they parsed in a struct in an array map, one entry (D200).
+
+    `map_name` and `key` say which entry. The rest are names of members of its struct ("" where there is none):
+    `headers` of the struct of headers, in each of which `valid` says whether it was extracted; `metadata` of the
+    user's metadata, all zeros when the parser begins; `consumed` of the bits that were extracted.
+    `error` is where the parser error is left: observable, byte offset. 0 stands there when a run begins. A parser that
+    rejects with an error goes on to the next control; one that rejects without drops the packet.
+    `given` says which context field is what the architecture gives a P4 parser.
+    """
+
+    map_name: str
+    key: int
+    headers: str
+    valid: str
+    metadata: str
+    consumed: str
+    error: tuple[str, int] | None
+    given: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Interface:
     """What a program of one kind is given and what it shows. See `specs/interfaces/`."""
 
@@ -118,6 +140,8 @@ class Interface:
     """What a P4 parser shows under the interface of a program or table, for a relation to look at (D121)."""
     code_width: int = 32
     """How many low bits of r0 are the return code."""
+    extracted: Extracted | None = None
+    """Where programs of this kind leave what they parsed."""
 
     def label(self, code: int) -> str:
         """The verdict's name for a normalised return code."""
@@ -221,12 +245,27 @@ def load_interface(name: str) -> Interface:
             for item in data.get("observable", ())
         ),
         code_width=codes.get("width", 32),
+        extracted=_extracted(data["extracted"]) if "extracted" in data else None,
+    )
+
+
+def _extracted(data: dict[str, Any]) -> Extracted:
+    error = data.get("error")
+    return Extracted(
+        map_name=data["map"],
+        key=data["key"],
+        headers=data.get("headers", ""),
+        valid=data.get("valid", ""),
+        metadata=data.get("metadata", ""),
+        consumed=data.get("consumed", ""),
+        error=(error["observable"], error["offset"]) if error else None,
+        given=tuple(data.get("given", {}).items()),
     )
 
 
 def interface_for_section(section: str) -> str | None:
     """The interface whose programs live in ELF sections of this name; None where it cannot be told."""
-    for name in ("xdp", "tc", "flow_dissector", "socket_filter"):
+    for name in ("xdp", "tc", "p4tc", "flow_dissector", "socket_filter"):
         if load_interface(name).accepts_section(section):
             return name
     return None

@@ -15,6 +15,9 @@ from equiv.p4.tokens import Source
 
 BIT32 = m.Bits(32)
 ENDS = ("accept", "reject")
+TC_TYPE = "tc_type"
+IN_NETWORK_ORDER = frozenset({"macaddr", "ipv4", "ipv6", "be16", "be32", "be64"})
+"""What `@tc_type` can say of a field for p4c's TC back end to copy it as it came (backends/tc/ebpfCodeGen.cpp)."""
 
 
 def elaborate(source: Source, tree: Node, sha256: str, name: str | None) -> m.Program:
@@ -132,16 +135,19 @@ class _Elaborator:
     def _composite(self, kind: Any, node: Node, place: Place) -> None:
         name = _name(node.children[0])
         fields: dict[str, m.Type] = {}
+        network: list[str] = []
         for field in node.children[1:]:
             field_name = _name(field.children[1])
             type_ = self.expressions.type(field.children[0], self.globals)
             if field_name in fields:
                 raise InputError(f"field `{field_name}` is there twice", self.place(field))
             self._check_field(kind, type_, self.place(field))
+            if self.source.annotation(field.meta.line, field.meta.column, TC_TYPE) in IN_NETWORK_ORDER:
+                network.append(field_name)
             fields[field_name] = type_
         if sum(isinstance(type_, m.Varbit) for type_ in fields.values()) > 1:
             raise Unsupported("a header with several varbit fields", place)
-        self._name_type(name, m.Composite(kind, name, tuple(fields.items())), place)
+        self._name_type(name, m.Composite(kind, name, tuple(fields.items()), frozenset(network)), place)
 
     def _check_field(self, kind: str, type_: m.Type, place: Place) -> None:
         is_header = isinstance(type_, m.Composite) and type_.kind == "header"

@@ -32,7 +32,7 @@ from equiv.p4.code import (
     targets,
 )
 from equiv.p4.liveness import guarded, liveness
-from equiv.p4.view import accept_code, observed_outputs, reject_code
+from equiv.p4.view import accept_code, goes_on, observed_outputs, reject_code
 from equiv.table.order import back_edges, weak_topological_order
 from equiv.term import TRUE, Term, conj, const, eq, extract, ite, leaves, negate, substitute, ult
 
@@ -200,13 +200,17 @@ class ParserMachine:
 
     def _observed(self, verdict: str) -> dict[str, Term]:
         """Every observable that counts with this verdict, over cells."""
-        code = accept_code(self.interface) if verdict == ACCEPT else reject_code(self.interface)
+        goes_on = self.interface.extracted is not None and self.interface.extracted.error is not None
+        code = accept_code(self.interface) if verdict == ACCEPT or goes_on else reject_code(self.interface)
         return observed_outputs(self.code, self.interface, code)
 
     def _outcome(self, state: State) -> Outcome:
         verdict = state.block
         read = self._reader(state)
-        code = const(accept_code(self.interface) if verdict == ACCEPT else reject_code(self.interface), 32)
+        accepted = const(accept_code(self.interface), 32)
+        code = accepted if verdict == ACCEPT else const(reject_code(self.interface), 32)
+        if verdict == REJECT:
+            code = ite(goes_on(self.interface, self._cell(state, ERROR)), accepted, code)
         if self.interface.clamp_to_length:
             length = extract(31, 0, packet_length())
             code = ite(ult(code, length), code, length)

@@ -86,6 +86,8 @@ class Composite:
     kind: Literal["header", "struct", "header_union"]
     name: str
     fields: tuple[tuple[str, Type], ...] = field(compare=False)
+    network: frozenset[str] = field(default=frozenset(), compare=False)
+    """Fields that P4TC keeps in network order, as an annotation `@tc_type` says (D201)."""
 
     def member(self, name: str) -> Type | None:
         return next((type_ for field_, type_ in self.fields if field_ == name), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from equiv.errors import InputError, Place
@@ -13,6 +13,7 @@ from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Machine
 from equiv.p4 import model as m
 from equiv.p4.code import ERROR_WIDTH, NO_ERROR, Set, cells_read
+from equiv.p4.given import given_context, given_initially
 from equiv.p4.elaborate import elaborate
 from equiv.p4.granularity import element_width
 from equiv.p4.interpret import run
@@ -82,6 +83,8 @@ class P4Parser:
 
     def machine(self, interface: Interface, side: Side) -> Machine:
         code = Lowering(self.model, side, interface.element_width).code()
+        if interface.extracted is not None:
+            code = replace(code, initial=given_initially(code.initial, interface.extracted))
         return ParserMachine(self.file, code, interface)
 
     def execute(self, interface: Interface, given: Input, side: Side) -> Observation:
@@ -90,8 +93,11 @@ class P4Parser:
         for value in given.packet:
             bits = bits << width | value & (1 << width) - 1
         length = width * len(given.packet)
-        ran = run(self.model, bits, length, given.context, side)
-        code, values = show(interface, ran.accepted, ran.error, ran.consumed == length, ran.values)
+        context = given.context
+        if interface.extracted is not None:
+            context = given_context(context, interface.extracted)
+        ran = run(self.model, bits, length, context, side)
+        code, values = show(interface, ran.accepted, ran.error, ran.consumed == length, ran.values, given)
         read = frozenset(range((ran.consumed + width - 1) // width))
         return Observation(interface.label(code), code, values, ran.path, read)
 

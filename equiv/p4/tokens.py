@@ -101,6 +101,14 @@ class Source:
     lines: list[str] = field(default_factory=list)
     origins: list[tuple[str, int]] = field(default_factory=list)
     instantiations: list[Instantiation] = field(default_factory=list)
+    externs: set[str] = field(default_factory=set)
+    """Names of the extern types that are declared: nothing of them is modelled."""
+    annotations: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
+    """`@NAME("TEXT")` by the line and column of the token behind it."""
+
+    def annotation(self, line: int, column: int, name: str) -> str | None:
+        """The text of annotation `name` on what begins there."""
+        return self.annotations.get((line, column), {}).get(name)
 
     def place(self, line: int, column: int = 0, end_column: int = 0) -> Place:
         """Where line `line` (from 1) of the preprocessed text comes from."""
@@ -113,7 +121,7 @@ class Source:
 def read_tokens(path: str, text: str) -> tuple[Source, list[Token]]:
     """All tokens that the grammar sees. Raises InputError for text that is no P4."""
     source = Source(path)
-    return source, list(_shifts(_retagged(_without_skipped(list(_lexed(source, text)), source))))
+    return source, list(_shifts(_retagged(_without_skipped(list(_lexed(source, text)), source), source.externs)))
 
 
 def _lexed(source: Source, text: str) -> Iterator[Token]:
@@ -158,12 +166,21 @@ def _lexed_line(source: Source, line: str, row: int) -> Iterator[Token]:
 def _without_skipped(tokens: list[Token], source: Source) -> Iterator[Token]:
     at, depth = 0, 0
     starts = True
+    said: dict[str, str] = {}
     while at < len(tokens):
         token = tokens[at]
         if token.type == "_AT":
-            at = _after_annotation(tokens, at, source)
+            after = _after_annotation(tokens, at, source)
+            said |= _text_of(tokens[at:after])
+            at = after
             continue
+        if said:
+            source.annotations[token.line or 0, token.column or 0] = said
+            said = {}
         if depth == 0 and starts:
+            if token.type == "_SEMI":  # an empty declaration
+                at += 1
+                continue
             end = _skipped(tokens, at, source)
             if end:
                 at = end
@@ -190,6 +207,14 @@ def _after_annotation(tokens: list[Token], at: int, source: Source) -> int:
     return after
 
 
+def _text_of(annotation: list[Token]) -> dict[str, str]:
+    """Name and text of `@NAME("TEXT")`; nothing for annotations of other forms."""
+    match [token.type for token in annotation]:
+        case ["_AT", "NAME", "_LPAR", "STRING", "_RPAR"]:
+            return {str(annotation[1]): str(annotation[3])[1:-1]}
+    return {}
+
+
 def _matching(tokens: list[Token], at: int, source: Source) -> int:
     """The position of the bracket that closes the one at `at`."""
     open_: list[str] = []
@@ -210,7 +235,8 @@ def _skipped(tokens: list[Token], at: int, source: Source) -> int:
     """Where to go on behind a declaration at `at` that no parser depends on; 0 if it is none."""
     token = tokens[at]
     is_control = token.type == "NAME" and token.value in _SKIPPED
-    if not is_control and token.type not in ("NAME", "_PARSER"):
+    is_typed = token.type in ("_VOID", "_BIT", "_INT", "_BOOL")
+    if not is_control and not is_typed and token.type not in ("NAME", "_PARSER"):
         return 0
     i = at
     while i < len(tokens) and tokens[i].type not in ("_SEMI", "_LBRACE"):
@@ -218,14 +244,26 @@ def _skipped(tokens: list[Token], at: int, source: Source) -> int:
     if i >= len(tokens):
         raise InputError("this declaration does not end", source.place(token.line or 0, token.column or 0))
     if tokens[i].type == "_LBRACE":
-        return _matching(tokens, i, source) + 1 if is_control else 0
+        if token.value == "extern":
+            source.externs.add(tokens[at + 1].value)
+        takes_extern = _between_parentheses(tokens[at:i]) & source.externs
+        return _matching(tokens, i, source) + 1 if is_control or takes_extern else 0
+    if is_typed:
+        return 0
     if token.type == "NAME" and not is_control:
         names = tuple(t.value for t in tokens[at + 1 : i - 1] if t.type == "NAME")
         source.instantiations.append(Instantiation(token.value, names, tokens[i - 1].value))
     return i + 1
 
 
-def _retagged(tokens: Iterator[Token]) -> Iterator[Token]:
+def _between_parentheses(tokens: list[Token]) -> set[str]:
+    """Names in the parameters of a declaration; a function that takes an extern is of no use to any parser here."""
+    kinds = [token.type for token in tokens]
+    start = kinds.index("_LPAR") if "_LPAR" in kinds else len(tokens)
+    return {str(token.value) for token in tokens[start:] if token.type == "NAME"}
+
+
+def _retagged(tokens: Iterator[Token], externs: set[str]) -> Iterator[Token]:
     """Names of types become TYPE_NAME once they are declared; `<` becomes `_TLT` where it opens type arguments."""
     types = {"packet_in"}
     before: list[Token] = []
@@ -252,7 +290,7 @@ def _retagged(tokens: Iterator[Token]) -> Iterator[Token]:
         if token.type == "NAME" and not after_dot:
             if (last is not None and last.type in _NAMED_TYPES) or (token.value not in types and _names_enum(before)):
                 types.add(token.value)
-            if token.value in types:
+            if token.value in types or token.value in externs:
                 token = token.update(type="TYPE_NAME")
         before = [*before[-6:], token]
         yield token

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from equiv.errors import InputError
 from equiv.machine.concrete import Input, Observation
+from equiv.machine.inputs import context_field, unchanged_packet
 from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Outcome
-from equiv.p4.code import ERROR, ERROR_WIDTH, ParserCode, cell
-from equiv.term import Term, const, distinct, eq, ite
+from equiv.p4.code import ERROR, ERROR_WIDTH, NO_ERROR, ParserCode, cell
+from equiv.table.observe import initial
+from equiv.term import FALSE, Term, const, distinct, eq, ite
 
 PARSER_ERROR = "error"
 """The observable for the parser error: its number in `Interface.errors`."""
@@ -60,7 +62,7 @@ def reject_code(interface: Interface) -> int:
 
 def observed_outputs(code: ParserCode, interface: Interface, returned: int) -> dict[str, Term]:
     """Every observable that counts when `returned` is returned, over cells; what the parser does not have is 0."""
-    shown: dict[str, Term] = {}
+    shown: dict[str, Term] = {o.name: before(o) for o in untouched(interface, returned)}
     for observable in compared(interface):
         if not interface.counts(observable, returned):
             continue
@@ -69,6 +71,22 @@ def observed_outputs(code: ParserCode, interface: Interface, returned: int) -> d
         else:
             shown[observable.name] = code.outputs.get(observable.name, const(0, observable.width))
     return shown
+
+
+def untouched(interface: Interface, returned: int) -> tuple[Observable, ...]:
+    """What a program of the interface could change and no parser does, as far as it counts with this code (D200)."""
+    if interface.extracted is None:
+        return ()
+    return tuple(o for o in interface.observables if not o.map_name and o.name != "meta" and interface.counts(o, returned))
+
+
+def before(observable: Observable) -> Term:
+    """The observable where nobody changed anything."""
+    if observable.kind == "packet":
+        return unchanged_packet()
+    if observable.kind == "effect" or observable.name == "meta.size":
+        return const(0, observable.width)
+    return context_field(observable.name, observable.width)
 
 
 def compared(interface: Interface) -> tuple[Observable, ...]:
@@ -87,15 +105,33 @@ def _error(code: ParserCode, interface: Interface, width: int) -> Term:
     return result
 
 
+def goes_on(interface: Interface, error: Term) -> Term:
+    """Width 1: whether a parser that rejects with `error` hands the packet on to controls all the same."""
+    return distinct(error, const(0, ERROR_WIDTH)) if interface.extracted and interface.extracted.error else FALSE
+
+
 def show(
-    interface: Interface, accepted: bool, error: str, at_end: bool, values: Mapping[str, int]
+    interface: Interface, accepted: bool, error: str, at_end: bool, values: Mapping[str, int], given: Input
 ) -> tuple[int, dict[str, int | bytes]]:
     """Return code and observables of a concrete run that ended by accepting or not, with the parser error `error`."""
     accepts = accepted and (at_end or not interface.exact_end)
+    if interface.extracted and interface.extracted.error and error != NO_ERROR:
+        accepts = True
     code = accept_code(interface) if accepts else reject_code(interface)
     found: dict[str, int | bytes] = {}
+    for observable in untouched(interface, code):
+        if observable.kind != "effect":
+            found[observable.name] = _before(observable, given)
     for observable in compared(interface):
         if interface.counts(observable, code):
             name = observable.name
             found[name] = interface.errors.index(error) if name == PARSER_ERROR else values.get(name, 0)
     return code, found
+
+
+def _before(observable: Observable, given: Input) -> int | bytes:
+    """The same on a concrete input."""
+    if observable.kind == "packet":
+        return given.packet
+    value = initial(observable, given, 0)
+    return value if isinstance(value, int) else bytes(value)

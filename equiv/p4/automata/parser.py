@@ -61,6 +61,6 @@ class AutomatonParser:
         if ran.consumed % element:
             raise InternalError(f"{self.file} consumed {ran.consumed} bits of a packet in elements of {element}")
         store = {name: int(held, 2) for name, held in ran.store.items() if held}
-        code, values = show(interface, ran.accepted, "NoError", ran.consumed == len(bits), store)
+        code, values = show(interface, ran.accepted, "NoError", ran.consumed == len(bits), store, given)
         read = frozenset(range(ran.consumed // element))
         return Observation(interface.label(code), code, values, ran.path, read)
