@@ -31,6 +31,7 @@ from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, U
 from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
+from equiv.p4.convention import Convention
 from equiv.p4.parser import ParserOptions
 from equiv.p4.value_sets import Contents
 from equiv.proof.dependence import dependence
@@ -242,7 +243,7 @@ def _check(
         unknown=tuple(_distinct(unknown)),
         warnings=_warnings(case),
         punted=_punted(case),
-        fields=_fields(a, b),
+        fields=_fields(a, b, chosen),
         seed=seed,
         element_width=chosen.element_width,
     )
@@ -468,8 +469,13 @@ def _punted(case: _Case) -> tuple[PuntClass, ...]:
     return tuple(found)
 
 
-def _fields(a: Loaded, b: Loaded) -> tuple[OutputField, ...]:
-    """Names for parts of byte-array observables, from whichever side is a table."""
+def _fields(a: Loaded, b: Loaded, interface: Interface) -> tuple[OutputField, ...]:
+    """Names for parts of byte-array observables, from whichever side is a table or has types for them."""
+    if isinstance(interface.relation, Convention):
+        return tuple(
+            OutputField(p.name, p.observable, p.offset, p.size, "little" if p.little else "big", p.stands_for)
+            for p in interface.relation.places
+        )
     for side in (a, b):
         if side.table:
             return tuple(

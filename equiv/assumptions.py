@@ -10,7 +10,6 @@ from equiv.machine.interface import Interface
 from equiv.machine.protocol import Machine
 from equiv.question import Posed
 
-
 SCHED_CLS = 3
 """`enum bpf_prog_type`: tc programs."""
 
@@ -29,7 +28,7 @@ def assumptions(posed: Posed, machines: tuple[Machine, Machine]) -> tuple[str, .
     for side in sides:
         maps |= side.program.maps if side.program else {}
     said = [_packets_admitted(interface)]
-    skb = interface.context == "flow_dissector" or interface.context == "__sk_buff" and interface.program_type == SCHED_CLS
+    skb = interface.context == "flow_dissector" or interface.program_type == SCHED_CLS
     if skb and interface.split == "linear":
         said.append("the whole packet is in the linear part of the skb")
     if posed.right.linear and interface.split == "any":

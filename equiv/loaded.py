@@ -210,6 +210,10 @@ def choose_interface(
         for side in (left, right):
             _require_fitting(side, name)
     interface = load_interface(name)
+    if interface.extracted is not None and left.program and right.program and left is not right:
+        from equiv.p4.extracted_twice import programs_interface
+
+        return programs_interface(interface, left.program, right.program)
     for side in (left, right):
         if side.table:
             for value in side.table.maps:

@@ -32,7 +32,8 @@ class Side:
 class OutputField:
     """A part of a byte-array observable that has a name of its own (a `.dev` output): for side-by-side display.
 
-    `offset`, `size` in bytes within the observable; `order` of the number in memory.
+    `offset`, `size` in bytes within the observable; `order` of the number in memory. `stands_for` is the other side's
+    observable that it must be; "" where both sides have the same ones.
     """
 
     name: str
@@ -40,6 +41,7 @@ class OutputField:
     offset: int
     size: int
     order: Literal["big", "little"]
+    stands_for: str = ""
 
 
 def field_value(observation: Observation, field_: OutputField) -> int | None:

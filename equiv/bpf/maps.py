@@ -229,9 +229,7 @@ def _number(btf: Btf, kind: BtfType, where: str, place: Place) -> int:
     return array.count
 
 
-def _inner_map(
-    btf: Btf, values: BtfType, name: str, shapes: Shapes, where: str, place: Place
-) -> MapSpec | None:
+def _inner_map(btf: Btf, values: BtfType, name: str, shapes: Shapes, where: str, place: Place) -> MapSpec | None:
     """`__array(values, T)` declares an array of pointers to T: an inner map's struct, or programs (None)."""
     pointer = btf.resolve(values.target) if values.kind is Kind.ARRAY else None
     if pointer is None or pointer.kind is not Kind.PTR:

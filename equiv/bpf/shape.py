@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An integer or enum of `size` bytes in the machine's byte order; of a bit-field only `width` bits from bit `low`."""
+    """An integer or enum of `size` bytes in the machine's byte order; of a bit-field, `width` bits from bit `low`."""
 
     size: int
     low: int

@@ -5,8 +5,10 @@ Everything here is inert and can be sent to other processes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from equiv.condition import model as m
 from equiv.condition.relation import Conditions
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.inputs import context_field
@@ -19,12 +21,40 @@ CONTROL_BLOCK_BITS = 160
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A part of an observable that is bytes, `size` of them from `offset`, under the name of what is asked of it.
+
+    `stands_for` is the parser's observable that it must be; "" where it must be the same part of the other side.
+    """
+
+    name: str
+    observable: str
+    offset: int
+    size: int
+    little: bool
+    stands_for: str
+
+
+@dataclass(frozen=True, slots=True)
 class Convention:
     """One verdict; where it goes on, `parts` holds and each of `untouched` is the same on both sides (D200)."""
 
     text: str
     parts: Conditions
     untouched: tuple[Observable, ...]
+
+    @property
+    def places(self) -> tuple[Named, ...]:
+        """Where each of `parts` looks, of those that look at one place."""
+        found = []
+        for part in self.parts.parts:
+            placed = [node for node in _nodes(part.claim) if isinstance(node, m.Bytes)]
+            fields = [name for node in _nodes(part.claim) for name in _observables(node)]
+            if len({(node.offset, node.size) for node in placed}) == 1 and len(set(fields)) <= 1:
+                at = placed[0]
+                stands_for = fields[0] if fields else ""
+                found.append(Named(part.text, at.observable, at.offset, at.size, at.little, stands_for))
+        return tuple(found)
 
     def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:
         found = {VERDICT: distinct(left.code, right.code)}
@@ -51,7 +81,7 @@ class Convention:
 
 @dataclass(frozen=True, slots=True)
 class NoErrorYet:
-    """No parser error stands in the control block when the parser begins: byte `offset` is 0."""
+    """No parser error stands in the control block when the parser begins: byte `offset` is 0 (D202)."""
 
     observable: str
     offset: int
@@ -73,3 +103,23 @@ class NoErrorYet:
         del left, right
         whole = given.context.get(self.observable, 0) & (1 << CONTROL_BLOCK_BITS) - 1
         return not whole.to_bytes(CONTROL_BLOCK_BITS // 8, "big")[self.offset]
+
+
+def _nodes(node: m.Boolean | m.Numeric) -> Iterator[m.Boolean | m.Numeric]:
+    """`node` and what it is made of."""
+    yield node
+    match node:
+        case m.Not(operand=inner) | m.Slice(operand=inner):
+            yield from _nodes(inner)
+        case m.Arithmetic(left=a, right=b) | m.Compare(left=a, right=b) | m.Connective(left=a, right=b):
+            yield from _nodes(a)
+            yield from _nodes(b)
+
+
+def _observables(node: m.Boolean | m.Numeric) -> tuple[str, ...]:
+    match node:
+        case m.Field(observable=name):
+            return (name,)
+        case m.Valid(observables=names):
+            return names[-1:]
+    return ()

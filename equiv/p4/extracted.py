@@ -37,31 +37,32 @@ def extracted_interface(interface: Interface, parser: P4Parser, program: Program
         raise Unsupported(f"{parser.file} consumes parts of bytes; no program leaves those", hint="see D80")
     observing = _observing(interface, how, program)
     parts = tuple(_Parts(how, observing, parser, program, parser_is).all())
-    fields = {name for part in parts for node in (part.given, part.claim) for side, name in m.fields_of(node)
-              if side == parser_is and name in parser.outputs}
+    fields = {
+        name
+        for part in parts
+        for node in (part.given, part.claim)
+        for side, name in m.fields_of(node)
+        if side == parser_is and name in parser.outputs
+    }
     shown = tuple(Observable(name, "int", parser.outputs[name]) for name in sorted(fields | {PARSER_ERROR}))
-    text = f"what `{how.map_name}` holds of {parser.program}, and what else the program leaves behind, as D200 says"
+    text = (
+        f"one verdict, and where it is accept, {how.map_name}[{how.key}] holds what the P4 parser has: whether each "
+        "header is valid, the fields of valid headers, metadata, bits consumed; nothing else is changed (D200)"
+    )
     relation = Convention(
         text,
         Conditions(text, parts, m.Always(True), interface.element_width),
-        tuple(o for o in interface.observables if not _is_in_parts(o, how)),
+        tuple(o for o in interface.observables if how.error is None or o.name != how.error[0]),
     )
     assumed = (NoErrorYet(*how.error),) if how.error else ()
-    return replace(
-        observing, relation=relation, assumed=assumed, parser_fields=shown, errors=parser.model.errors
-    )
-
-
-def _is_in_parts(observable: Observable, how: Extracted) -> bool:
-    """Whether conditions speak of it, byte by byte."""
-    return bool(how.error) and how.error is not None and observable.name == how.error[0]
+    return replace(observing, relation=relation, assumed=assumed, parser_fields=shown, errors=parser.model.errors)
 
 
 def _observing(interface: Interface, how: Extracted, program: Program) -> Interface:
-    return interface.observing_map(how.map_name, how.key, _struct(how, program).size)
+    return interface.observing_map(how.map_name, how.key, struct_of(how, program).size)
 
 
-def _struct(how: Extracted, program: Program) -> Record:
+def struct_of(how: Extracted, program: Program) -> Record:
     """The struct that the map's values are. Raises InputError where there is none."""
     place = Place(program.path)
     spec = program.maps.get(how.map_name)
@@ -102,7 +103,7 @@ class _Parts:
         self.going_on: m.Boolean = m.Connective(
             "&&", m.Verdict(self.ours, accept, width), m.Verdict(self.theirs, accept, width)
         )
-        self.root = _Spot(f"{how.map_name}[{how.key}]", 0, _struct(how, program))
+        self.root = _Spot(f"{how.map_name}[{how.key}]", 0, struct_of(how, program))
 
     def all(self) -> Iterator[Part]:
         how = self.how
@@ -111,7 +112,7 @@ class _Parts:
             yield from self._rest_of(*how.error)
         if how.consumed:
             spot = self._member(self.root, how.consumed)
-            yield self._part(CONSUMED, self._number(spot, p.Bits(64), False), self._field(CONSUMED))
+            yield self._part(CONSUMED, self._number(spot, FLAG, False), self._field(CONSUMED))
         for parameter in self.parser.model.main.parameters:
             role = roles(self.parser.model.main).get(parameter.var.name)
             if role is None or parameter.direction not in ("out", "inout"):
@@ -134,7 +135,7 @@ class _Parts:
     ) -> Iterator[Part]:
         """Of a header, struct or union `name` with the headers `around` it, where `given` holds."""
         if type_.kind == "header":
-            flag = self._number(self._member(spot, self.how.valid), p.Bits(1), False)
+            flag = self._number(self._member(spot, self.how.valid), FLAG, False)
             around = (*around, name + VALID)
             valid = m.Valid(self.ours, around)
             claim = m.Connective("==", m.Compare("!=", flag, m.Number(0)), valid)
@@ -154,7 +155,9 @@ class _Parts:
                 yield from self._composite(type_, name, spot, around, given)
             case p.Stack(element=element, size=size):
                 for index in range(size):
-                    yield from self._composite(element, f"{name}[{index}]", self._element(spot, index, size), around, given)
+                    yield from self._composite(
+                        element, f"{name}[{index}]", self._element(spot, index, size), around, given
+                    )
             case p.Varbit(max_width=width):
                 yield from self._varbit(name, width, spot, around, given)
             case _:
@@ -164,11 +167,9 @@ class _Parts:
                 place = self._number(spot, type_, network)
                 yield Part(name, given, m.Compare("==", place, self._field(name, around)))
 
-    def _varbit(
-        self, name: str, width: int, spot: _Spot, around: tuple[str, ...], given: m.Boolean
-    ) -> Iterator[Part]:
-        """`data` holds the bytes as they came, `curwidth` how many bits of them count (D202)."""
-        size = self._number(self._member(spot, "curwidth"), p.Bits(32), False)
+    def _varbit(self, name: str, width: int, spot: _Spot, around: tuple[str, ...], given: m.Boolean) -> Iterator[Part]:
+        """`data` holds the bytes as they came, `curwidth` how many bits of them count (D201)."""
+        size = self._number(self._member(spot, "curwidth"), FLAG, False)
         yield Part(f"{name} (width)", given, m.Compare("==", size, self._field(name + SIZE, around)))
         data = self._member(spot, "data")
         count = width // 8
@@ -177,7 +178,9 @@ class _Parts:
         claim: m.Boolean = m.Always(True)
         for index in range(count):
             high = width - 8 * index - 1
-            same = m.Compare("==", self._bytes(data.offset + index, 1, False), self._field(name, around, high, high - 7))
+            same = m.Compare(
+                "==", self._bytes(data.offset + index, 1, False), self._field(name, around, high, high - 7)
+            )
             there = m.Compare(">", self._field(name + SIZE, around), m.Number(8 * index))
             claim = m.Connective("&&", claim, m.Connective("=>", there, same))
         yield Part(name, given, claim)
@@ -187,10 +190,12 @@ class _Parts:
         width = p.scalar_width(type_)
         match spot.shape:
             case Number(size=size, low=low, width=bits):
-                if bits < width and self.how.consumed != spot.name.rpartition(".")[2]:
+                if bits < width:
                     raise self._misfit(spot, f"{bits} bits for `{type_}`")
                 if p.is_signed(type_) and bits != width:
-                    raise self._unsupported(f"`{spot.name}` holds `{type_}` in {bits} bits; how it is extended is not known")
+                    raise self._unsupported(
+                        f"`{spot.name}` holds `{type_}` in {bits} bits; how it is extended is not known"
+                    )
                 if network and (bits != 8 * size or width != bits):
                     raise self._misfit(spot, f"{bits} bits in network order for `{type_}`")
                 whole = self._bytes(spot.offset, size, self.little and not network)
@@ -202,7 +207,9 @@ class _Parts:
                     raise self._unsupported(f"`{spot.name}` holds `{type_}` in {count} bytes")
                 if width > LARGEST_NUMBER or network:
                     if 8 * count != width:
-                        raise self._unsupported(f"`{spot.name}` holds `{type_}` in {count} bytes; which bits is not known")
+                        raise self._unsupported(
+                            f"`{spot.name}` holds `{type_}` in {count} bytes; which bits is not known"
+                        )
                     return self._bytes(spot.offset, count, False)
                 return self._bytes(spot.offset, count, True)
         raise self._misfit(spot, f"no number for `{type_}`")
@@ -251,6 +258,8 @@ class _Parts:
         return Unsupported(what, Place(self.parser.file))
 
 
+FLAG = p.Bits(1)
+"""Of numbers whose width the convention does not say."""
 LARGEST_NUMBER = 64
 """Wider fields are stored as bytes in network order."""
 CONTROL_BLOCK = 20

@@ -1,4 +1,4 @@
-"""What a parser is given under the convention of programs that leave what they parsed in a struct (D200).
+"""What a parser is given under the convention of programs that leave what they parsed in a struct (D202).
 
 The user's metadata is all zeros; other things that the architecture gives are fields of the program's context.
 """

@@ -13,8 +13,8 @@ from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Machine
 from equiv.p4 import model as m
 from equiv.p4.code import ERROR_WIDTH, NO_ERROR, Set, cells_read
-from equiv.p4.given import given_context, given_initially
 from equiv.p4.elaborate import elaborate
+from equiv.p4.given import given_context, given_initially
 from equiv.p4.granularity import element_width
 from equiv.p4.interpret import run
 from equiv.p4.lower import Lowering

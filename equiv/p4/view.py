@@ -77,7 +77,9 @@ def untouched(interface: Interface, returned: int) -> tuple[Observable, ...]:
     """What a program of the interface could change and no parser does, as far as it counts with this code (D200)."""
     if interface.extracted is None:
         return ()
-    return tuple(o for o in interface.observables if not o.map_name and o.name != "meta" and interface.counts(o, returned))
+    return tuple(
+        o for o in interface.observables if not o.map_name and o.name != "meta" and interface.counts(o, returned)
+    )
 
 
 def before(observable: Observable) -> Term:

@@ -65,10 +65,12 @@ def compare(
 ) -> list[Row]:
     """The verdict, then every observable that either side has, those that differ first.
 
-    A byte array that differs and has named parts is followed by these.
+    A byte array that differs and has named parts is followed by these. A part may itself be what differs.
     """
+    named = {field.name: field for field in fields if field.name in differs}
     rows = [Row(VERDICT, verdict_text(left), verdict_text(right), VERDICT in differs, left.code == right.code)]
-    names = list(dict.fromkeys([*left.values, *right.values]))
+    rows += [_stands_for(named[name], left, right) for name in differs if name in named]
+    names = [name for name in dict.fromkeys([*left.values, *right.values]) if name not in named]
     for name in sorted(names, key=lambda name: name not in differs):
         one, other = left.values.get(name), right.values.get(name)
         rows.append(Row(clean(name), value_text(one), value_text(other), name in differs, one == other))
@@ -85,6 +87,14 @@ def _parts(name: str, left: Observation, right: Observation, fields: Sequence[Ou
     return rows
 
 
+def _stands_for(field: OutputField, left: Observation, right: Observation) -> Row:
+    """A part of a struct beside what it must be."""
+    one, other = (value_text(_value(field, side)) for side in (left, right))
+    return Row(clean(field.name), one, other, True, one == other)
+
+
+def _value(field: OutputField, side: Observation) -> int | bytes | None:
+    return side.values[field.stands_for] if field.stands_for in side.values else field_value(side, field)
 def one_line(observation: Observation) -> str:
     """A whole observation on one line: `accept (code 2)  meta 0a000001`."""
     values = (f"{clean(name)} {shorten(value_text(value), 100)}" for name, value in observation.values.items())

@@ -117,7 +117,7 @@ def _counterexample(title: str, found: Counterexample, result: Result, style: St
 
 def _what_differs(title: str, found: Counterexample, result: Result, style: Style) -> list[str]:
     """The observables that differ, or the conditions that are violated with all that was observed."""
-    seen = {VERDICT, *found.left.values, *found.right.values}
+    seen = {VERDICT, *found.left.values, *found.right.values, *(field.name for field in result.fields)}
     violated = [name for name in found.differs if name not in seen]
     if not violated:
         rows = compare(found.left, found.right, found.differs, result.fields)
