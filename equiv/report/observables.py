@@ -95,6 +95,8 @@ def _stands_for(field: OutputField, left: Observation, right: Observation) -> Ro
 
 def _value(field: OutputField, side: Observation) -> int | bytes | None:
     return side.values[field.stands_for] if field.stands_for in side.values else field_value(side, field)
+
+
 def one_line(observation: Observation) -> str:
     """A whole observation on one line: `accept (code 2)  meta 0a000001`."""
     values = (f"{clean(name)} {shorten(value_text(value), 100)}" for name, value in observation.values.items())
