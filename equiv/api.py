@@ -395,7 +395,7 @@ def _counterexamples(case: _Case, everything: bool, doubtful: list[UnknownCause]
         depends: dict[str, dict[str, frozenset[int]]] = {}
         if case.interface.relation is None and time.monotonic() < until:
             sides = {"left": (case.run_left, left), "right": (case.run_right, right)}
-            depends = dependence(small, sides, differs, _fields(case.left, case.right))
+            depends = dependence(small, sides, differs, _fields(case.left, case.right, case.interface))
         found.append(
             Counterexample(
                 small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes, depends
