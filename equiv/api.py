@@ -31,7 +31,7 @@ from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, U
 from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
-from equiv.p4.convention import Convention
+from equiv.output_fields import output_fields
 from equiv.p4.parser import ParserOptions
 from equiv.p4.value_sets import Contents
 from equiv.proof.dependence import dependence
@@ -42,7 +42,6 @@ from equiv.question import Posed, Question, pose
 from equiv.result import (
     CertificateRef,
     Counterexample,
-    OutputField,
     PuntClass,
     Result,
     Statistics,
@@ -243,7 +242,7 @@ def _check(
         unknown=tuple(_distinct(unknown)),
         warnings=_warnings(case),
         punted=_punted(case),
-        fields=_fields(a, b, chosen),
+        fields=output_fields(a, b, chosen),
         seed=seed,
         element_width=chosen.element_width,
     )
@@ -395,7 +394,7 @@ def _counterexamples(case: _Case, everything: bool, doubtful: list[UnknownCause]
         depends: dict[str, dict[str, frozenset[int]]] = {}
         if case.interface.relation is None and time.monotonic() < until:
             sides = {"left": (case.run_left, left), "right": (case.run_right, right)}
-            depends = dependence(small, sides, differs, _fields(case.left, case.right, case.interface))
+            depends = dependence(small, sides, differs, output_fields(case.left, case.right, case.interface))
         found.append(
             Counterexample(
                 small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes, depends
@@ -467,23 +466,6 @@ def _punted(case: _Case) -> tuple[PuntClass, ...]:
         path = tuple(text for at, text in reached.steps if at == reached.side and text)
         found.append(PuntClass(side.side.title, path, case.input_of(reached).packet if reached.model else None))
     return tuple(found)
-
-
-def _fields(a: Loaded, b: Loaded, interface: Interface) -> tuple[OutputField, ...]:
-    """Names for parts of byte-array observables, from whichever side is a table or has types for them."""
-    if isinstance(interface.relation, Convention):
-        return tuple(
-            OutputField(p.name, p.observable, p.offset, p.size, "little" if p.little else "big", p.stands_for)
-            for p in interface.relation.places
-        )
-    for side in (a, b):
-        if side.table:
-            return tuple(
-                OutputField(o.name, o.observable, o.offset, o.size, "little" if o.order == "little" else "big")
-                for o in side.table.outputs
-                if o.order != "int"
-            )
-    return ()
 
 
 def _difference_in_words(example: Counterexample, interface: Interface) -> str:
