@@ -20,24 +20,22 @@ from typing import Literal
 
 from equiv.asked import Output
 from equiv.assumptions import assumptions
-from equiv.bpf.helper_table import TABLE
-from equiv.bpf.insn import is_helper_call
 from equiv.bpf.map_snapshot import Snapshot
-from equiv.bpf.program import MapSpec, Program
 from equiv.bpf.tail_calls import TailCall
 from equiv.certified import certificate_of
 from equiv.condition.relation import Conditions
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
-from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded, choose_interface, load, observing_maps
+from equiv.loaded import Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
+from equiv.modelled import input_of
 from equiv.output_fields import output_fields
 from equiv.p4.parser import ParserOptions
 from equiv.p4.value_sets import Contents
 from equiv.proof.dependence import dependence
 from equiv.proof.engine import Engine, Finding, Reached, Witness
-from equiv.proof.replay import MapLayout, confirm, differing, input_from_model, relevant_bytes, shrink
-from equiv.proof.taint import tainted_by, with_default
+from equiv.proof.replay import confirm, differing, relevant_bytes, shrink
+from equiv.proof.taint import tainted_by
 from equiv.question import Posed, Question, pose
 from equiv.result import (
     CertificateRef,
@@ -310,37 +308,9 @@ class _Case:
         except (NotRunnable, EquivError):
             return False
 
-    @property
-    def maps(self) -> dict[str, MapSpec]:
-        found: dict[str, MapSpec] = {}
-        for side in (self.left, self.right):
-            if side.program:
-                found.update(side.program.maps)
-        return found
-
     def input_of(self, witness: Witness | Reached) -> Input:
         assert witness.model is not None
-        order = next((s.program.byte_order for s in (self.left, self.right) if s.program), "little")
-        layouts = {
-            name: MapLayout(spec.key_size, spec.value_size, spec.type in (ARRAY, PERCPU_ARRAY), order)
-            for name, spec in self.maps.items()
-        }
-        for name, spec in self.maps.items():
-            if spec.inner is not None:  # D53: the keys of both, as they lie in memory
-                size = spec.key_size + spec.inner.key_size
-                is_array = spec.inner.type in (ARRAY, PERCPU_ARRAY)
-                layouts[f"{name}[]"] = MapLayout(size, spec.inner.value_size, is_array, "big")
-        for side in (self.left, self.right):
-            for value in side.table.maps if side.table else ():
-                layouts.setdefault(value.map_name, MapLayout(4, value.size, True, order))
-        given = input_from_model(witness.model, self.interface, layouts)
-        return with_default(given) if any(s.program and _asks(s.program) for s in (self.left, self.right)) else given
-
-
-def _asks(program: Program) -> bool:
-    """Whether a program calls helpers whose results no packet determines."""
-    called = (TABLE.get(insn.imm) for insn in program.insns if insn is not None and is_helper_call(insn))
-    return any(row is not None and row.model in ("input", "oracle") for row in called)
+        return input_of(witness.model, self.interface, (self.left, self.right))
 
 
 def _reject_faults(case: _Case) -> None:

@@ -9,7 +9,7 @@ from equiv.bpf.context import check_register, load_context, store_context
 from equiv.bpf.environment import Environment
 from equiv.bpf.pointers import SMALL
 from equiv.bpf.sockets import load_field
-from equiv.bpf.state import State, fault, not_a_number, stuck
+from equiv.bpf.state import Rejected, State, fault, not_a_number, stuck
 from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset, describe
 from equiv.machine.inputs import packet_byte
 from equiv.term import Term, bvadd, conj, const, extract, negate, ule, ult
@@ -55,8 +55,10 @@ def address(base: Value | None, offset: int) -> Pointer:
         if start.is_const:
             return Pointer(base.region, const(start.value + offset, WORD))
         return Pointer(base.region, bvadd(start, const(offset, WORD)))
-    if base is None or isinstance(base, Unusable):
+    if base is None:
         raise not_a_number(base)
+    if isinstance(base, Unusable):
+        raise Rejected(base.reason, base.fault)
     raise fault(f"uses {describe(base)} as an address")
 
 

@@ -227,7 +227,7 @@ def not_a_number(value: Value | None) -> Rejected:
     match value:
         case None:
             return fault("reads an uninitialised register")
-        case Unusable(reason, rejected):
-            return Rejected(reason, rejected)
+        case Unusable(reason, _):  # as an address the verifier may reject it; numbers it takes from privileged users
+            return stuck(f"{reason}, as a number")
         case _:
             return stuck(f"computes with {describe(value)} as a number: the result depends on kernel addresses")

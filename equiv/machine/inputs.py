@@ -29,6 +29,9 @@ CONTEXT_PREFIX = "ctx."
 SYMBOL_PREFIX = "~"
 """No input's name begins so: names of quantities that a proof made up do."""
 
+SIXTEEN_BITS = frozenset({"tc_index", "tc_classid", "queue_mapping"})
+"""Fields of the context that the kernel keeps in 16 bits (D33): no run begins with more in them."""
+
 _LENGTH, _PROBE, _LINEAR = "len", "packet.at", "linear"
 
 
@@ -89,6 +92,8 @@ def in_packet(end: Term) -> Term:
 
 def context_field(name: str, width: int) -> Term:
     """A field of the program's context that is an input, e.g. `ctx.ingress_ifindex`."""
+    if name in SIXTEEN_BITS:
+        return var(CONTEXT_PREFIX + name, width, 0, 0xFFFF)
     return var(CONTEXT_PREFIX + name, width)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from random import Random
@@ -43,12 +44,18 @@ def mutants_of(source: Source, program: Program, random: Random, kinds: Collecti
 def linked_mutants(program: Program, random: Random) -> Iterator[tuple[Mutant, Program]]:
     """The same, made in the program as it was linked: slots count from its first instruction, sections are all 0."""
     slots = []
+    starts = [*sorted(program.functions), len(program.insns)]
     for slot, insn in enumerate(program.insns):
         if insn is None or insn.ref is not None or slot in program.core or op.is_wide(insn) or op.is_call(insn):
             continue
         start = max(first for first in program.functions if first <= slot)
         slots.append((program.functions[start], 0, slot, insn))
     for mutant in _drawn(slots, random, KINDS):
+        target = op.jump_target(mutant.slot, mutant.after)
+        if target is not None:  # loading an object refuses jumps out of a function
+            after = bisect_right(starts, mutant.slot)
+            if not starts[after - 1] <= target < starts[after] or program.insns[target] is None:
+                continue
         insns = (*program.insns[: mutant.slot], mutant.after, *program.insns[mutant.slot + 1 :])
         yield mutant, replace(program, insns=insns)
 

@@ -271,6 +271,8 @@ class Executable:
                 raise Fault(f"did not end within {STEP_BUDGET} instructions")
             if pc != DONE:
                 raise Fault(f"jumps out of the program, to slot {pc}")
+            if run.memory.is_address(registers[0]):
+                raise NotRunnable("returns an address")
             registers[0] &= self._code_mask
         except Fault as fault:
             raise Fault(fault.message, self.place(pc), fault.hint) from None
@@ -287,8 +289,6 @@ class Executable:
 
     def _observe(self, run: Run, started: Started, path: tuple[TraceStep, ...]) -> Observation:
         code = self.interface.normalise(run.registers[0], len(run.given.packet))
-        if isinstance(run.context, BufferContext) and code >> 32 in run.memory.regions:
-            raise NotRunnable("returns an address")
         keys = _clamped_keys(run, started.keys) if started.keys else b""
         values: dict[str, int | bytes] = {}
         for observable in self.interface.observables:

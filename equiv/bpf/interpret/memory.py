@@ -113,6 +113,8 @@ class Memory:
     def store(self, address: int, size: int, value: int) -> None:
         """Store the low `8 * size` bits of `value` at `address`, in the program's byte order."""
         region = self.regions.get(address >> 32)
+        if region is not None and region.kind != "stack" and not isinstance(value, Unset) and self.is_address(value):
+            raise NotRunnable(f"stores an address in the {region}: what it is depends on the kernel")
         if region is not None and region.virtual is not None:
             region.virtual.store(address - region.base, size, value & ((1 << 8 * size) - 1))
             return
@@ -129,6 +131,10 @@ class Memory:
         region.data[offset : offset + size] = (value & ((1 << 8 * size) - 1)).to_bytes(size, self.order)
         if region.defined is not None:
             region.defined[offset : offset + size] = DEFINED[size]
+
+    def is_address(self, value: int) -> bool:
+        """Whether `value` is an address that this run gave out; packets hold none by chance."""
+        return self.lowest_slot <= value >> 32 <= self.next_slot
 
     def read_bytes(self, address: int, size: int) -> bytes:
         """`size` bytes at `address` as a helper reads them."""

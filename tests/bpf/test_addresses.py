@@ -1,0 +1,83 @@
+"""Addresses that a privileged program hands on depend on the kernel: neither machine makes up what they are (D180)."""
+
+from __future__ import annotations
+
+import pytest
+
+from equiv import api
+from equiv.bpf import insn as op
+from equiv.bpf.interpret import run
+from equiv.bpf.program import Insn, Program
+from equiv.loaded import Loaded
+from equiv.machine.concrete import Input, NotRunnable
+from equiv.oracle import KernelProgram, available
+from tests.bpf.programs import (
+    EXIT,
+    TC,
+    XDP,
+    NotDone,
+    add,
+    call,
+    copy,
+    follow,
+    jump,
+    ldx,
+    machine_for,
+    mov,
+    program,
+    stx,
+)
+
+FRAME = bytes(range(60))
+ADJUST_META = 54
+
+STALE_COPIED = (
+    # r6 = ctx; r8 = data; spill it; adjust_meta(ctx, -8); metadata = what was spilled, now any number
+    *(copy(6, 1), ldx(op.W, 8, 6, 0), stx(op.DW, 10, -8, 8), mov(2, -8), call(ADJUST_META)),
+    *(mov(7, 1), jump(op.JNE, 0, 7, imm=0), ldx(op.W, 1, 6, 8), ldx(op.W, 2, 6, 0)),
+    *(copy(3, 1), add(3, 8), jump(op.JGT, 3, 2, src=2), ldx(op.DW, 4, 10, -8), stx(op.DW, 1, 0, 4)),
+    *(mov(0, 2), EXIT),
+)
+INTO_THE_PACKET = (
+    *(ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), copy(4, 2), add(4, 8), jump(op.JGT, 4, 1, src=3)),
+    *(stx(op.DW, 2, 0, 1), mov(0, 2), EXIT),
+)
+
+
+def loaded(*insns: Insn) -> Loaded:
+    built: Program = program(*insns)
+    return Loaded("t.bpf.o", built.sha256, "bpf", program=built)
+
+
+@pytest.mark.parametrize("insns", [STALE_COPIED, INTO_THE_PACKET], ids=["stale", "into the packet"])
+def test_a_program_that_stores_an_address_is_unknown_and_is_not_run(insns: tuple[Insn, ...]) -> None:
+    with pytest.raises(NotRunnable, match="stores an address"):
+        run(program(*insns), XDP, Input(FRAME))
+    with pytest.raises(NotDone):
+        follow(machine_for(*insns), Input(FRAME))
+    result = api.check(loaded(*insns), loaded(*insns), interface="xdp", timeout=30, kernel=False)
+    assert result.verdict == "unknown"
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+@pytest.mark.parametrize("insns", [STALE_COPIED, INTO_THE_PACKET], ids=["stale", "into the packet"])
+def test_the_kernel_takes_such_programs(insns: tuple[Insn, ...]) -> None:
+    with KernelProgram(program(*insns), XDP) as kernel:
+        assert kernel.run(Input(FRAME, context=kernel.natural_context(FRAME))).verdict == "accept"
+
+
+def test_an_address_is_not_returned() -> None:
+    with pytest.raises(NotRunnable, match="returns an address"):
+        run(program(copy(0, 1), EXIT), XDP, Input(FRAME))
+
+
+@pytest.mark.parametrize("offset", [12, 44, 72], ids=["queue_mapping", "tc_index", "tc_classid"])
+def test_fields_of_sixteen_bits_begin_with_no_more(offset: int) -> None:
+    above = loaded(ldx(op.W, 1, 1, offset), mov(0, 0), jump(op.JLE, 1, 1, imm=0xFFFF), mov(0, 2), EXIT)
+    result = api.check(above, loaded(mov(0, 0), EXIT), interface="tc", timeout=30, kernel=False)
+    assert result.verdict == "equivalent"
+    within = loaded(ldx(op.W, 1, 1, offset), mov(0, 0), jump(op.JLE, 1, 1, imm=0xFFFE), mov(0, 2), EXIT)
+    result = api.check(within, loaded(mov(0, 0), EXIT), interface="tc", timeout=30, kernel=False)
+    assert result.verdict == "different"
+    assert TC.context == "__sk_buff"
