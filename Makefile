@@ -1,4 +1,4 @@
-.PHONY: demo test format grammars readme corpora
+.PHONY: demo test format grammars readme explanations corpora
 
 demo:
 	./bootstrap demo
@@ -16,6 +16,9 @@ grammars:  ## work out the parser tables that are kept beside each grammar
 
 readme:  ## show in README.md what the commands there print; look at the diff
 	.venv/bin/python -m tests.test_documents
+
+explanations:  ## put the differences of all broken twins into words anew; look at the diff
+	.venv/bin/python -m tests.corpora.test_verdicts
 
 corpora:  ## rebuild every program from its source and compare; needs the compilers named there
 	$(MAKE) -C corpora compare

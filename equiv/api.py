@@ -40,6 +40,7 @@ from equiv.question import Posed, Question, pose
 from equiv.result import (
     CertificateRef,
     Counterexample,
+    Dependence,
     PuntClass,
     Result,
     Statistics,
@@ -242,6 +243,7 @@ def _check(
         punted=_punted(case),
         fields=output_fields(a, b, chosen),
         seed=seed,
+        errors=chosen.errors,
         element_width=chosen.element_width,
     )
     if counterexamples:
@@ -361,7 +363,7 @@ def _counterexamples(case: _Case, everything: bool, doubtful: list[UnknownCause]
             what = ", ".join(differs)
             doubtful.append(UnknownCause(f"the two sides differ in {what} only for some results of {taint}"))
             continue
-        depends: dict[str, dict[str, frozenset[int]]] = {}
+        depends: dict[str, dict[str, Dependence]] = {}
         if case.interface.relation is None and time.monotonic() < until:
             sides = {"left": (case.run_left, left), "right": (case.run_right, right)}
             depends = dependence(small, sides, differs, output_fields(case.left, case.right, case.interface))

@@ -53,14 +53,26 @@ def field_value(observation: Observation, field_: OutputField) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependence:
+    """On which bytes of the packet a value depends, as far as trying other values there has shown.
+
+    `on`: offsets where some other value changes it. `copied`: the offset of each of its bytes, in the order in which it
+    is written, where each bit that was changed in the packet changed in the value and nothing else did; else empty.
+    """
+
+    on: frozenset[int]
+    copied: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Counterexample:
     """An input on which the two sides differ, replayed on both before it is reported.
 
     `differs` names the observables that differ ('verdict' for the return code). `relevant` are packet offsets whose
     value mattered. `confirmed_by` lists the executors that showed the difference: 'interpreter', 'kernel'.
     `kernel` holds what the kernel showed for each side that it could run. `notes` say why an executor was left out.
-    `depends` says, by side and by the name of an observable or output that differs, at which packet offsets another
-    value changes what that side gives there.
+    `depends` says, by side and by the name of an observable or output that differs, what the packet has to do with what
+    that side gives there.
     """
 
     input: Input
@@ -71,7 +83,7 @@ class Counterexample:
     confirmed_by: tuple[str, ...]
     kernel: dict[str, Observation] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    depends: Mapping[str, Mapping[str, frozenset[int]]] = field(default_factory=dict)
+    depends: Mapping[str, Mapping[str, Dependence]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,8 @@ class Result:
     """The certificate's file content, where one was asked for and the two sides are equivalent."""
     certified: CertificateRef | None = None
     """Which certificate that is; also where its content is not at hand."""
+    errors: tuple[str, ...] = ()
+    """Names of parser errors by the number that the observable `error` gives them."""
     element_width: int = 8
     """Bits in one element of the packet: counterexamples hold one in each byte (D80)."""
 

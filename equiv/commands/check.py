@@ -43,6 +43,7 @@ def add(commands: Commands) -> None:
         )
     add_interface(parser)
     parser.add_argument("--json", action="store_true", help="print JSON (specs/result.schema.json)")
+    parser.add_argument("--explain", action="store_true", help="say each difference in one sentence, too")
     parser.add_argument("--pcap", metavar="FILE", help="write packets that show a difference to a pcapng file")
     parser.add_argument(
         "--certificate", metavar="FILE", help="write why they are equivalent, for equiv verify to check"
@@ -171,7 +172,7 @@ def _execute(options: argparse.Namespace) -> int:
         from equiv.report.style import style_for
         from equiv.report.terminal import render_result
 
-        sys.stdout.write(render_result(result, style_for(sys.stdout), options.verbose))
+        sys.stdout.write(render_result(result, style_for(sys.stdout), options.verbose, options.explain))
     sys.stdout.flush()
     if options.pcap:
         from equiv.report.pcapng import write_counterexamples

@@ -66,15 +66,19 @@ def layers_of(frame: Any, packet: bytes) -> Iterator[Layer]:
             yield Layer(type(layer).__name__, title, first, first + len(data), (Field("bytes", text, bits),))
             at = first + len(data)
         else:
-            where, size = _places(layer, packet[at:])
-            fields = tuple(
-                _field(layer, field, where.get(field.name), at)
-                for field in layer.fields_desc
-                if field.name in layer.fields
-            )
-            yield Layer(type(layer).__name__, str(layer.name), at, at + size, fields)
-            at += size
+            found = one_layer(layer, packet[at:], at)
+            yield found
+            at = found.end
         layer = layer.payload
+
+
+def one_layer(layer: Any, data: bytes, at: int) -> Layer:
+    """A header that scapy read from the beginning of `data`, which begins at byte `at` of the packet."""
+    where, size = _places(layer, data)
+    fields = tuple(
+        _field(layer, field, where.get(field.name), at) for field in layer.fields_desc if field.name in layer.fields
+    )
+    return Layer(type(layer).__name__, str(layer.name), at, at + size, fields)
 
 
 def _places(layer: Any, data: bytes) -> tuple[dict[str, tuple[int, int]], int]:

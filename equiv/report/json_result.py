@@ -12,6 +12,7 @@ from typing import Any
 
 from equiv.errors import Place
 from equiv.machine.concrete import Input, Observation, TraceStep
+from equiv.report.explain import explain
 from equiv.result import Counterexample, OutputField, Result, Side, Statistics, field_value
 
 SCHEMA = "equiv-result/1"
@@ -27,7 +28,7 @@ def render_json(result: Result) -> str:
 
 def result_object(result: Result) -> Json:
     """The result as the object that the schema describes."""
-    found = [_counterexample(example, result.fields) for example in result.counterexamples]
+    found = [_counterexample(example, result) for example in result.counterexamples]
     document: Json = {
         "schema": SCHEMA,
         "verdict": result.verdict,
@@ -51,9 +52,17 @@ def result_object(result: Result) -> Json:
             for punt in result.punted
         ],
         "fields": [
-            {"name": f.name, "observable": f.observable, "offset": f.offset, "size": f.size, "order": f.order}
+            {
+                "name": f.name,
+                "observable": f.observable,
+                "offset": f.offset,
+                "size": f.size,
+                "order": f.order,
+                "stands_for": f.stands_for,
+            }
             for f in result.fields
         ],
+        "errors": list(result.errors),
         "element_width": result.element_width,
     }
     if result.certified:
@@ -89,13 +98,14 @@ def input_object(given: Input) -> Json:
     return document
 
 
-def _counterexample(found: Counterexample, fields: Sequence[OutputField]) -> Json:
+def _counterexample(found: Counterexample, result: Result) -> Json:
     return {
+        "explanation": explain(result, found),
         "packet": found.input.packet.hex(),
         "inputs": input_object(found.input),
         "left": observation_object(found.left),
         "right": observation_object(found.right),
-        "parts": {"left": _parts(found.left, fields), "right": _parts(found.right, fields)},
+        "parts": {"left": _parts(found.left, result.fields), "right": _parts(found.right, result.fields)},
         "differs": list(found.differs),
         "relevant": sorted(found.relevant),
         "paths": {"left": path_object(found.left.path), "right": path_object(found.right.path)},
@@ -103,7 +113,8 @@ def _counterexample(found: Counterexample, fields: Sequence[OutputField]) -> Jso
         "kernel": {side: observation_object(seen) for side, seen in found.kernel.items()},
         "notes": list(found.notes),
         "depends": {
-            side: {name: sorted(where) for name, where in names.items()} for side, names in found.depends.items()
+            side: {name: {"on": sorted(each.on), "copied": list(each.copied)} for name, each in names.items()}
+            for side, names in found.depends.items()
         },
     }
 

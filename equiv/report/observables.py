@@ -12,6 +12,9 @@ from equiv.result import OutputField, field_value
 VERDICT = "verdict"
 """Name under which the return code appears among the observables that differ."""
 
+ERROR = "error"
+"""Name of the observable for the parser error."""
+
 ABSENT = "absent"
 
 MAX_BYTES = 48
@@ -60,12 +63,24 @@ def value_text(value: int | bytes | None) -> str:
             return f"{value} ({value:#x})" if value > 9 else str(value)
 
 
+def error_text(value: int | bytes | None, errors: Sequence[str]) -> str:
+    """A parser error by its name, where that is known."""
+    if isinstance(value, int) and value < len(errors):
+        return f"{clean(errors[value])} ({value})"
+    return value_text(value)
+
+
 def compare(
-    left: Observation, right: Observation, differs: Sequence[str], fields: Sequence[OutputField] = ()
+    left: Observation,
+    right: Observation,
+    differs: Sequence[str],
+    fields: Sequence[OutputField] = (),
+    errors: Sequence[str] = (),
 ) -> list[Row]:
     """The verdict, then every observable that either side has, those that differ first.
 
-    A byte array that differs and has named parts is followed by these. A part may itself be what differs.
+    A byte array that differs and has named parts is followed by these. A part may itself be what differs. `errors` are
+    names of parser errors by number.
     """
     named = {field.name: field for field in fields if field.name in differs}
     rows = [Row(VERDICT, verdict_text(left), verdict_text(right), VERDICT in differs, left.code == right.code)]
@@ -73,7 +88,8 @@ def compare(
     names = [name for name in dict.fromkeys([*left.values, *right.values]) if name not in named]
     for name in sorted(names, key=lambda name: name not in differs):
         one, other = left.values.get(name), right.values.get(name)
-        rows.append(Row(clean(name), value_text(one), value_text(other), name in differs, one == other))
+        texts = [error_text(value, errors) if name == ERROR else value_text(value) for value in (one, other)]
+        rows.append(Row(clean(name), texts[0], texts[1], name in differs, one == other))
         if name in differs:
             rows += _parts(name, left, right, fields)
     return rows
@@ -89,11 +105,12 @@ def _parts(name: str, left: Observation, right: Observation, fields: Sequence[Ou
 
 def _stands_for(field: OutputField, left: Observation, right: Observation) -> Row:
     """A part of a struct beside what it must be."""
-    one, other = (value_text(_value(field, side)) for side in (left, right))
+    one, other = (value_text(part_value(field, side)) for side in (left, right))
     return Row(clean(field.name), one, other, True, one == other)
 
 
-def _value(field: OutputField, side: Observation) -> int | bytes | None:
+def part_value(field: OutputField, side: Observation) -> int | bytes | None:
+    """What a side has for a part that may itself be what differs."""
     return side.values[field.stands_for] if field.stands_for in side.values else field_value(side, field)
 
 

@@ -35,7 +35,7 @@ def quiet_scapy() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _load_dissectors() -> None:
+def load_dissectors() -> None:
     """Import the protocols that bind themselves to Ethernet's payloads; imported late because scapy starts slowly."""
     import scapy.contrib.geneve
     import scapy.contrib.mpls
@@ -51,7 +51,7 @@ def dissect(packet: bytes) -> list[Layer]:
         return []
     try:
         with quiet_scapy():
-            _load_dissectors()
+            load_dissectors()
             from scapy.layers.l2 import Ether
 
             return list(layers_of(Ether(packet), packet))

@@ -30,7 +30,7 @@ def write_counterexamples(result: Result, path: str) -> None:
 def comment(result: Result, found: Counterexample) -> str:
     """What differs, a line for each observable."""
     lines = [f"left {result.left.title}, right {result.right.title}, interface {result.interface}"]
-    for row in compare(found.left, found.right, found.differs, result.fields):
+    for row in compare(found.left, found.right, found.differs, result.fields, result.errors):
         if row.differs:
             lines.append(f"{row.name}: left {row.left}, right {row.right}")
     lines.append(f"confirmed by {', '.join(found.confirmed_by)}")

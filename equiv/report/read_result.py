@@ -17,6 +17,7 @@ from equiv.report.reading import Value, parse_document, read_document
 from equiv.result import (
     CertificateRef,
     Counterexample,
+    Dependence,
     OutputField,
     PuntClass,
     Result,
@@ -62,7 +63,7 @@ def _result(at: Value) -> Result:
     counterexamples = tuple(_counterexample(each) for each in found.items()) if found else ()
     if (verdict == "different") is not bool(counterexamples):
         at.fail(f"says {verdict} with {len(counterexamples)} counterexamples")
-    fields, width = at.find("fields"), at.find("element_width")
+    fields, width, errors = at.find("fields"), at.find("element_width"), at.find("errors")
     certificate = at.find("certificate")
     return Result(
         verdict=verdict,
@@ -79,6 +80,7 @@ def _result(at: Value) -> Result:
         fields=tuple(_field(each) for each in fields.items()) if fields else (),
         seed=at.get("seed").signed(),
         certified=_certificate(certificate) if certificate else None,
+        errors=errors.texts() if errors else (),
         element_width=_width(width) if width else 8,
     )
 
@@ -143,13 +145,14 @@ def _punted(at: Value) -> PuntClass:
 
 
 def _field(at: Value) -> OutputField:
-    order = at.get("order").one_of(("big", "little"))
+    order, stands_for = at.get("order").one_of(("big", "little")), at.find("stands_for")
     return OutputField(
         name=at.get("name").text(),
         observable=at.get("observable").text(),
         offset=at.get("offset").whole(LONGEST_PROBED),
         size=at.get("size").whole(LONGEST_PROBED),
         order="little" if order == "little" else "big",
+        stands_for=stands_for.text() if stands_for else "",
     )
 
 
@@ -172,7 +175,7 @@ def _counterexample(at: Value) -> Counterexample:
         kernel={_known(name, each): _observation(each, None) for name, each in kernel.members()},
         notes=at.get("notes").texts(),
         depends={
-            _known(side, names): {name: _offsets(where) for name, where in names.members()}
+            _known(side, names): {name: _dependence(each) for name, each in names.members()}
             for side, names in (depends.members() if depends else ())
         },
     )
@@ -182,6 +185,11 @@ def _known(side: str, at: Value) -> str:
     if side not in SIDES:
         at.fail("is of no side")
     return side
+
+
+def _dependence(at: Value) -> Dependence:
+    copied = tuple(each.whole(LONGEST_PROBED) for each in at.get("copied").items())
+    return Dependence(_offsets(at.get("on")), copied)
 
 
 def _offsets(at: Value) -> frozenset[int]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from equiv.machine.concrete import Input, Observation, TraceStep
+from equiv.report.explain import explain
 from equiv.report.observables import ABSENT, VERDICT, Row, compare
 from equiv.report.packet import hex_dump, render_layers
 from equiv.report.style import PLAIN, Style, clean, shorten
@@ -30,9 +31,14 @@ KINDS = {
 """What each kind of input is called."""
 
 
-def render_result(result: Result, style: Style = PLAIN, verbose: bool = False) -> str:
-    """The whole report, ending in a newline. `verbose` adds statistics and leaves nothing out of paths."""
+def render_result(result: Result, style: Style = PLAIN, verbose: bool = False, explained: bool = False) -> str:
+    """The whole report, ending in a newline. `verbose` adds statistics and leaves nothing out of paths.
+
+    `explained` puts each difference into a sentence.
+    """
     lines = [_headline(result, style), *wrapped(clean(result.reason), style)]
+    if explained:
+        lines += section("in words", (explain(result, found) for found in result.counterexamples), style)
     lines += ["", f"left       {_side(result.left)}"]
     lines.append(
         f"property   {clean(result.right.path)}"
@@ -120,11 +126,13 @@ def _what_differs(title: str, found: Counterexample, result: Result, style: Styl
     seen = {VERDICT, *found.left.values, *found.right.values, *(field.name for field in result.fields)}
     violated = [name for name in found.differs if name not in seen]
     if not violated:
-        rows = compare(found.left, found.right, found.differs, result.fields)
+        rows = compare(found.left, found.right, found.differs, result.fields, result.errors)
         return [style.bold(f"{title}: what differs (marked *)"), *side_by_side(rows, style)]
     lines = [style.bold(f"{title}: what is violated (marked *)")]
     lines += [style.bold(f"* {clean(text)}") for text in violated]
-    rows = compare(found.left, found.right, [name for name in found.differs if name in seen], result.fields)
+    rows = compare(
+        found.left, found.right, [name for name in found.differs if name in seen], result.fields, result.errors
+    )
     if result.right.kind == "property":
         width = max(len(row.name) for row in rows)
         return [*lines, *(f"  {row.name:{width}}  {row.left}" for row in rows)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ from equiv.bench.manifest import Pair, load_corpora
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.oracle import KernelProgram, available
 from equiv.oracle.program import nonlinear_skbs
-from equiv.report.json_result import result_object
-from equiv.result import Result
+from equiv.report.explain import explain
+from equiv.report.json_result import input_object, result_object
+from equiv.result import Counterexample, Result, field_value
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPORA = load_corpora(ROOT / "corpora")
@@ -90,6 +93,78 @@ def _assert_certified(result: Result, left: str, right: str, folder: Path) -> No
     _schema("certificate").validate(json.loads(result.certificate))
 
 
+def _assert_explained(pair: Pair, result: Result) -> None:
+    """The sentence names what both sides do; for the input that was reviewed it is the one that was."""
+    (found,) = result.counterexamples
+    said = explain(result, found)
+    assert [text for text in _must_say(result, found) if text not in said] == [], said
+    reviewed = EXPLANATIONS.get(pair.id)
+    turned = result.left.path == pair.right
+    if reviewed is not None and reviewed.packet == _given(found) and not turned:
+        assert said == reviewed.sentence
+
+
+def _must_say(result: Result, found: Counterexample) -> list[str]:
+    """Verbs with their subjects; where the verdict is the same, what differs and both values."""
+    nouns = {"bpf": "program", "dev": "table"}
+    left, right = (nouns.get(side.kind, "parser") for side in (result.left, result.right))
+    if left == right:
+        left, right = f"left {left}", f"right {right}"
+    verbs = {"accept": "accept", "drop": "drop", "reject": "reject"}
+    one, other = (verbs.get(seen.verdict, f"answer {seen.verdict}") for seen in (found.left, found.right))
+    if "verdict" in found.differs:
+        second = re.sub("^answer", "answers", one) if one.startswith("answer") else f"{one}s"
+        first = re.sub("^answer", "answers", other) if other.startswith("answer") else f"{other}s"
+        return [f"The {right} {first} ", f" the {left} {second}"]
+    told = [f"Both {one} "]
+    for name in found.differs:
+        fields = [f for f in result.fields if f.observable == name]
+        values = [(f.name, field_value(found.left, f), field_value(found.right, f)) for f in fields]
+        unlike = [field for field, a, b in values if a != b]
+        shown = "the packet handed on" if name == "packet" else name
+        told += unlike[:3] or [shown]
+        a, b = found.left.values.get(name), found.right.values.get(name)
+        if isinstance(a, int) and isinstance(b, int) and name != "error":
+            told.append(f"{name} is {a} for the {left} and {b} for the {right}")
+    return told
+
+
+def _given(found: Counterexample) -> str:
+    """The whole input as the file of explanations has it."""
+    given = input_object(found.input)
+    more = {name: given[name] for name in ("linear", "context", "maps") if given[name]}
+    return found.input.packet.hex() + (f" {json.dumps(more, sort_keys=True)}" if more else "")
+
+
+@dataclass(frozen=True)
+class _Reviewed:
+    packet: str
+    sentence: str
+
+
+def _explanations() -> dict[str, _Reviewed]:
+    """By pair: the input and the sentence of `explanations.txt`."""
+    blocks = (Path(__file__).parent / "explanations.txt").read_text(encoding="utf-8").strip().split("\n\n")
+    rows = [block.split("\n") for block in blocks if not block.startswith("#")]
+    return {pair: _Reviewed(packet, sentence) for pair, packet, sentence in rows}
+
+
+EXPLANATIONS = _explanations()
+
+
+def rewrite_explanations() -> None:
+    """What `make explanations` runs, to be reviewed as a diff."""
+    path = Path(__file__).parent / "explanations.txt"
+    head = path.read_text(encoding="utf-8").partition("\n\n")[0]
+    blocks = [head]
+    for pair in PAIRS:
+        result = _check(pair, pair.left, pair.right)
+        if pair.expected == "different" and result.counterexample is not None:
+            found = result.counterexample
+            blocks.append(f"{pair.id}\n{_given(found)}\n{explain(result, found)}")
+    path.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
 def _assert_shown(pair: Pair, result: Result) -> None:
     """What was found is as expected, and a difference was seen wherever the programs can run."""
     if pair.id in UNDECIDED and result.verdict == "unknown":
@@ -102,6 +177,8 @@ def _assert_shown(pair: Pair, result: Result) -> None:
         if not NO_KERNEL and pair.runs_on_kernel and not (paged and not nonlinear_skbs()):
             assert "kernel" in example.confirmed_by, example.notes
     _schema("result").validate(json.loads(json.dumps(result_object(result))))
+    if result.counterexamples:
+        _assert_explained(pair, result)
 
 
 @pytest.mark.parametrize("pair", _parameters(PAIRS))
@@ -148,3 +225,13 @@ def test_every_broken_twin_says_what_is_wrong_with_it() -> None:
 def test_every_file_of_a_corpus_is_in_a_manifest() -> None:
     listed = {file for pair in PAIRS for file in (pair.left, pair.right)}
     assert sorted(pair.left for pair in FILES if pair.left not in listed) == []
+
+
+def test_every_broken_twin_has_an_explanation_that_was_reviewed() -> None:
+    twins = {pair.id for pair in PAIRS if pair.expected == "different"}
+    assert twins - set(EXPLANATIONS) - UNDECIDED == set()
+    assert set(EXPLANATIONS) - twins == set()
+
+
+if __name__ == "__main__":
+    rewrite_explanations()

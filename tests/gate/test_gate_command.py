@@ -34,7 +34,7 @@ def test_a_failed_run_says_why_where_and_how_to_see_it_alone(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["gate", "--no-cache", "--jobs", "1"]) == 1
     out = capsys.readouterr().out
-    assert out.startswith("failed\n\ndifferent: good.dev=other.dev\n  a packet of 14 bytes: left says ")
+    assert out.startswith("failed\n\ndifferent: good.dev=other.dev\n  The right table ")
     assert "\n  equiv.toml:6\n  equiv check --timeout=60 good.dev other.dev\n" in out
     assert out.splitlines()[-1].startswith("2 pairs: 1 as expected, 1 different; ")
     assert not (tmp_path / ".equiv-cache").exists()

@@ -15,7 +15,7 @@ from equiv.errors import InputError
 from equiv.machine.concrete import Input
 from equiv.report.json_result import render_json, result_object
 from equiv.report.read_result import MAX_BYTES, parse_result, read_result, result_from_object
-from equiv.result import CertificateRef, Result
+from equiv.result import CertificateRef, Dependence, Result
 
 
 @pytest.mark.parametrize("verdict", ["equivalent", "different", "unknown"])
@@ -28,16 +28,21 @@ def test_reading_gives_back_what_was_written(verdict: str, request: pytest.Fixtu
 def test_everything_that_can_be_there_is_read_back(different: Result) -> None:
     found = different.counterexamples[0]
     given_ = replace(found.input, oracles={"fib": {3: 4}}, linear=None)
-    found = replace(found, input=given_, depends={"left": {"sport": frozenset({34, 35})}})
+    found = replace(found, input=given_, depends={"left": {"sport": Dependence(frozenset({34, 35}), (34, 35))}})
     result = replace(
-        different, counterexamples=(found,), certified=CertificateRef("ef" * 32, "x.cert"), element_width=4, seed=-7
+        different,
+        counterexamples=(found,),
+        certified=CertificateRef("ef" * 32, "x.cert"),
+        element_width=4,
+        seed=-7,
+        errors=("NoError",),
     )
     again = result_from_object(result_object(result))
     assert result_object(again) == result_object(result)
     assert again.certified == result.certified
     assert again.counterexamples[0].input == given_
     assert again.counterexamples[0].depends == found.depends
-    assert again.fields == result.fields
+    assert (again.fields, again.errors) == (result.fields, result.errors)
 
 
 @given(st.binary(max_size=64), st.dictionaries(st.text(max_size=8), st.integers(0, 1 << 200), max_size=3))

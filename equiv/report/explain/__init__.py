@@ -1,11 +1,10 @@
-"""A difference in one sentence, as a person would say it; nothing that the data do not show."""
+"""A difference in one sentence, as a person would say it; nothing that the data do not show.
+
+In: a counterexample, with what either side gave and on which bytes of the packet that depends. Out: `explain`.
+"""
 
 from __future__ import annotations
 
-from equiv.result import Counterexample, Result
+from equiv.report.explain.sentence import explain
 
-
-def explain(result: Result, found: Counterexample) -> str:
-    """The sentence for one counterexample."""
-    del found
-    return result.reason
+__all__ = ["explain"]

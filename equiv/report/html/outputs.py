@@ -42,9 +42,11 @@ class Comparison:
 
 def compare_sides(found: Counterexample, result: Result) -> Comparison:
     """What a page shows of one counterexample's outputs."""
-    seen = {VERDICT, *found.left.values, *found.right.values}
+    seen = {VERDICT, *found.left.values, *found.right.values, *(field.name for field in result.fields)}
     violated = tuple(name for name in found.differs if name not in seen)
-    rows = compare(found.left, found.right, [name for name in found.differs if name in seen], result.fields)
+    rows = compare(
+        found.left, found.right, [name for name in found.differs if name in seen], result.fields, result.errors
+    )
     if violated:  # what is asked is not that both sides are the same: everything may be why
         return Comparison(tuple(map(_shown, rows[:MAX_ROWS])), (), (), violated, result.right.kind == "property")
     first = [row for row in rows if row.differs or row.part or row.name == VERDICT]
