@@ -37,7 +37,7 @@ def unlike(found: Counterexample, result: Result) -> list[Unlike]:
     told: list[Unlike] = []
     named = {field.name: field for field in result.fields}
     for name in found.differs:
-        if name in named and name not in found.left.values and name not in found.right.values:
+        if name in named:
             told.append(Unlike(name, part_value(named[name], found.left), part_value(named[name], found.right)))
             continue
         one, other = found.left.values.get(name), found.right.values.get(name)
@@ -78,7 +78,7 @@ def text(held: Held) -> str:
         case bytes():
             return shorten(held.hex(), 2 * MAX_VALUE) or "empty"
         case _:
-            return shorten(str(held), 2 * MAX_VALUE)
+            return shorten(str(held) if held < 1 << 32 else hex(held), 2 * MAX_VALUE)
 
 
 def _long(name: str, left: bytes, right: bytes, sides: tuple[str, str]) -> str:
