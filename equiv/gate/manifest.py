@@ -138,11 +138,11 @@ class _Reading:
         where = f"pair {number}: "
         for key in own:
             if key not in PAIR_KEYS:
-                refuse_unknown("key", key, PAIR_KEYS, document.place(key, "pair", number), where)
+                refuse_unknown("key", key, PAIR_KEYS, document.place(key, number), where)
         reader = Reader(document, data, number)
         options = self.options(reader, base)
         lefts, rights = reader.texts("left"), reader.texts("right")
-        header = document.place("", "pair", number)
+        header = document.place("", number)
         if not lefts or bool(rights) is bool(options.against):
             raise InputError(f"{where}it needs `left` and `right`, or `left` and `against`", header)
         pair = Pair(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from equiv.errors import InputError, Place
 
-WILD = re.compile(r"[*?\[]")
+WILD = re.compile(r"[*?]|\[[^\]]+\]")
 MAX_MATCHES = 100_000
 
 
@@ -80,29 +80,38 @@ class Folder:
 
 
 def _matches(folder: str, parts: tuple[str, ...]) -> Iterator[str]:
-    """Files below `folder` that match, each once. Links to folders are not followed, hidden names only if asked for."""
-    part, rest = parts[0], parts[1:]
-    if part == "**":
-        if not rest:
-            rest = ("*",)
-        yield from dict.fromkeys(_below(folder, rest))
-        return
-    matching = re.compile(translate(part))
-    for entry in _entries(folder):
-        if matching.fullmatch(entry.name) is None or (entry.name.startswith(".") and not part.startswith(".")):
-            continue
-        if not rest:
-            if not entry.is_dir():
+    """Files below `folder` that match. Links to folders are not followed, hidden names only if asked for.
+
+    Each folder is looked into once, with all places in the pattern that the way to it may have come to, so that no
+    pattern takes longer than the tree is large.
+    """
+    patterns = [None if part == "**" else re.compile(translate(part)) for part in parts]
+
+    def fits(place: int, name: str) -> bool:
+        pattern = patterns[place]
+        hidden = name.startswith(".") and not parts[place].startswith(".")
+        return not hidden and (pattern is None or pattern.fullmatch(name) is not None)
+
+    def places(found: set[int]) -> set[int]:
+        """With those behind each `**`, which may stand for no folder at all."""
+        for place in sorted(found):
+            while place < len(parts) and patterns[place] is None:
+                place += 1
+                found.add(place)
+        return found - {len(parts)}
+
+    last = len(parts) - 1
+    waiting = [(folder, places({0}))]
+    while waiting:
+        path, at = waiting.pop()
+        for entry in _entries(path):
+            going = [place for place in at if fits(place, entry.name)]
+            if entry.is_dir(follow_symlinks=False):
+                inside = places({place if patterns[place] is None else place + 1 for place in going})
+                if inside:
+                    waiting.append((entry.path, inside))
+            elif last in going and not entry.is_dir():
                 yield entry.path
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _matches(entry.path, rest)
-
-
-def _below(folder: str, rest: tuple[str, ...]) -> Iterator[str]:
-    yield from _matches(folder, rest)
-    for entry in _entries(folder):
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-            yield from _below(entry.path, rest)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

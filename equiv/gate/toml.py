@@ -10,6 +10,8 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,10 +21,14 @@ from equiv.inputs import read_input
 MAX_BYTES = 1 << 20
 """Larger manifests are refused."""
 
-_AT = re.compile(r"\(at line (\d+), column (\d+)\)")
+_HEADER = re.compile(r"\s*\[")
+_PAIR = re.compile(r"\s*\[\[\s*[\"']?pair[\"']?\s*\]\]")
+MAX_DOTS = 100
+"""tomllib takes the square of the number of a key's parts in time."""
+_AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """A manifest file as read: `data` as tomllib gives it, `lines` to find places in, `path` as it is shown."""
 
@@ -30,25 +36,30 @@ class Document:
     data: dict[str, Any]
     lines: tuple[str, ...]
 
-    def place(self, key: str = "", table: str = "", number: int = 0) -> Place:
-        """Where `key` stands: at top level, or in the `number`-th (from 1) `[[table]]`. Without a key, that header.
+    @cached_property
+    def _headers(self) -> list[int]:
+        """Numbers, from 0, of the lines that begin a table, and of the end."""
+        return [*(n for n, line in enumerate(self.lines) if _HEADER.match(line)), len(self.lines)]
+
+    @cached_property
+    def _pairs(self) -> list[tuple[int, int]]:
+        """First line and end of each `[[pair]]`."""
+        return [(n, end) for n, end in pairwise(self._headers) if _PAIR.match(self.lines[n])]
+
+    def place(self, key: str = "", pair: int = 0) -> Place:
+        """Where `key` stands: at top level, or in the `pair`-th (from 1) `[[pair]]`. Without a key, that header.
 
         As precise as one can be without reading TOML a second time; in doubt the file alone.
         """
-        first, last = 0, len(self.lines)
-        headers = [n for n, line in enumerate(self.lines) if re.match(r"\s*\[", line)]
-        if table:
-            mine = [n for n in headers if re.match(rf"\s*\[\[\s*[\"']?{re.escape(table)}[\"']?\s*\]\]", self.lines[n])]
-            if not 0 < number <= len(mine):
+        first, end = 0, self._headers[0]
+        if pair:
+            if pair > len(self._pairs):
                 return Place(self.path)
-            first = mine[number - 1]
-            last = next((n for n in headers if n > first), last)
+            first, end = self._pairs[pair - 1]
             if not key:
                 return self._at(first, re.search(r"\S.*\S|\S", self.lines[first]))
-        else:
-            last = next(iter(headers), last)
         wanted = re.compile(rf"(?:^\s*|[{{,]\s*)([\"']?{re.escape(key)}[\"']?)\s*[=.]")
-        for n in range(first, last):
+        for n in range(first, end):
             if found := wanted.search(self.lines[n]):
                 return self._at(n, found, 1)
         return Place(self.path)
@@ -68,9 +79,12 @@ def read_toml(path: str | Path, shown: str) -> Document:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(f"not TOML: not UTF-8, byte {raw[error.start]:#04x}", Place(shown, line)) from error
+        number = raw[: error.start].count(b"\n") + 1
+        raise InputError(f"not TOML: not UTF-8, byte {raw[error.start]:#04x}", Place(shown, number)) from error
     lines = tuple(text.split("\n"))
+    for number, line in enumerate(lines, 1):
+        if line.count(".") > MAX_DOTS and any(part.count(".") > MAX_DOTS for part in re.split(r"[=,\[\]{}#]", line)):
+            raise InputError("not a manifest: a key of more than a hundred parts", Place(shown, number))
     try:
         data = tomllib.loads(text)
     except RecursionError as error:
@@ -79,9 +93,9 @@ def read_toml(path: str | Path, shown: str) -> Document:
         said = str(error)
         found = _AT.search(said)
         if found:
-            line, column = int(found[1]), int(found[2])
-            excerpt = lines[line - 1] if line <= len(lines) else ""
-            place = Place(shown, line, column, column + 1, excerpt)
+            number, column = (int(found[1]), int(found[2])) if found[1] else (len(text.rstrip().split("\n")), 1)
+            excerpt = lines[number - 1] if number <= len(lines) else ""
+            place = Place(shown, number, column, column + 1, excerpt)
         raise InputError(f"not TOML: {_AT.sub('', said).strip()}", place) from error
     return Document(shown, data, lines)
 

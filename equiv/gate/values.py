@@ -29,7 +29,7 @@ class Reader:
     def place(self, key: str) -> Place:
         """Where the key stands; a default stands at top level."""
         if self._number:
-            own = self._document.place(key, "pair", self._number)
+            own = self._document.place(key, self._number)
             if own.line:
                 return own
         return self._document.place(key)
