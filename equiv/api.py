@@ -16,15 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 from equiv.asked import Output
 from equiv.assumptions import assumptions
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.tail_calls import TailCall
 from equiv.certified import certificate_of
-from equiv.condition.relation import Conditions
-from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
+from equiv.confirmed import Case, confirmed, difference_in_words, distinct
+from equiv.errors import InputError, InternalError, ResourceLimit, Unsupported
 from equiv.loaded import Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
@@ -32,15 +32,10 @@ from equiv.modelled import input_of
 from equiv.output_fields import output_fields
 from equiv.p4.parser import ParserOptions
 from equiv.p4.value_sets import Contents
-from equiv.proof.dependence import dependence
 from equiv.proof.engine import Engine, Finding, Reached, Witness
-from equiv.proof.replay import confirm, differing, relevant_bytes, shrink
-from equiv.proof.taint import tainted_by
 from equiv.question import Posed, Question, pose
 from equiv.result import (
     CertificateRef,
-    Counterexample,
-    Dependence,
     PuntClass,
     Result,
     Statistics,
@@ -54,9 +49,8 @@ __all__ = ["Loaded", "Progress", "check", "choose_interface", "load", "peak_rss_
 
 Where = Literal["interpreter", "kernel"]
 
-
-SHRINK_SECONDS = 5.0
-"""How long a counterexample is made smaller; one that takes long to run stays as it was found."""
+NO_PACKET, NO_END = "no packet meets what is assumed", "no packet ends as is assumed"
+"""Why a check says nothing although nothing is left open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +125,7 @@ def check(
     right_linear: bool = False,
     btf: str | None = None,
     certificate: bool = False,
+    fuzz_seconds: float = 0.0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
@@ -141,36 +136,56 @@ def check(
     compared of two parsers; `relation` what is asked in place of equality: a condition on both sides, or what an index
     of automata asks (INDEX.json#ID). `assume` holds conditions of inputs that count; `against` properties of the left
     side alone, without a right one; `outputs` say what outputs of a program or table are of a parser (`equiv.asked`);
-    `value_sets` what value sets of P4 parsers hold.
+    `value_sets` what value sets of P4 parsers hold. Where neither could be shown, `fuzz_seconds` are spent on generated
+    packets (at most `timeout`; 0: none): the result has their figures, or a difference after all.
     `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
     does not depend on the split. With `certificate` the result has one if the two sides are equivalent. With `jobs`
     above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict gives the
     result. Raises InputError for inputs that cannot be used, among them
     programs that the verifier would reject, and InternalError where a predicted difference does not replay.
     """
-    parsers = parsers or ParserOptions()
-    question = Question(
+    question = question_for(
         interface=interface,
-        observe_maps=tuple(observe_maps),
-        tail_calls=tuple(tail_calls),
-        snapshots=tuple(snapshots),
-        observe=parsers.observe,
-        exact_end=parsers.exact_end,
+        observe_maps=observe_maps,
+        tail_calls=tail_calls,
+        snapshots=snapshots,
+        parsers=parsers,
         relation=relation,
-        assume=tuple(assume),
-        against=tuple(against),
-        outputs=tuple(outputs),
-        value_sets=tuple(value_sets),
+        assume=assume,
+        against=against,
+        outputs=outputs,
+        value_sets=value_sets,
         right_linear=right_linear,
         btf=btf,
     )
-    task = partial(_check, pose(left, right, question), question, timeout, all_differences, kernel, certificate)
+    posed = pose(left, right, question)
+    task = partial(_check, posed, question, timeout, all_differences, kernel, certificate)
     if jobs == 1:
-        return task(solver, seed, progress)
-    from equiv.portfolio import race
+        result = task(solver, seed, progress)
+    else:
+        from equiv.portfolio import race
 
-    tasks = [partial(task, *way) for way in _ways(solver, seed, jobs)]
-    return race(tasks, lambda result: result.verdict != "unknown", progress)
+        tasks = [partial(task, *way) for way in _ways(solver, seed, jobs)]
+        result = race(tasks, lambda result: result.verdict != "unknown", progress)
+    if result.verdict != "unknown" or not fuzz_seconds or posed.right.kind == "property" or _is_vacuous(result):
+        return result
+    from equiv.fuzz.hunt import Limits
+    from equiv.hunting import Campaign, after_unknown
+
+    budget = fuzz_seconds if timeout is None else min(fuzz_seconds, timeout)
+    return after_unknown(result, posed, Campaign(Limits(seconds=budget), seed, jobs), kernel)
+
+
+def question_for(*, parsers: ParserOptions | None = None, observe_maps: Sequence[str] = (), **rest: Any) -> Question:
+    """The options of a check, as `check` takes them, as one question."""
+    parsers = parsers or ParserOptions()
+    rest = {name: tuple(value) if isinstance(value, list) else value for name, value in rest.items()}
+    return Question(observe_maps=tuple(observe_maps), observe=parsers.observe, exact_end=parsers.exact_end, **rest)
+
+
+def _is_vacuous(result: Result) -> bool:
+    """Whether there is no packet to speak of."""
+    return any(cause.reason in (NO_PACKET, NO_END) for cause in result.unknown)
 
 
 def _ways(solver: str, seed: int, jobs: int) -> list[tuple[str, int]]:
@@ -205,15 +220,16 @@ def _check(
     limit = ""
     try:
         if no_input(chosen, backend):
-            limit, finding = "no packet meets what is assumed", engine.finding
+            limit, finding = NO_PACKET, engine.finding
         else:
             finding = engine.run()
     except ResourceLimit as error:
         limit, finding = error.message, engine.finding
-    case = _Case(a, b, chosen, engine, finding, kernel)
+    case = _Case(a, b, chosen, kernel, engine, finding)
     _reject_faults(case)
     doubtful: list[UnknownCause] = []
-    counterexamples = _counterexamples(case, all_differences, doubtful)
+    witnesses = sorted(finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
+    counterexamples = confirmed(case, map(case.input_of, witnesses), all_differences, doubtful)
     unknown = [*doubtful, *(_cause(reached, a, b) for reached in finding.unknown)]
     if limit:
         unknown.append(UnknownCause(limit))
@@ -238,7 +254,7 @@ def _check(
         assumptions=assumptions(posed, (engine.left, engine.right)),
         statistics=statistics,
         counterexamples=tuple(counterexamples),
-        unknown=tuple(_distinct(unknown)),
+        unknown=tuple(distinct(unknown)),
         warnings=_warnings(case),
         punted=_punted(case),
         fields=output_fields(a, b, chosen),
@@ -247,7 +263,7 @@ def _check(
         element_width=chosen.element_width,
     )
     if counterexamples:
-        return replace(result, verdict="different", reason=_difference_in_words(counterexamples[0], chosen))
+        return replace(result, verdict="different", reason=difference_in_words(counterexamples[0], chosen))
     if unknown:
         return replace(result, verdict="unknown", reason=unknown[0].reason)
     if finding.relation is None:
@@ -277,7 +293,7 @@ def _vacuous(case: _Case, solver: str, seed: int, timeout: float | None) -> tupl
 
     met, claimed = meets_assumptions(case.interface, explore), meets_condition(case.interface, explore)
     if met == "never":
-        return [], "no packet ends as is assumed"
+        return [], NO_END
     warnings = ["it is not known whether any packet ends as is assumed"] if met == "open" else []
     if claimed == "never":
         warnings.append("no packet meets the condition before `=>`: what stands behind it says nothing")
@@ -287,28 +303,11 @@ def _vacuous(case: _Case, solver: str, seed: int, timeout: float | None) -> tupl
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Case):
     """One check after its engine has run."""
 
-    left: Loaded
-    right: Loaded
-    interface: Interface
     engine: Engine
     finding: Finding
-    kernel: bool | None
-
-    def run_left(self, given: Input) -> Observation:
-        return self.left.execute(self.interface, given, "left")
-
-    def run_right(self, given: Input) -> Observation:
-        return self.right.execute(self.interface, given, "right")
-
-    def differ(self, given: Input) -> bool:
-        """Whether the two sides differ on `given`; an input that either cannot run does not count."""
-        try:
-            return bool(differing(self.interface, self.run_left(given), self.run_right(given), given))
-        except (NotRunnable, EquivError):
-            return False
 
     def input_of(self, witness: Witness | Reached) -> Input:
         assert witness.model is not None
@@ -331,94 +330,9 @@ def _reject_faults(case: _Case) -> None:
         raise InternalError(f"a predicted fault did not replay: {reached.reason}", reached.place)
 
 
-def _shrunk(case: _Case, given: Input) -> Input:
-    """The input made smaller for as long as that may take."""
-    until = time.monotonic() + SHRINK_SECONDS
-    return shrink(given, lambda smaller: time.monotonic() < until and case.differ(smaller), case.interface.min_length)
-
-
-def _counterexamples(case: _Case, everything: bool, doubtful: list[UnknownCause]) -> list[Counterexample]:
-    """Confirmed counterexamples, shortest packet first; one unless all were asked for.
-
-    Differences that depend on what no packet determines go to `doubtful`, unless the kernel shows them (D62).
-    """
-    found: list[Counterexample] = []
-    seen: set[object] = set()
-    witnesses = sorted(case.finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
-    for witness in witnesses:
-        given = case.input_of(witness)
-        confirm(case.interface, given, case.run_left, case.run_right)
-        small, until = _shrunk(case, given), time.monotonic() + SHRINK_SECONDS
-        left, right = case.run_left(small), case.run_right(small)
-        differs = differing(case.interface, left, right, small)
-        identity = (differs, left.verdict, right.verdict, left.path[-1:], right.path[-1:])
-        if identity in seen:
-            continue
-        seen.add(identity)
-        offsets = sorted(left.read | right.read) if time.monotonic() < until else []
-        relevant = relevant_bytes(small, offsets, case.differ)
-        confirmed, on_kernel, notes = _on_kernel(case, small)
-        taint = tainted_by(small, case.differ)
-        if taint is not None and not confirmed:
-            what = ", ".join(differs)
-            doubtful.append(UnknownCause(f"the two sides differ in {what} only for some results of {taint}"))
-            continue
-        depends: dict[str, dict[str, Dependence]] = {}
-        if case.interface.relation is None and time.monotonic() < until:
-            sides = {"left": (case.run_left, left), "right": (case.run_right, right)}
-            depends = dependence(small, sides, differs, output_fields(case.left, case.right, case.interface))
-        found.append(
-            Counterexample(
-                small, left, right, differs, relevant, ("interpreter", *confirmed), on_kernel, notes, depends
-            )
-        )
-        if not everything:
-            break
-    return sorted(found, key=lambda c: len(c.input.packet))
-
-
-def _on_kernel(case: _Case, given: Input) -> tuple[tuple[str, ...], dict[str, Observation], tuple[str, ...]]:
-    """Replay on the running kernel: whether it agrees, what it showed for each BPF side, why it was left out."""
-    if case.kernel is False:
-        return (), {}, ()
-    from equiv.oracle import KernelProgram, VerifierRejected, available
-
-    if (reason := available()) is not None:
-        if case.kernel:
-            raise InputError(f"the kernel cannot be asked: {reason}")
-        return (), {}, (f"not replayed on the kernel: {reason}",)
-    shown: dict[str, Observation] = {}
-    for name, loaded, runner in (("left", case.left, case.run_left), ("right", case.right, case.run_right)):
-        if loaded.program is None:
-            continue
-        try:
-            with KernelProgram(loaded.program, case.interface) as kernel:
-                shown[name] = kernel.run(loaded.given(given))
-        except NotRunnable as error:
-            return (), shown, (f"{name} not replayed on the kernel: {error}",)
-        except VerifierRejected as error:  # by this kernel's version and limits, not by any rule that was checked here
-            if case.kernel:
-                raise
-            first, *log = error.message.splitlines()
-            said = f"{first}: {log[-1].strip()}" if log else first  # what the verifier said last is why
-            return (), shown, (f"{name} not replayed on the kernel: {said}",)
-        expected = runner(given)
-        if (shown[name].code, dict(shown[name].values)) != (expected.code, dict(expected.values)):
-            raise InternalError(
-                f"interpreter and kernel disagree on {loaded.path} for packet {given.packet.hex()}: "
-                f"{expected.verdict} {dict(expected.values)} and {shown[name].verdict} {dict(shown[name].values)}",
-                hint="this is a defect in equiv; please report it with the program",
-            )
-    return (("kernel",) if shown else ()), shown, ()
-
-
 def _cause(reached: Reached, a: Loaded, b: Loaded) -> UnknownCause:
     side = {"L": a.side.title, "R": b.side.title}.get(reached.side, "")
     return UnknownCause(reached.reason, reached.place, side)
-
-
-def _distinct(causes: list[UnknownCause]) -> list[UnknownCause]:
-    return list(dict.fromkeys(causes))
 
 
 def _warnings(case: _Case) -> tuple[str, ...]:
@@ -438,15 +352,6 @@ def _punted(case: _Case) -> tuple[PuntClass, ...]:
         path = tuple(text for at, text in reached.steps if at == reached.side and text)
         found.append(PuntClass(side.side.title, path, case.input_of(reached).packet if reached.model else None))
     return tuple(found)
-
-
-def _difference_in_words(example: Counterexample, interface: Interface) -> str:
-    size = len(example.input.packet)
-    if isinstance(interface.relation, Conditions) and example.differs != ("verdict",):
-        return f"a packet of {size} bytes violates: {', '.join(example.differs)}"
-    if example.differs == ("verdict",):
-        return f"a packet of {size} bytes: left says {example.left.verdict}, right says {example.right.verdict}"
-    return f"a packet of {size} bytes gives other results: {', '.join(example.differs)}"
 
 
 def peak_rss_bytes() -> int:

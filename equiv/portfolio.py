@@ -33,6 +33,17 @@ def race(
     An EquivError of any task is raised here: it is about the input, or a defect, neither of which may be outvoted.
     `on_news` hears the first task only. Raises ResourceLimit where no process lived to answer.
     """
+    answers = gather(tasks, decisive, on_news)
+    if not answers:
+        raise ResourceLimit("every process ended without an answer; out of memory?")
+    deciding = [number for number in sorted(answers) if decisive(answers[number])]
+    return answers[deciding[0] if deciding else min(answers)]
+
+
+def gather(
+    tasks: Sequence[Task[News, Answer]], decisive: Callable[[Answer], bool], on_news: Callable[[News], None] | None
+) -> dict[int, Answer]:
+    """What the tasks returned, by their number, until one of them had a decisive answer; the others are ended then."""
     context = multiprocessing.get_context("spawn")
     pipes: dict[Connection, int] = {}
     processes: list[BaseProcess] = []
@@ -59,7 +70,7 @@ def race(
                     case "answer":
                         answers[pipes[ready]] = content
                         if decisive(content):
-                            return answers[pipes[ready]]
+                            return answers
                     case "error":
                         raise content
                     case "news" if on_news is not None:
@@ -69,9 +80,7 @@ def race(
             process.terminate()
         for process in processes:
             process.join()
-    if not answers:
-        raise ResourceLimit("every process ended without an answer; out of memory?")
-    return answers[min(answers)]
+    return answers
 
 
 def _end_with_parent() -> None:

@@ -129,6 +129,48 @@ class CertificateRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the packets of a campaign reached of one side.
+
+    `reached` of `total` edges: both ways of each branch of bytecode; rows, cases, defaults and checks of a table.
+    `missed` names the others. `verdicts` counts results. `bits` says of each output how many of its bits were both 0
+    and 1, and how many there are.
+    """
+
+    reached: int
+    total: int
+    missed: tuple[str, ...] = ()
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    bits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzed:
+    """A campaign's figures. `left_on` and `right_on` say what ran each side: "compiled", "interpreter", "kernel".
+
+    `packets` were run on both sides in `seconds`. `interpreted` counts, by reason, runs that native code left to the
+    interpreters, `not_compared`, by reason, inputs that a side could not be run on. `kept` inputs showed something new.
+    """
+
+    packets: int
+    seconds: float
+    seed: int
+    left_on: str
+    right_on: str
+    kept: int = 0
+    interpreted: Mapping[str, int] = field(default_factory=dict)
+    not_compared: Mapping[str, int] = field(default_factory=dict)
+    left: Coverage = Coverage(0, 0)
+    right: Coverage = Coverage(0, 0)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """Packets a second, through both sides."""
+        return self.packets / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The answer to one check. `reason` is one sentence for people. `counterexamples` has one unless `--all` asked."""
 
@@ -153,6 +195,8 @@ class Result:
     """Names of parser errors by the number that the observable `error` gives them."""
     element_width: int = 8
     """Bits in one element of the packet: counterexamples hold one in each byte (D80)."""
+    fuzzed: Fuzzed | None = None
+    """What a campaign of generated packets did, where there was one."""
 
     @property
     def counterexample(self) -> Counterexample | None:

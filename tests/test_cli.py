@@ -152,6 +152,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "btf": None,
         "certificate": False,
         "right_linear": True,
+        "fuzz_seconds": 5.0,
     }
 
 
@@ -160,6 +161,12 @@ def test_options_for_parsers_reach_the_engine(check: Any, equivalent: Result) ->
     cli.main(["check", "l", "r", "--observe", "accept", "--exact-end", "--relation", "index.json#pair"])
     assert called["parsers"] == ParserOptions("accept", True)
     assert called["relation"] == "index.json#pair"
+
+
+def test_a_check_fuzzes_where_it_has_no_answer_unless_told_not_to(check: Any, equivalent: Result) -> None:
+    called = check(equivalent)
+    cli.main(["check", "l", "r", "--no-fuzz"])
+    assert called["fuzz_seconds"] == 0
 
 
 def test_kernel_is_asked_when_it_is_there_unless_told_otherwise(check: Any, equivalent: Result) -> None:

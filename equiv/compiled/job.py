@@ -51,8 +51,7 @@ class Job:
         if count > self.capacity or max(lengths, default=0) > LONGEST:  # native code has room for no more
             raise InternalError("a batch that its buffers have no room for")
         whole = b"".join(packets)
-        if len(self.packets) < len(whole) + SLACK:
-            self.packets = ctypes.create_string_buffer(2 * len(whole) + SLACK)
+        self.make_room(len(whole))
         ctypes.memmove(self.packets, whole, len(whole))
         offsets = [0, *accumulate(lengths)][:count]
         for array, numbers in ((self.offsets, offsets), (self.lengths, lengths), (self.linears, lengths)):
@@ -65,6 +64,12 @@ class Job:
             if row is not None:
                 ctypes.memmove(ctypes.addressof(self.rows) + number * self._row, row, self._row)
         self.count = count
+
+    def make_room(self, size: int) -> int:
+        """Have room for packets of `size` bytes in all; how much room there is."""
+        if len(self.packets) < size + SLACK:
+            self.packets = ctypes.create_string_buffer(2 * size + SLACK)
+        return len(self.packets) - SLACK
 
     def packet(self, number: int) -> bytes:
         """A packet of the batch."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from equiv.bpf.program import Program
-from equiv.compiled import batch
+from equiv.compiled import batch, change
 from equiv.compiled.bpf import maps
 from equiv.compiled.bpf.program import compile_program, signature
 from equiv.compiled.native import Module, NotCompiled, compile_text
-from equiv.compiled.shape import ASK, OK, PUNT, Edge, ReadMemory, Shape, row_of, runnable
+from equiv.compiled.shape import ASK, OK, PUNT, Edge, ReadMemory, Shape, row_of, runnable, without_counts
 from equiv.compiled.table import TableMemory, compile_table
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface
@@ -177,6 +177,8 @@ class Pair:
     left: Side
     right: Side
     loop: Any
+    change: Any
+    """The function that changes kept packets (`equiv.compiled.change`)."""
     keep: list[object] = field(default_factory=list)
 
     def begin(self, given: Maps, counts: Mapping[str, int] | None = None) -> bool:
@@ -186,8 +188,7 @@ class Pair:
 
     def run_side(self, side: Side, given: Input) -> Observation | str | None:
         """One run: what it shows; "punt"; None where the interpreter is to be asked. For tests and single inputs."""
-        counts = {n[4:-6]: v for n, v in given.context.items() if n.startswith("map.") and n.endswith(".count")}
-        context = {n: v for n, v in given.context.items() if not (n.startswith("map.") and n.endswith(".count"))}
+        context, counts = without_counts(given.context)
         plain = Input(given.packet, given.linear, context, given.maps, given.oracles)
         if not runnable(self.shape, plain) or not side.begin(given.maps, counts):
             return None
@@ -225,11 +226,13 @@ def link(shape: Shape, left: Source, right: Source) -> Pair:
     from equiv.compiled.bpf.memory import known
 
     heads = "".join(_entry(side) for side in ("left", "right"))
-    text = known() + left.text + right.text + batch.functions(shape, left.result, right.result) + heads
+    shared = batch.functions(shape, left.result, right.result) + change.functions()
+    text = known() + left.text + right.text + shared + heads
     module = compile_text(text)
     sides = [_side(module, shape, name, source) for name, source in (("left", left), ("right", right))]
     loop = module.function("run_batch", ctypes.c_int64, ctypes.c_void_p)
-    return Pair(shape, module, sides[0], sides[1], loop)
+    change_batch = module.function("change_batch", ctypes.c_int64, ctypes.c_void_p)
+    return Pair(shape, module, sides[0], sides[1], loop, change_batch)
 
 
 def _entry(side: str) -> str:

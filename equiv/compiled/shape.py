@@ -176,6 +176,12 @@ class ReadMemory:
         return ctypes.string_at(address, size) if size else b""
 
 
+def without_counts(context: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """A context without what it says of how many entries maps have, and that, by map (`map.NAME.count`)."""
+    counts = {n[4:-6]: v for n, v in context.items() if n.startswith("map.") and n.endswith(".count")}
+    return {n: v for n, v in context.items() if n[4:-6] not in counts or not n.startswith("map.")}, counts
+
+
 def runnable(shape: Shape, given: Input) -> bool:
     """Whether native code can be given all that makes this input, maps aside."""
     return not given.oracles and shape.row.accepts(given.context) and len(given.packet) <= LONGEST

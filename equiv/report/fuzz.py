@@ -6,15 +6,17 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, TextIO
 
 from equiv import api
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.tail_calls import TailCall
-from equiv.errors import InputError, Unsupported
+from equiv.errors import InputError, Place, Unsupported
 from equiv.fuzz.campaign import Difference, Findings, Limits
 from equiv.loaded import require_known_maps
 from equiv.machine.concrete import NotRunnable, Observation
+from equiv.report.files import replacing
 from equiv.report.json_result import input_object, observation_object
 from equiv.report.observables import one_line
 from equiv.report.packet import hex_dump, render_layers
@@ -64,6 +66,16 @@ def fuzz(
         most = found.not_run.most_common(1)
         raise Unsupported(f"nothing could be compared: {most[0][0] if most else 'nothing was run'}")
     return 0
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file, in a folder that is made where there is none. Raises InputError."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write: {error.strerror}", Place(path)) from error
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, "utf-8")
 
 
 class _Line:

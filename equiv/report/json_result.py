@@ -13,7 +13,7 @@ from typing import Any
 from equiv.errors import Place
 from equiv.machine.concrete import Input, Observation, TraceStep
 from equiv.report.explain import explain
-from equiv.result import Counterexample, OutputField, Result, Side, Statistics, field_value
+from equiv.result import Counterexample, Coverage, Fuzzed, OutputField, Result, Side, Statistics, field_value
 
 SCHEMA = "equiv-result/1"
 """Changes when a reader of the old form would misread the new one."""
@@ -67,10 +67,39 @@ def result_object(result: Result) -> Json:
     }
     if result.certified:
         document["certificate"] = {"sha256": result.certified.sha256, "file": result.certified.file}
+    if result.fuzzed:
+        document["fuzzed"] = fuzzed_object(result.fuzzed)
     if found:
         document["counterexample"] = found[0]
         document["counterexamples"] = found
     return document
+
+
+def fuzzed_object(fuzzed: Fuzzed) -> Json:
+    """A campaign's figures."""
+
+    def covered(side: Coverage) -> Json:
+        return {
+            "reached": side.reached,
+            "total": side.total,
+            "missed": list(side.missed),
+            "verdicts": dict(side.verdicts),
+            "bits": {name: {"both": both, "width": width} for name, (both, width) in side.bits.items()},
+        }
+
+    return {
+        "packets": fuzzed.packets,
+        "seconds": fuzzed.seconds,
+        "packets_per_second": fuzzed.rate,
+        "seed": fuzzed.seed,
+        "on": {"left": fuzzed.left_on, "right": fuzzed.right_on},
+        "kept": fuzzed.kept,
+        "interpreted": dict(fuzzed.interpreted),
+        "not_compared": dict(fuzzed.not_compared),
+        "left": covered(fuzzed.left),
+        "right": covered(fuzzed.right),
+        "notes": list(fuzzed.notes),
+    }
 
 
 def observation_object(observation: Observation) -> Json:

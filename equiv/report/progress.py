@@ -10,6 +10,7 @@ from equiv.report.style import clean, is_terminal, shorten
 
 if TYPE_CHECKING:
     from equiv.api import Progress
+    from equiv.fuzz.hunt import Heard
 
 QUIET_SECONDS = 1.0
 """Nothing is shown for work that is done by then."""
@@ -57,6 +58,17 @@ class ProgressLine(_Line):
                 f"{progress.queries} solver queries, {progress.seconds:.0f} s"
             )
         )
+
+
+class FuzzLine(_Line):
+    """Call it with what is heard of each campaign."""
+
+    def __call__(self, heard: Heard) -> None:
+        rate = heard.packets / heard.seconds if heard.seconds else 0.0
+        covered = (
+            f", {heard.reached} of {heard.total} edges and rows" if heard.total else f", {heard.reached} behaviours"
+        )
+        self.show(lambda: f"{heard.packets:,} packets, {rate:,.0f} a second{covered}, {heard.seconds:.0f} s")
 
 
 class CountLine(_Line):

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from equiv.machine.concrete import Input, Observation, TraceStep
 from equiv.report.explain import explain
+from equiv.report.figures import figures
 from equiv.report.observables import ABSENT, VERDICT, Row, compare
 from equiv.report.packet import hex_dump, render_layers
 from equiv.report.style import PLAIN, Style, clean, shorten
@@ -52,6 +53,8 @@ def render_result(result: Result, style: Style = PLAIN, verbose: bool = False, e
     lines += section("not shown because", (_cause(cause) for cause in result.unknown), style)
     lines += section("assumptions", map(clean, result.assumptions or ("none",)), style)
     lines += section("warnings", map(clean, result.warnings), style)
+    if result.fuzzed:
+        lines += section("fuzzing", figures(result.fuzzed, verbose), style)
     lines += section("handed to the host, not compared", _punted(result.punted, verbose), style)
     if verbose:
         lines += section("statistics", statistics_lines(result.statistics, result.seed), style)

@@ -180,6 +180,19 @@ def test_a_run_ends_where_the_interpreters_does() -> None:
     assert pair.run_side(pair.left, Input(bytes(60))) is None
 
 
+def test_addresses_that_are_handed_on_are_left_to_the_interpreter() -> None:
+    """D180: what they are depends on the kernel. On the stack they may be put down."""
+    packet = [ldx(op.W, 4, 1, 0)]
+    for made in (
+        program(copy(0, 10), EXIT),
+        program(*packet, stx(op.W, 4, 0, 10), mov(0, 2), EXIT),
+        program(*packet, stx(op.DW, 4, 0, 4), mov(0, 2), EXIT),
+    ):
+        assert agree(made, XDP, Input(bytes(60))) == [False]
+    spilled = program(stx(op.DW, 10, -8, 1), ldx(op.DW, 2, 10, -8), ldx(op.W, 3, 2, 0), mov(0, 2), EXIT)
+    assert agree(spilled, XDP, Input(bytes(60))) == [True]
+
+
 def test_maps_begin_anew_with_every_run() -> None:
     spec = MapSpec("m", 1, 4, 8, 2)
     key = [st(op.W, 10, -4, 7), copy(2, 10), add(2, -4)]

@@ -15,7 +15,7 @@ from equiv.bpf.interpret.memory import BASE_IN_SLOT
 from equiv.bpf.program import Program
 from equiv.compiled.bpf.emit import Emit
 from equiv.compiled.bpf.memory import access, value_at
-from equiv.compiled.bpf.place import GIVEN, VALUES_HI, VALUES_STEP, MapPlace, Memory
+from equiv.compiled.bpf.place import GIVEN, RECENT, VALUES_HI, VALUES_STEP, MapPlace, Memory
 from equiv.compiled.text import Code
 from equiv.machine.interface import observed_key
 
@@ -154,8 +154,29 @@ def _find(memory: Memory, side: str, place: MapPlace) -> str:
         entry = _entry(code, memory, place)
         code.end(f"ret i64 {_value_of(code, memory, place, entry)}")
         code.begin("none")
+        _remember(code, place)
         code.end(f"ret i64 {NONE}")
     return code.text()
+
+
+def _remember(code: Code, place: MapPlace) -> None:
+    """Note a key that was not found: what a campaign gives the map next."""
+    counter = code.at("%own", place.recent)
+    number = code.load("i64", counter)
+    code.store("i64", code.op("add", "i64", number, 1), counter)
+    slot = code.op("mul", "i64", code.op("and", "i64", number, RECENT - 1), place.spec.key_size)
+    code.copy(code.at("%own", code.op("add", "i64", slot, place.recent + 8)), "%key", place.spec.key_size)
+
+
+def missed(memory: Memory, block: bytes) -> dict[str, list[bytes]]:
+    """By map, keys that the last runs looked for and did not find."""
+    found = {}
+    for name, place in memory.maps.items():
+        if not place.is_array:
+            count = min(RECENT, int.from_bytes(block[place.recent : place.recent + 8], "little"))
+            at, size = place.recent + 8, place.spec.key_size
+            found[name] = [block[at + i * size : at + (i + 1) * size] for i in range(count)]
+    return found
 
 
 def _value_of(code: Code, memory: Memory, place: MapPlace, entry: str) -> str:
@@ -230,8 +251,13 @@ def _longest_prefix(code: Code, memory: Memory, place: MapPlace) -> None:
     code.store("i64", code.op("add", "i64", entry, 1), at)
     code.goto(head)
     code.begin(over)
-    code.end(f"ret i64 {code.load('i64', result)}")
+    found = code.load("i64", result)
+    hit = code.label("hit")
+    code.branch(code.op("icmp ne", "i64", found, NONE), hit, "none")
+    code.begin(hit)
+    code.end(f"ret i64 {found}")
     code.begin("none")
+    _remember(code, place)
     code.end(f"ret i64 {NONE}")
 
 

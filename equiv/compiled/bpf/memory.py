@@ -9,17 +9,37 @@ from __future__ import annotations
 from equiv.bpf.interpret.maps import BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG
 from equiv.bpf.interpret.memory import BASE_IN_SLOT
 from equiv.compiled.bpf.emit import Emit
-from equiv.compiled.bpf.place import FRAMES, KEYS_HI, STACK_HI, STACK_SIZE, VALUES_HI, VALUES_STEP, MapPlace, Memory
+from equiv.compiled.bpf.place import (
+    FIRST_SLOT,
+    FRAMES,
+    KEYS_HI,
+    LAST_HI,
+    STACK_HI,
+    STACK_SIZE,
+    VALUES_HI,
+    VALUES_STEP,
+    MapPlace,
+    Memory,
+)
 from equiv.compiled.text import Code
 
 
 def access(
-    emit: Emit, address: str, size: int | str, *, write: bool, read: bool, whole: bool = True, plain: bool = False
+    emit: Emit,
+    address: str,
+    size: int | str,
+    *,
+    write: bool,
+    read: bool,
+    whole: bool = True,
+    plain: bool = False,
+    value: str = "",
 ) -> str:
     """The native address of `size` bytes at `address`, which may be read or written as asked.
 
     `whole`: it is a load or store of the program itself, which must be aligned on the stack; `plain`: not a packet.
-    What is written counts as known from then on.
+    What is written counts as known from then on. `value` is what a program stores, 64 bits: no address anywhere but on
+    the stack (D180).
     """
     code = emit.code
     done, results = code.label("done"), list[tuple[str, str]]()
@@ -44,12 +64,15 @@ def access(
     _known(emit, shadow, size, write=write, read=read)
     found(code.at("%own", place))
     code.begin(other)
+    handed_on = is_address(code, value) if value else "false"
     packet, more = code.label("packet"), code.label("more")
     code.branch(code.op("icmp eq", "i64", hi, code.load("i64", emit.packet_hi)), packet, more)
     code.begin(packet)
     if (plain and emit.kind != "buffer") or (write and emit.kind == "flow_dissector"):
         code.goto(emit.ask)
     else:
+        if value:
+            code.require(code.op("xor", "i1", handed_on, "true"), emit.ask)
         code.require(code.op("icmp sge", "i64", offset, code.load("i64", emit.first)), emit.ask)
         end = code.op("add", "i64", offset, size)
         code.require(code.op("icmp sle", "i64", end, code.load("i64", emit.last)), emit.ask)
@@ -58,13 +81,21 @@ def access(
             _known(emit, holes, size, write=write, read=read)
         found(code.at(emit.packet, offset))
     code.begin(more)
-    flags = (1 if write else 0) | (2 if read else 0) | (4 if whole else 0)
+    flags: int | str = (1 if write else 0) | (2 if read else 0) | (4 if whole else 0)
+    if value:
+        flags = code.op("or", "i64", flags, code.select(handed_on, "i64", 8, 0))
     arguments = (f"i64 {hi}", f"i64 {offset}", f"i64 {size}", f"i64 {flags}")
     pointer = code.call("ptr", f"resolve_{emit.side}", "ptr %own", *arguments)
     code.require(code.op("icmp ne", "ptr", pointer, "null"), emit.ask)
     found(pointer)
     code.begin(done)
     return code.let("phi ptr " + ", ".join(f"[{value}, %{block}]" for value, block in results))
+
+
+def is_address(code: Code, value: str) -> str:
+    """Whether a value of 64 bits is an address that this code gives out."""
+    above = code.op("sub", "i64", code.op("lshr", "i64", value, 32), FIRST_SLOT)
+    return code.op("icmp ult", "i64", above, LAST_HI - FIRST_SLOT)
 
 
 def _known(emit: Emit, shadow: str, size: int | str, *, write: bool, read: bool) -> None:
@@ -90,17 +121,19 @@ def support(memory: Memory, side: str, flow: bool) -> str:
     wants_read = code.op("icmp ne", "i64", code.op("and", "i64", "%flags", 2), 0)
     whole = code.op("icmp ne", "i64", code.op("and", "i64", "%flags", 4), 0)
     code.require(code.op("icmp sge", "i64", "%offset", 0), "no")
+    plain = code.op("icmp eq", "i64", code.op("and", "i64", "%flags", 8), 0)
     values, others = code.label("values"), code.label("others")
     map_hi = code.op("sub", "i64", "%hi", VALUES_HI)
     code.branch(code.op("icmp ult", "i64", map_hi, VALUES_STEP * max(1, len(memory.numbers))), values, others)
     code.begin(values)
+    code.require(plain, "no")
     _values(code, memory, map_hi, wants_write, wants_read)
     code.begin(others)
     if flow:
         keys, deeper = code.label("keys"), code.label("deeper")
         code.branch(code.op("icmp eq", "i64", "%hi", KEYS_HI), keys, deeper)
         code.begin(keys)
-        code.require(_inside(code, 56), "no")
+        code.require(code.both(plain, _inside(code, 56)), "no")
         code.end(f"ret ptr {code.at('%own', code.op('add', 'i64', '%offset', memory.keys))}")
         code.begin(deeper)
     depth = code.op("sub", "i64", "%hi", STACK_HI)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from equiv.bpf.interpret.contexts import ETHERNET_SIZE
 from equiv.compiled.bpf.emit import Emit
 from equiv.compiled.bpf.maps import observed_entry
-from equiv.compiled.bpf.memory import value_at
-from equiv.compiled.bpf.place import FIRST_SLOT, LAST_HI
+from equiv.compiled.bpf.memory import is_address, value_at
 from equiv.compiled.codes import counts, normalised
 from equiv.compiled.shape import OK, Place
 from equiv.machine.interface import Observable
@@ -15,11 +14,10 @@ from equiv.machine.interface import Observable
 def finish(emit: Emit) -> None:
     """Write the result of the run and return."""
     code, interface = emit.code, emit.shape.interface
-    raw = code.op("and", "i64", emit.get(0), (1 << interface.code_width) - 1)
+    returned = emit.get(0)
+    code.require(code.op("xor", "i1", is_address(code, returned), "true"), emit.ask)
+    raw = code.op("and", "i64", returned, (1 << interface.code_width) - 1)
     final = normalised(code, emit.shape, raw)
-    if emit.kind == "buffer":
-        hi = code.op("sub", "i64", code.op("lshr", "i64", final, 32), FIRST_SLOT)
-        code.require(code.op("icmp uge", "i64", hi, LAST_HI - FIRST_SLOT), emit.ask)
     result = emit.own(emit.memory.result)
     code.store("i64", final, result)
     if emit.kind == "flow_dissector":

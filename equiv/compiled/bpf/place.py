@@ -39,6 +39,8 @@ ADDED: Final = 8
 MOST_BYTES: Final = 1 << 16
 """Bytes of the values of one array; larger ones are for the interpreter."""
 
+RECENT: Final = 16
+
 ARRAYS: Final = (ARRAY, PERCPU_ARRAY)
 HASHES: Final = (HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH)
 
@@ -61,6 +63,8 @@ class MapPlace:
     present: int = 0
     index: int = 0
     keys: int = 0
+    recent: int = 0
+    """`RECENT` keys that runs looked for and did not find, behind a counter of 8 bytes, in the program's block."""
 
     @property
     def is_array(self) -> bool:
@@ -97,7 +101,7 @@ class Memory:
         self.maps: dict[str, MapPlace] = {}
         area = Fields()
         for number, spec in enumerate(program.maps.values()):
-            if (place := _map_place(spec, number, area)) is not None:
+            if (place := _map_place(spec, number, area, fields)) is not None:
                 self.maps[spec.name] = place
         self.numbers = {name: number for number, name in enumerate(program.maps)}
         self.area_size = -(-area.size // 8) * 8
@@ -110,7 +114,7 @@ class Memory:
         return (MAP_HI + self.numbers[name] << 32) + BASE_IN_SLOT
 
 
-def _map_place(spec: MapSpec, number: int, area: Fields) -> MapPlace | None:
+def _map_place(spec: MapSpec, number: int, area: Fields, block: Fields) -> MapPlace | None:
     stride = max(8, -(-spec.value_size // 8) * 8)
     if spec.kernel_pointers or spec.inner is not None:
         return None
@@ -134,4 +138,5 @@ def _map_place(spec: MapSpec, number: int, area: Fields) -> MapPlace | None:
         present=area.take(capacity),
         index=area.take(4 * capacity),
         keys=area.take(capacity * spec.key_size),
+        recent=block.take(8 + RECENT * spec.key_size),
     )

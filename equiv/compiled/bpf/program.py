@@ -14,7 +14,7 @@ from equiv.compiled.bpf.alu import arithmetic, condition
 from equiv.compiled.bpf.context import field_at, load_field, start, store_field
 from equiv.compiled.bpf.emit import CONTEXT_ADDRESS, Emit
 from equiv.compiled.bpf.helpers import helper_for
-from equiv.compiled.bpf.memory import access, support
+from equiv.compiled.bpf.memory import access, is_address, support
 from equiv.compiled.bpf.outcome import finish
 from equiv.compiled.bpf.place import Memory
 from equiv.compiled.shape import ASK, Edge, Shape
@@ -246,10 +246,11 @@ def _store(emit: Emit, insn: Insn, value: str) -> None:
     if emit.kind in ("tc", "socket_filter"):
         code.branch(code.op("icmp eq", "i64", base, CONTEXT_ADDRESS), here, memory)
         code.begin(here)
+        code.require(code.op("xor", "i1", is_address(code, value), "true"), emit.ask)
         code.goto(done if store_field(emit, insn.off, size, value) else emit.ask)
         code.begin(memory)
     address = code.op("add", "i64", base, insn.off)
-    pointer = access(emit, address, size, write=True, read=False)
+    pointer = access(emit, address, size, write=True, read=False, value=value)
     code.store(f"i{8 * size}", code.resized(value, 64, 8 * size), pointer)
     code.begin(done)
 
@@ -260,8 +261,9 @@ def _atomic(emit: Emit, insn: Insn) -> None:
     kind = f"i{8 * size}"
     address = _address(emit, insn.dst, insn.off)
     code.require(code.op("icmp eq", "i64", code.op("and", "i64", address, size - 1), 0), emit.ask)
-    operand = code.resized(emit.get(insn.src), 64, 8 * size)
-    pointer = access(emit, address, size, write=True, read=True, plain=True)
+    source = emit.get(insn.src)
+    operand = code.resized(source, 64, 8 * size)
+    pointer = access(emit, address, size, write=True, read=True, plain=True, value=source)
     old = code.load(kind, pointer)
     if insn.imm == op.CMPXCHG:
         expected = code.resized(emit.get(0), 64, 8 * size)

@@ -1,0 +1,115 @@
+"""What goes with packets: contents of maps, fields of the context, by chance and by what programs look for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Final
+
+from equiv.bpf.program import MapSpec
+from equiv.fuzz.inputs import ARRAYS, HASHES
+from equiv.fuzz.sides import Sides
+from equiv.machine.interface import observed_key
+
+LPM_TRIE: Final = 11
+MOST_ENTRIES: Final = 24
+_WIDTHS: Final = {"mark": 32, "priority": 32, "tc_index": 16, "cb": 160, "hash": 32, "flags": 3, "rx_queue_index": 32}
+
+Maps = Mapping[str, Mapping[bytes, bytes]]
+
+
+class Surroundings:
+    """Draws what goes with packets. All its choices come from `random`."""
+
+    def __init__(self, sides: Sides, random: Random, numbers: Sequence[bytes]) -> None:
+        self._random = random
+        self._numbers = numbers
+        self._interface = sides.interface
+        specs: dict[str, MapSpec] = {}
+        for program in sides.programs:
+            for name, spec in program.maps.items():
+                if spec.initial is None and spec.contents is None and not spec.frozen:
+                    specs.setdefault(name, spec)
+        self._specs = [spec for spec in specs.values() if spec.type in HASHES | ARRAYS | {LPM_TRIE}]
+        self._values = {
+            (value.map_name, value.key): value.size
+            for side in (sides.left, sides.right)
+            for value in (side.table.maps if side.table else ())
+            if value.map_name not in specs
+        }
+        self.missed: dict[str, list[bytes]] = {}
+        """Keys that runs looked for and did not find."""
+
+    @property
+    def any_maps(self) -> bool:
+        return bool(self._specs or self._values)
+
+    def maps(self, packet: bytes) -> dict[str, dict[bytes, bytes]]:
+        """Contents for each map, or none; keys are mostly what was looked for, or pieces of this packet."""
+        random, found = self._random, dict[str, dict[bytes, bytes]]()
+        for spec in self._specs:
+            if random.random() < 0.8:
+                found[spec.name] = self._entries(spec, packet)
+        for (name, key), size in self._values.items():
+            found.setdefault(name, {})[key.to_bytes(4, "little")] = self._value(size)
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """By map, how many entries it is said to have: now and then as many as there is room for."""
+        full = self._random.random() < 0.15
+        return {spec.name: spec.max_entries for spec in self._specs if full and spec.type in HASHES}
+
+    def context(self) -> dict[str, int]:
+        """A few fields of the context, mostly none, for programs that look at them."""
+        random, names = self._random, []
+        if self._interface.context == "__sk_buff":
+            names = ["mark", "priority", "tc_index", "cb", "hash"]
+        elif self._interface.context == "flow_dissector":
+            names = ["flags"]
+        elif self._interface.context == "xdp_md":
+            names = ["rx_queue_index"]
+        return {name: self._field(_WIDTHS[name]) for name in names if random.random() < 0.4}
+
+    def observed(self, packet: bytes) -> dict[str, int]:
+        """The keys under which maps are observed (D52): most are keys that a run may have written."""
+        found = {}
+        for o in self._interface.observables:
+            spec = next((spec for spec in self._specs if spec.name == o.map_name), None)
+            if o.map_name and o.map_key is None and spec is not None:
+                found[observed_key(o.map_name)] = int.from_bytes(self._key(spec, packet), "big")
+        return found
+
+    def _field(self, width: int) -> int:
+        random = self._random
+        return random.choice((1, (1 << width) - 1, 1 << (width - 1), random.getrandbits(width))) & (1 << width) - 1
+
+    def _entries(self, spec: MapSpec, packet: bytes) -> dict[bytes, bytes]:
+        random = self._random
+        if spec.type in ARRAYS:
+            keys = range(min(spec.max_entries, 64))
+            chosen = keys if len(keys) <= 4 else random.sample(keys, random.randint(1, 8))
+            return {key.to_bytes(4, "little"): self._value(spec.value_size) for key in chosen}
+        most = min(MOST_ENTRIES, spec.max_entries)
+        keys_ = {self._key(spec, packet) for _ in range(random.randint(1, most))}
+        return {key: self._value(spec.value_size) for key in keys_}
+
+    def _key(self, spec: MapSpec, packet: bytes) -> bytes:
+        random, size = self._random, spec.key_size
+        looked_for = self.missed.get(spec.name, [])
+        if looked_for and random.random() < 0.8:
+            key = random.choice(looked_for)
+        elif random.random() < 0.8 and len(packet) >= size:
+            at = random.randrange(len(packet) - size + 1)
+            key = packet[at : at + size]
+        else:
+            key = random.choice((bytes(size), random.randbytes(size)))
+        if spec.type != LPM_TRIE:
+            return key
+        bits = 8 * (size - 4)
+        return random.choice((bits, bits, random.randint(0, bits))).to_bytes(4, "little") + key[4:]
+
+    def _value(self, size: int) -> bytes:
+        random = self._random
+        small = random.randrange(4).to_bytes(size, random.choice(("little", "big")))
+        number = random.choice(self._numbers)[:size].ljust(size, b"\x00") if self._numbers else small
+        return random.choice((bytes(size), small, small, number, b"\xff" * size, random.randbytes(size)))

@@ -1,0 +1,171 @@
+"""Campaigns as answers: what was posed, fuzzed; a difference found is reported like any other (D171).
+
+In: a posed question and a budget. Out: a `Result`, `different` or `unknown`, never more, with the campaign's figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from equiv.assumptions import assumptions
+from equiv.confirmed import Case, confirmed, difference_in_words, distinct
+from equiv.errors import InputError, Unsupported
+from equiv.fuzz.corpus import Corpus
+from equiv.fuzz.hunt import Heard, Hunt, Limits
+from equiv.fuzz.sides import On, Sides
+from equiv.machine.concrete import Input, NotRunnable
+from equiv.output_fields import output_fields
+from equiv.portfolio import gather
+from equiv.question import Posed
+from equiv.result import Coverage, Fuzzed, Result, Statistics, UnknownCause
+
+SECONDS: Final = 5.0
+"""How long a campaign behind a check without an answer takes at most."""
+NOTHING_FOUND: Final = "no difference found by fuzzing, which proves nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What is asked of a campaign. `first` are inputs to begin with; `jobs` processes have seeds of their own."""
+
+    limits: Limits
+    seed: int = 0
+    jobs: int = 1
+    first: tuple[Input, ...] = ()
+    left_on: On = "compiled"
+    right_on: On = "compiled"
+    generated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a campaign came to: inputs on which the sides differ, inputs that showed something, figures."""
+
+    differences: tuple[Input, ...]
+    kept: tuple[Input, ...]
+    figures: Fuzzed
+
+
+def hunt(posed: Posed, campaign: Campaign, progress: Callable[[Heard], None] | None = None) -> Found:
+    """Run a campaign. Raises Unsupported where an executor that was asked for cannot run its side at all."""
+    if posed.right.kind == "property":
+        raise InputError("a property has no second side to compare with; give LEFT and RIGHT")
+    if campaign.jobs == 1:
+        return _one(posed, campaign, campaign.seed, progress)
+    share = campaign.limits.packets
+    if share is not None:
+        share = max(1, share // campaign.jobs)
+    each = replace(campaign, limits=replace(campaign.limits, packets=share))
+    tasks = [partial(_one, posed, each, campaign.seed + number) for number in range(campaign.jobs)]
+    answers = gather(tasks, lambda found: bool(found.differences), progress)
+    return _together([answers[number] for number in sorted(answers)])
+
+
+def _one(posed: Posed, campaign: Campaign, seed: int, progress: Callable[[Heard], None] | None) -> Found:
+    sides = Sides(posed.left, posed.right, posed.interface, campaign.left_on, campaign.right_on)
+    hunt_ = Hunt(sides, seed, campaign.first, progress=progress, generated=campaign.generated)
+    try:
+        figures = hunt_.run(campaign.limits)
+    except NotRunnable as reason:
+        raise Unsupported(str(reason)) from reason
+    return Found(tuple(hunt_.differences), tuple(hunt_.kept), figures)
+
+
+def _together(found: Sequence[Found]) -> Found:
+    """Several campaigns beside each other as one."""
+    figures = [each.figures for each in found]
+    whole = replace(
+        figures[0],
+        packets=sum(f.packets for f in figures),
+        seconds=max(f.seconds for f in figures),
+        kept=sum(f.kept for f in figures),
+        interpreted=_summed(f.interpreted.items() for f in figures),
+        not_compared=_summed(f.not_compared.items() for f in figures),
+        left=_covered([f.left for f in figures]),
+        right=_covered([f.right for f in figures]),
+    )
+    return Found(
+        tuple(given for each in found for given in each.differences),
+        tuple(given for each in found for given in each.kept),
+        whole,
+    )
+
+
+def _summed(counts: Iterable[Iterable[tuple[str, int]]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in counts:
+        for name, count in each:
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _covered(parts: Sequence[Coverage]) -> Coverage:
+    missed = [text for text in parts[0].missed if all(text in part.missed for part in parts[1:])]
+    bits = dict(parts[0].bits)
+    for part in parts[1:]:
+        for name, (both, width) in part.bits.items():
+            bits[name] = max(both, bits.get(name, (0, 0))[0]), width
+    reached = parts[0].reached + len(parts[0].missed) - len(missed)
+    return Coverage(reached, parts[0].total, tuple(missed), _summed(p.verdicts.items() for p in parts), bits)
+
+
+def fuzz(
+    posed: Posed,
+    campaign: Campaign,
+    *,
+    kernel: bool | None = None,
+    corpus: Corpus | None = None,
+    progress: Callable[[Heard], None] | None = None,
+) -> Result:
+    """The answer of a campaign alone. `corpus` gives inputs to begin with and takes what showed something new."""
+    if corpus is not None:
+        campaign = replace(campaign, first=(*corpus.inputs, *campaign.first))
+    found = hunt(posed, campaign, progress)
+    a, b, chosen = posed.left, posed.right, posed.interface
+    if corpus is not None:
+        corpus.keep(Sides(a, b, chosen), (*corpus.inputs, *found.kept, *found.differences))
+    bare = Result(
+        verdict="unknown",
+        reason=NOTHING_FOUND,
+        interface=chosen.name,
+        left=a.side,
+        right=b.side,
+        assumptions=assumptions(posed, (a.machine(chosen, "left"), b.machine(chosen, "right"))),
+        statistics=Statistics(),
+        unknown=(UnknownCause(NOTHING_FOUND),),
+        fields=output_fields(a, b, chosen),
+        seed=campaign.seed,
+        element_width=chosen.element_width,
+    )
+    return _with(bare, found, Case(a, b, chosen, kernel), everything=campaign.limits.differences > 1)
+
+
+def after_unknown(result: Result, posed: Posed, campaign: Campaign, kernel: bool | None) -> Result:
+    """A check's `unknown`, with what a short campaign adds to it: figures, or a difference after all."""
+    return _with(result, hunt(posed, campaign), Case(posed.left, posed.right, posed.interface, kernel), False)
+
+
+def _with(result: Result, found: Found, case: Case, everything: bool) -> Result:
+    doubtful: list[UnknownCause] = []
+    shortest = sorted(found.differences, key=lambda given: len(given.packet))
+    counterexamples = confirmed(case, shortest, everything, doubtful)
+    unknown = tuple(distinct([*result.unknown, *doubtful]))
+    result = replace(result, fuzzed=found.figures, unknown=unknown)
+    if not counterexamples:
+        return result
+    return replace(
+        result,
+        verdict="different",
+        reason=difference_in_words(counterexamples[0], case.interface),
+        counterexamples=tuple(counterexamples),
+        unknown=tuple(cause for cause in unknown if cause.reason != NOTHING_FOUND),
+    )
+
+
+def inputs_of(packets: Iterable[bytes], posed: Posed) -> tuple[Input, ...]:
+    """Packets of a capture as inputs, those that the interface admits."""
+    low, high = posed.interface.min_length, posed.interface.max_length
+    return tuple(Input(packet) for packet in packets if low <= len(packet) <= high)
