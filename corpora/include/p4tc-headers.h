@@ -29,3 +29,31 @@ struct ipv4_t {
 	__u32 dst;
 	__u8 ebpf_valid;
 };
+
+struct vlan_t {
+	__u8 pcp;
+	__u8 dei;
+	__u16 vid;
+	__u16 type;
+	__u8 ebpf_valid;
+};
+
+struct ipv6_t {
+	__u8 version;
+	__u8 class;
+	__u8 flow_label[3]; /* 20 bits, least significant byte first */
+	__u16 length;
+	__u8 next_header;
+	__u8 hop_limit;
+	__u8 src[16]; /* as on the wire, as all that is wider than 64 bits */
+	__u8 dst[16];
+	__u8 ebpf_valid;
+};
+
+struct udp_t {
+	__u16 src;
+	__u16 dst;
+	__u16 length;
+	__u16 checksum;
+	__u8 ebpf_valid;
+};

@@ -2,7 +2,7 @@
 /*
  * Ethernet and IPv4, as ipv4.p4 has them. Bugs that twins have, by a macro:
  *   STALE          nothing of an earlier packet is cleared, so that its headers stay valid
- *   HOST_TYPE      the EtherType stays in network order
+ *   WIRE_TYPE      the EtherType stays in network order
  *   DROP_SHORT     a packet too short for IPv4 is dropped
  *   SILENT_SHORT   a packet too short for IPv4 goes on without a parser error
  *   WIDE_ERROR     the parser error is written as 32 bits, over what stands behind it in the control block
@@ -18,34 +18,7 @@ struct metadata {};
 
 #include "../include/p4tc.h"
 
-static __always_inline void get_ethernet(struct ethernet_t *to, const void *at)
-{
-	__builtin_memcpy(to->dst, at, 6);
-	__builtin_memcpy(to->src, at + 6, 6);
-#ifdef HOST_TYPE
-	to->type = *(const __u16 *)(at + 12);
-#else
-	to->type = half_at(at, 12);
-#endif
-	to->ebpf_valid = 1;
-}
-
-static __always_inline void get_ipv4(struct ipv4_t *to, const void *at)
-{
-	to->version = byte_at(at, 0) >> 4;
-	to->ihl = byte_at(at, 0) & 0xf;
-	to->tos = byte_at(at, 1);
-	to->length = half_at(at, 2);
-	to->id = half_at(at, 4);
-	to->flags = byte_at(at, 6) >> 5;
-	to->offset = half_at(at, 6) & 0x1fff;
-	to->ttl = byte_at(at, 8);
-	to->protocol = byte_at(at, 9);
-	to->checksum = half_at(at, 10);
-	__builtin_memcpy(&to->src, at + 12, 4);
-	__builtin_memcpy(&to->dst, at + 16, 4);
-	to->ebpf_valid = 1;
-}
+#include "../include/p4tc-extract.h"
 
 SEC("p4tc/parse")
 int parse(struct __sk_buff *skb)
@@ -62,6 +35,9 @@ int parse(struct __sk_buff *skb)
 	if (at + 14 > end)
 		return finish(skb, md, 0, PACKET_TOO_SHORT);
 	get_ethernet(&md->cpumap_hdr.ethernet, at);
+#ifdef WIRE_TYPE
+	md->cpumap_hdr.ethernet.type = *(const __u16 *)(at + 12);
+#endif
 	if (half_at(at, 12) != ETHERTYPE_IPV4)
 		return finish(skb, md, 14, NO_ERROR);
 #ifdef VALID_EARLY
