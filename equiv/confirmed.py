@@ -7,8 +7,8 @@ and with what the running kernel says.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from equiv.bpf.program import MapSpec
 from equiv.condition.relation import Conditions
@@ -17,10 +17,14 @@ from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.output_fields import output_fields
+from equiv.p4.responsible import responsible
 from equiv.proof.dependence import dependence
 from equiv.proof.replay import confirm, differing, relevant_bytes, shrink
 from equiv.proof.taint import tainted_by
 from equiv.result import Counterexample, Dependence, UnknownCause
+
+LOOPBACK = 1
+"""Where test runs say that packets come from, unless told of another device (`equiv.oracle.contexts`)."""
 
 SHRINK_SECONDS = 5.0
 """How long a counterexample is made smaller; one that takes long to run stays as it was found."""
@@ -84,6 +88,13 @@ def confirmed(
         offsets = sorted(left.read | right.read) if time.monotonic() < until else []
         relevant = relevant_bytes(small, offsets, case.differ)
         on, on_kernel, notes = _on_kernel(case, small)
+        if notes and case.differ(elsewhere := replace(small, context={**small.context, "ifindex": LOOPBACK})):
+            again = _on_kernel(case, elsewhere)
+            if again[0]:
+                small, (on, on_kernel, notes) = elsewhere, again
+                left, right = case.run_left(small), case.run_right(small)
+                differs = differing(case.interface, left, right, small)
+        notes = (*notes, *_responsible(case, small, differs))
         taint = tainted_by(small, case.differ)
         if taint is not None and not on:
             what = ", ".join(differs)
@@ -99,6 +110,13 @@ def confirmed(
         if not everything:
             break
     return sorted(found, key=lambda c: len(c.input.packet))
+
+
+def _responsible(case: Case, given: Input, differs: Sequence[str]) -> Iterator[str]:
+    """What instructions of programs made them differ, where the interface knows (D203)."""
+    for name, side in (("left", case.left), ("right", case.right)):
+        if side.program:
+            yield from responsible(side.program, case.interface, given, differs, name)
 
 
 def _on_kernel(case: Case, given: Input) -> tuple[tuple[str, ...], dict[str, Observation], tuple[str, ...]]:

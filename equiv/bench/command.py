@@ -81,6 +81,10 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.p4_growth import main as p4_growth
 
         return p4_growth(arguments[1:])
+    if arguments[:1] == ["pairs"]:
+        from equiv.bench.pairs import main as pairs
+
+        return pairs(arguments[1:])
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", *arguments])
     targets = _targets(options)
@@ -223,6 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
     commands.add_parser("p4-mutants", help="parsers with one mistake each, against what they were", add_help=False)
     commands.add_parser("p4-growth", help="generated parse graphs of up to 2,000 states", add_help=False)
+    commands.add_parser("pairs", help="P4 sources against the objects beside them in a build tree", add_help=False)
     for name, text in texts.items():
         described = f"{text[0].upper()}{text[1:]}."
         _add_options(

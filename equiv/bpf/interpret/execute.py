@@ -246,16 +246,25 @@ class Executable:
         return seen, {name: state.contents() for name, state in run.maps.items()}
 
     def _run(self, given: Input, trace: bool) -> tuple[Observation, Run]:
-        memory = Memory(self.program.byte_order)
+        visited: deque[int] | None = deque(maxlen=TRACED) if trace else None
+        run, started = self._started(Memory(self.program.byte_order), given)
+        self._execute(run, visited)
+        path = path_of(self.program, visited) if visited is not None else ()
+        return self._observe(run, started, path), run
+
+    def run_in(self, memory: Memory, visited: deque[int], given: Input) -> Run:
+        """A whole run in a memory of the caller's, the slots that it goes through appended to `visited`."""
+        run, _ = self._started(memory, given)
+        self._execute(run, visited)
+        return run
+
+    def _started(self, memory: Memory, given: Input) -> tuple[Run, Started]:
         started = start_context(self.interface, given, memory)
         maps = start_maps(self.program, memory, given)
         run = Run(self.program, given, memory, started.context, started.arguments[0], maps, [UNSET] * 11)
         run.registers[1 : 1 + len(started.arguments)] = started.arguments
         run.registers[10] = run.new_stack(0)
-        visited: deque[int] | None = deque(maxlen=TRACED) if trace else None
-        self._execute(run, visited)
-        path = path_of(self.program, visited) if visited is not None else ()
-        return self._observe(run, started, path), run
+        return run, started
 
     def _execute(self, run: Run, visited: deque[int] | None) -> None:
         steps, registers, pc = self._steps, run.registers, 0
