@@ -117,9 +117,10 @@ def _must_say(result: Result, found: Counterexample) -> list[str]:
         first = re.sub("^answer", "answers", other) if other.startswith("answer") else f"{other}s"
         return [f"The {right} {first} ", f" the {left} {second}"]
     told = [f"Both {one} "]
+    parts = {f.name for f in result.fields}
     for name in found.differs:
-        if name in {f.name for f in result.fields}:
-            told.append(f"{name} is ")
+        if name in parts:
+            told += [f"{name} is "] * (name in [each for each in found.differs if each in parts][:3])
             continue
         fields = [f for f in result.fields if f.observable == name]
         values = [(f.name, field_value(found.left, f), field_value(found.right, f)) for f in fields]
