@@ -11,6 +11,8 @@ import sys
 import threading
 from typing import NoReturn
 
+from equiv.gate.answer import ROOM
+
 
 def main() -> NoReturn:
     """Run the command of this process and exit as it says."""
@@ -28,6 +30,11 @@ def _end_with_parent() -> None:
     """Standard input ends when the process that started this one is gone, however that ended."""
     while os.read(0, 4096):
         pass
+    room = os.path.dirname(os.getcwd())
+    if os.path.basename(room).startswith(ROOM):  # nobody is left to take it away
+        import shutil
+
+        shutil.rmtree(room, ignore_errors=True)
     os._exit(1)
 
 

@@ -83,6 +83,8 @@ def _execute(options: argparse.Namespace) -> int:
     files = options.junit, options.sarif, options.summary, options.report
     expect_all_writable(*files)
     cache = None if options.no_cache else Cache(options.cache or os.path.join(manifest.folder, NAME))
+    if cache is not None:
+        cache.make()
     settings = Settings(
         datetime.now(UTC).date(),
         cache,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+ROOM = "equiv-gate-"
+"""How the names of the folders begin in which checks run."""
+
 Verdict = Literal["equivalent", "different", "unknown", "error"]
 
 

@@ -8,6 +8,7 @@ without `--verify` it is trusted as much as equiv's own files are.
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Cache:
         """Keep `answer`, if it is one that would be given again. Raises InputError where it cannot be written."""
         if not answer.decided:
             return
-        self._make()
+        self.make()
         path = self._path(key)
         path.parent.mkdir(exist_ok=True)
         document: dict[str, Any] = {
@@ -79,8 +80,9 @@ class Cache:
         with replacing(str(path)) as temporary:
             Path(temporary).write_text(json.dumps({**document, "seal": _seal(document)}) + "\n", encoding="ascii")
 
-    def _make(self) -> None:
-        if (self.folder / "CACHEDIR.TAG").exists():
+    def make(self) -> None:
+        """Make the folder, if it is not there. Raises InputError where it cannot be written to."""
+        if (self.folder / "CACHEDIR.TAG").exists() and os.access(self.folder, os.W_OK):
             return
         try:
             self.folder.mkdir(exist_ok=True)

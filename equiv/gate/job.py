@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 import equiv
 from equiv.errors import InputError, Place
-from equiv.gate.answer import Answer, failed
+from equiv.gate.answer import ROOM, Answer, failed
 from equiv.gate.identity import code_identity, executor
 from equiv.gate.model import Limits, Options, Pair, moved
 from equiv.gate.needs import Need
@@ -115,7 +115,7 @@ def recheck(job: Job, known: Answer, contents: Contents, stopped: Callable[[], b
 @contextmanager
 def _room(job: Job, contents: Contents) -> Iterator[tuple[Path, Path]]:
     """A folder with the job's files and nothing else, and an empty one. Raises InputError for bytes not asked for."""
-    with tempfile.TemporaryDirectory(prefix="equiv-gate-") as folder:
+    with tempfile.TemporaryDirectory(prefix=ROOM) as folder:
         inputs, outputs = Path(folder, "in"), Path(folder, "out")
         inputs.mkdir()
         outputs.mkdir()

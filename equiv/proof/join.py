@@ -132,6 +132,8 @@ def narrow(entry: Entry, thresholds: Mapping[Term, AbstractSet[int]]) -> Joined 
     """
     tighter: dict[Term, Term] = {}
     ways = [way for way in entry.arrivals.values() if way.is_current]
+    if not ways:  # what led here was retracted, perhaps with the entry beside it that was narrowed a moment ago
+        return None
     for symbol, definition in entry.symbols.items():
         bounds = [way.facts.term_bound(definition.read(way.cells)) for way in ways]
         low, high = min(low for low, _ in bounds), max(high for _, high in bounds)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,16 @@ def test_a_manifest_that_asks_nothing_is_an_error(
     assert out == "" and said in err
 
 
+def test_a_cache_that_cannot_be_written_is_found_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert cli.main(["gate", project(tmp_path, PAIRS), "--cache", str(tmp_path / "file" / "cache")]) == 2
+    assert "cannot write the cache: Not a directory" in capsys.readouterr().err
+    assert cli.main(["gate", project(tmp_path, PAIRS), "--sarif", str(tmp_path / "none" / "x")]) == 2
+    assert "cannot write: no such folder" in capsys.readouterr().err
+
+
 def test_there_must_be_a_manifest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,3 +103,36 @@ def test_the_repositorys_own_manifest_asks_for_every_pair_of_the_corpora() -> No
     asked = {sides(pair.left, pair.right) for pair in read_manifest(str(ROOT / "equiv.toml")).pairs}
     corpora = load_corpora(ROOT / "corpora")
     assert {sides(pair.left, pair.right) for corpus in corpora for pair in corpus.pairs} == asked
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    """Neither processes nor folders: whatever a check started ends with the gate, however that ended."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys, time\n"
+        "if sys.argv[:1] == ['-m'] and 'out' in os.listdir('..'):\n"
+        f"    open({str(tmp_path / 'begun')!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+    )
+    rooms = tmp_path / "rooms"
+    rooms.mkdir()
+    for name in ("protobuf.bpf.o", "protobuf.dev"):
+        (tmp_path / name).write_bytes((ROOT / "corpora" / "protobuf" / name).read_bytes())
+    path = project(tmp_path, '[[pair]]\nleft = "protobuf.bpf.o"\nright = "protobuf.dev"\n')
+    environment = {**os.environ, "TMPDIR": str(rooms), "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "equiv", "gate", path, "--no-cache"]
+    gate = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    _until(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text().endswith("\n"))
+    pids = [int(line) for line in (tmp_path / "begun").read_text().split()]
+    gate.send_signal(number)
+    out, err = gate.communicate(timeout=60)
+    assert gate.returncode == (130 if number == signal.SIGINT else -9)
+    assert b"Traceback" not in err and out == b""
+    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids) and not list(rooms.iterdir()))
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that")

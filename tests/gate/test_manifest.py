@@ -68,7 +68,7 @@ def test_every_option_of_check_that_changes_what_is_asked_can_be_said(tmp_path: 
         observe = "accept"
         exact_end = true
         relation = "held.json#x"
-        assume = "len > 20"
+        assume = "length > 20"
         outputs = "named.outputs"
         value_sets = ["ports=ports.set"]
         right_linear = true
@@ -82,14 +82,14 @@ def test_every_option_of_check_that_changes_what_is_asked_can_be_said(tmp_path: 
     assert pair.options.arguments() == [
         *("--interface=tc", "--observe-map=flows", "--tail-call=jmp[0]=parse"),
         *("--map-snapshot=held.json", "--map-snapshot=m=held.json", "--observe=accept", "--exact-end"),
-        *("--relation=held.json#x", "--assume=len > 20", "--outputs=named.outputs", "--value-set=ports=ports.set"),
+        *("--relation=held.json#x", "--assume=length > 20", "--outputs=named.outputs", "--value-set=ports=ports.set"),
         *("--right-linear", "--btf=types.btf", "--solver=bitwuzla", "--no-kernel"),
     ]
 
 
 def test_a_property_is_asked_of_the_left_side_alone(tmp_path: Path) -> None:
-    (pair,) = read(tmp_path, '[[pair]]\nleft = "a.dev"\nagainst = ["accept => len > 3"]\n').pairs
-    assert pair.right is None and pair.id == "a.dev=accept => len > 3"
+    (pair,) = read(tmp_path, '[[pair]]\nleft = "a.dev"\nagainst = ["accept => length > 3"]\n').pairs
+    assert pair.right is None and pair.id == "a.dev=accept => length > 3"
     assert "it needs `left` and `right`" in refused(tmp_path, '[[pair]]\nleft = "a.dev"\n').message
     both = '[[pair]]\nleft = "a.dev"\nright = "b.dev"\nagainst = "accept"\n'
     assert "it needs `left` and `right`" in refused(tmp_path, both).message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from equiv.gate.local import Load, Started
 from equiv.gate.task import Done, Task
 from tests.gate.project import OTHER, PAIRS, gate, project
 
+CORPORA = Path(__file__).resolve().parents[2] / "corpora"
 ONE = '[[pair]]\nleft = "good.dev"\nright = "alike.dev"\n'
 
 
@@ -65,7 +67,7 @@ def test_a_folder_that_is_no_cache_yet_becomes_one_that_git_and_backups_leave_ou
     [
         lambda folder: (folder / "good.dev").write_text(OTHER),
         lambda folder: (folder / "alike.dev").write_text(OTHER + "\n"),
-        lambda folder: (folder / "equiv.toml").write_text(ONE + 'assume = ["len > 20"]\n'),
+        lambda folder: (folder / "equiv.toml").write_text(ONE + 'assume = ["length > 20"]\n'),
         lambda folder: (folder / "equiv.toml").write_text(ONE + "timeout = 61\n"),
         lambda folder: (folder / "equiv.toml").write_text(ONE + "memory = 4001\n"),
         lambda folder: (folder / "equiv.toml").write_text(ONE + 'solver = "bitwuzla"\n'),
@@ -232,6 +234,85 @@ def test_verify_believes_no_packet_that_shows_nothing(tmp_path: Path) -> None:
     gate(path, cache, fake)
     (judged,) = gate(path, cache, verify=True).values()
     assert judged.outcome == "equivalent" and "the packet shows no difference" in judged.notes[0]
+
+
+KINDS = """
+[[pair]]
+name = "value set"
+left = "set.p4"
+right = "{left}"
+value_sets = ["vs=ones.set"]
+[[pair]]
+name = "outputs of a file"
+left = "p4-outputs/five-tuple.p4"
+right = "five-tuple/five-tuple.dev"
+outputs = "p4-outputs/table.outputs"
+[[pair]]
+name = "an output in the manifest"
+left = "p4-outputs/five-tuple.p4"
+right = "five-tuple/five-tuple.dev"
+outputs = ["sport = length == 0 ? 1 : 2"]
+expect = "different"
+[[pair]]
+name = "what a map holds, and holds at the end"
+left = "flow-table/flow-table.bpf.o"
+right = "flow-table/insert-first.bpf.o"
+snapshots = ["flows.json"]
+observe_maps = "flows"
+[[pair]]
+name = "tail calls"
+left = "tail-parser/tail-parser.bpf.o:parse_vlan"
+right = "tail-parser/tail-parser.dev"
+tail_calls = ["parsers[0]=parse_vlan"]
+expect = "different"
+[[pair]]
+name = "a property"
+left = "five-tuple/five-tuple.dev"
+against = "accept => length >= 14"
+assume = ["length > 60", "u16[12] == 0x800"]
+[[pair]]
+name = "types, linear packets"
+left = "five-tuple/five-tuple.bpf.o"
+right = "OUTSIDE"
+btf = "five-tuple/five-tuple.bpf.o"
+right_linear = true
+solver = "bitwuzla"
+[[pair]]
+name = "acceptance"
+left = "p4-outputs/five-tuple.p4"
+right = "p4-outputs/five-tuple.inner.p4"
+observe = "accept"
+exact_end = true
+expect = "different"
+[[pair]]
+name = "a relation"
+left = "p4-outputs/five-tuple.p4"
+right = "p4-outputs/five-tuple.p4"
+relation = "accept(left) => accept(right)"
+"""
+
+
+def test_every_kind_of_question_is_checked_and_can_be_shown_again(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.dev"
+    shutil.copy(CORPORA / "five-tuple" / "five-tuple.dev", outside)
+    folder = tmp_path / "gate"
+    for name in ("five-tuple", "p4-outputs", "flow-table", "tail-parser"):
+        shutil.copytree(CORPORA / name, folder / name)
+    (folder / "set.p4").write_text(
+        "#include <ebpf_model.p4>\nheader a_t { bit<8> x; bit<16> y; }\nstruct h_t { a_t a; }\n"
+        "parser P(packet_in p, out h_t h) {\n    value_set<bit<8>>(4) vs;\n    state start { p.extract(h.a); "
+        "transition select(h.a.x) { 9: reject; vs: accept; default: reject; } }\n}\n"
+    )
+    (folder / "ones.set").write_text("1\n2\n")
+    (folder / "flows.json").write_text("[]")
+    text = f'outside = ["{outside}"]\n' + KINDS.replace("OUTSIDE", str(outside))
+    found = gate(project(folder, text), None, verify=True)
+    assert {name: (each.outcome, each.source, each.why) for name, each in found.items()} == {
+        name: ("expected", "verified", each.why) for name, each in found.items()
+    }
+    result = found["types, linear packets"].answer.result
+    assert result is not None and result["right"]["path"] == str(outside)
+    assert ".outside" not in json.dumps(result)
 
 
 def test_a_file_that_is_not_there_is_its_pairs_fault(tmp_path: Path) -> None:

@@ -256,6 +256,12 @@ def test_a_loop_that_comes_back_again_only_loses_facts() -> None:
     assert not list(joined.facts.terms())
 
 
+def test_an_entry_that_nothing_leads_to_any_more_is_not_narrowed() -> None:
+    symbol = var("~n", 64, 0, 255)
+    entry = new_entry({"L.count": symbol}, Facts(), {symbol: Definition("L.count", 0, 64)})
+    assert narrow(entry, {symbol: {4}}) is None
+
+
 def test_narrowing_takes_the_value_that_a_counter_is_compared_with() -> None:
     symbol = var("~n", 64, 0, 255)
     entry = new_entry({"L.count": symbol}, Facts(), {symbol: Definition("L.count", 0, 64)})
