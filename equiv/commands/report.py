@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from equiv.commands.common import Commands, add_command
 
@@ -42,6 +43,7 @@ def _execute(options: argparse.Namespace) -> int:
     for path, result in results:
         name = page_name(path)
         write_report(result, options.output, name=name, origin=origin, index=INDEX)
-        listed.append(Listed(path, result, name))
+        right = "" if result.right.kind == "property" else f" = {result.right.title}"
+        listed.append(Listed(f"{result.left.title}{right}", result, name, remark=os.path.basename(path)))
     print(write_index("Results", listed, options.output))
     return 0

@@ -78,7 +78,8 @@ def one_layer(layer: Any, data: bytes, at: int) -> Layer:
     fields = tuple(
         _field(layer, field, where.get(field.name), at) for field in layer.fields_desc if field.name in layer.fields
     )
-    return Layer(type(layer).__name__, str(layer.name), at, at + size, fields)
+    title = str(layer.name)
+    return Layer(type(layer).__name__, NAMES.get(title, title), at, at + size, fields)
 
 
 def _places(layer: Any, data: bytes) -> tuple[dict[str, tuple[int, int]], int]:

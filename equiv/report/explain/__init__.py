@@ -5,6 +5,7 @@ In: a counterexample, with what either side gave and on which bytes of the packe
 
 from __future__ import annotations
 
+from equiv.report.explain.packets import headers_of
 from equiv.report.explain.sentence import explain
 
-__all__ = ["explain"]
+__all__ = ["explain", "headers_of"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from equiv.report.fields import Field, Layer
+from equiv.report.style import shorten
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def in_words(layer: Layer, field: Field, packet: bytes) -> str:
     pattern = WORDS.get((layer.kind, field.name))
     if pattern is None and any(character in field.text for character in "<[("):  # a list of scapy's objects
         octets = field.octets
-        return f"{field.name} {packet[octets.start : octets.stop].hex()}"
+        return f"{field.name} {shorten(packet[octets.start : octets.stop].hex(), 24)}"
     if pattern is None:
         return f"{field.name} {field.text}"
     text = pattern.format(field.text if field.number is None else field.number, text=field.text)

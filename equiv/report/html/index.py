@@ -58,12 +58,20 @@ def write_index(title: str, listed: Sequence[Listed], directory: str, *, name: s
         .render(
             title=title,
             summary=summary or _summary(listed, in_order),
-            failed=any(each.failed for each in listed),
+            tone=_tone(listed),
             listed=rows,
             counts=in_order,
         )
     )
     return write_page(directory, name, text)
+
+
+def _tone(listed: Sequence[Listed]) -> str:
+    """The class of the page's head: a reason to fail, all proved, or neither."""
+    if any(each.failed for each in listed):
+        return "different"
+    proved = all(each.result is not None and each.result.verdict == "equivalent" for each in listed)
+    return "equivalent" if listed and proved else ""
 
 
 def _row(each: Listed) -> _Row:

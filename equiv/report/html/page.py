@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from equiv.machine.concrete import Observation, TraceStep
-from equiv.report.explain import explain
+from equiv.report.explain import explain, headers_of
 from equiv.report.html.drawings import Drawn, draw_side
 from equiv.report.html.environment import environment
 from equiv.report.html.inputs import Found, Origin, find
@@ -104,7 +104,7 @@ def _headline(result: Result) -> str:
 
 
 def _example(number: int, found: Counterexample, result: Result, files: dict[str, Found]) -> Example:
-    decoded = result.interface != "buffer"
+    decoded = result.interface not in ("buffer", "p4") or headers_of(found, result) is not None
     paths = [
         _path(name, side, files[name], seen, f"x{number}-{name}")
         for name, side, seen in (("left", result.left, found.left), ("right", result.right, found.right))
@@ -177,8 +177,8 @@ def _statistics(statistics: Statistics, seed: int) -> list[tuple[str, str]]:
         ("solver queries", f"{statistics.solver_queries:,}"),
         ("terms", f"{statistics.terms:,}"),
         ("peak memory", f"{statistics.peak_rss_bytes / 1e6:.1f} MB"),
-        *([("phases", phases)] if phases else []),
         ("seed", str(seed)),
+        *([("phases", phases)] if phases else []),
     ]
 
 
