@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from equiv.commands.common import Commands, add_command, seconds
-from equiv.errors import InputError, Place
+from equiv.errors import EquivError, InputError, Place
 
 if TYPE_CHECKING:
     from equiv.trust.decide import Subject
@@ -60,28 +60,38 @@ def add(commands: Commands) -> None:
         help="of the running kernel, only these programs; repeat it",
     )
     parser.add_argument(
-        "--timeout", type=seconds, default=60, metavar="SECONDS", help="for checking one certificate (default: 60)"
+        "--timeout",
+        type=seconds,
+        default=60,
+        metavar="SECONDS",
+        help="for checking one certificate (default: 60; 0: no limit)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON (specs/trust.schema.json)")
 
 
 def _execute(options: argparse.Namespace) -> int:
-    from equiv.report.trust import as_json, lines, refused_as_json
-    from equiv.trust.decide import Setting, decide
-    from equiv.trust.log import read_log
+    from equiv.report.trust import refused_as_json
     from equiv.trust.policy import now
-    from equiv.trust.reasons import Refused
 
     time = now()
     try:
-        head = _head(options)
-        log = read_log(options.catalogue, read_root(options.root), head)
-    except Refused as error:
+        return _answered(options, time)
+    except EquivError as error:
         if options.json:
             sys.stdout.write(refused_as_json(error, time))
         raise
+
+
+def _answered(options: argparse.Namespace, time: str) -> int:
+    """Ask, print, and give the exit status. Raises EquivError where nothing is trusted."""
+    from equiv.report.trust import as_json, lines
+    from equiv.trust.decide import Setting, decide
+    from equiv.trust.log import read_log
+
+    head = _head(options)
+    log = read_log(options.catalogue, read_root(options.root), head)
     report = _report(options)
-    setting = Setting(log, report, frozenset(options.affirm), time, options.timeout or 60)
+    setting = Setting(log, report, frozenset(options.affirm), time, options.timeout or None)
     answers = [decide(subject, setting) for subject in _subjects(options)]
     if options.remember and (head is None or log.head != head):
         _remember(options.remember, str(log.head))

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from equiv.errors import EquivError
 from equiv.report.style import Style, clean
 from equiv.report.terminal import wrapped
 from equiv.trust.decide import Answer
@@ -35,9 +36,10 @@ def as_json(answers: Sequence[Answer], log: Log, time: str) -> str:
     )
 
 
-def refused_as_json(error: Refused, time: str) -> str:
-    """Where the catalogue as a whole is not trusted."""
-    document = {"schema": SCHEMA, "verdict": "refused", "reason": error.reason, "message": str(error), "head": None}
+def refused_as_json(error: EquivError, time: str) -> str:
+    """Where nothing is trusted: the catalogue as a whole is not, or something cannot be read."""
+    reason = error.reason if isinstance(error, Refused) else "unusable"
+    document = {"schema": SCHEMA, "verdict": "refused", "reason": reason, "message": str(error), "head": None}
     return json.dumps({**document, "time": time, "programs": []}, indent=2) + "\n"
 
 

@@ -15,7 +15,7 @@ from equiv.errors import EquivError
 from equiv.machine.interface import load_interface
 from equiv.oracle.inspect import LoadedProgram
 from equiv.trust.attestation import is_attested
-from equiv.trust.device import DeviceReport
+from equiv.trust.device import DeviceReport, ReportedTable
 from equiv.trust.entry import Entry
 from equiv.trust.hashes import program_hash
 from equiv.trust.log import Log, Record
@@ -52,7 +52,7 @@ class Setting:
     report: DeviceReport
     affirmed: frozenset[str]
     time: str
-    seconds: float = SECONDS
+    seconds: float | None = SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,12 @@ def _candidates(subject: Subject, log: Log) -> list[tuple[Record, Entry]]:
     if subject.running is not None:
         tag = subject.running.tag
         return [(r, e) for r, e in entries if e.program.tag and tag in (e.program.tag.sha256, e.program.tag.sha1)]
-    return [(record, entry) for record, entry in entries if _hash_in_file(subject.path, entry) == entry.program.hash]
+    hashes: dict[str, str] = {}
+    for _, entry in entries:
+        arrays = str(entry.options.get("tail_calls"))
+        if arrays not in hashes:
+            hashes[arrays] = _hash_in_file(subject.path, entry)
+    return [(r, e) for r, e in entries if hashes[str(e.options.get("tail_calls"))] == e.program.hash]
 
 
 def _hash_in_file(path: str, entry: Entry) -> str:
@@ -224,8 +229,12 @@ def _require_interface(subject: Subject, entry: Entry) -> None:
             "wrong-interface", f"a program of type {subject.running.type} is none of interface {entry.interface}"
         )
     if subject.path:
-        said = loaded_program(subject.path, entry.options).default_interface
-        if said is not None and load_interface(said).program_type != interface.program_type:
+        loaded = loaded_program(subject.path, entry.options)
+        said = loaded.default_interface
+        if said is None:  # then the proof says for what it is taken, if this is the object that was proved
+            if loaded.sha256 != entry.program.file_sha256:
+                raise Refused("wrong-interface", "the program's section does not say what it is for")
+        elif load_interface(said).program_type != interface.program_type:
             raise Refused("wrong-interface", f"a program for {said} is none of interface {entry.interface}")
 
 
@@ -237,11 +246,10 @@ def _require_device(entry: Entry, report: DeviceReport) -> None:
     tables = [table for table in report.tables if table.function == entry.function]
     if not tables:
         raise Refused("table-differs", f"the device reports no table for {entry.function}")
-    for table in tables:
-        if table.interface != entry.interface:
-            raise Refused(
-                "wrong-interface", f"the device's table is for interface {table.interface}, not {entry.interface}"
-            )
+    if not _tables(entry, report):
+        found = ", ".join(table.interface for table in tables)
+        raise Refused("wrong-interface", f"the device's table is for interface {found}, not {entry.interface}")
+    for table in _tables(entry, report):  # all of them: which one it uses is not known
         if table.hash and table.hash != entry.table.hash:
             raise Refused("table-differs", f"the device holds table {table.hash[:16]}…, not {entry.table.hash[:16]}…")
         if table.file_sha256 and table.file_sha256 != entry.table.file_sha256:
@@ -253,8 +261,13 @@ def _require_device(entry: Entry, report: DeviceReport) -> None:
             raise Refused("table-differs", "the device does not say which table it holds")
 
 
+def _tables(entry: Entry, report: DeviceReport) -> list[ReportedTable]:
+    """The tables that the device holds for the entry's function and interface."""
+    return [each for each in report.tables if (each.function, each.interface) == (entry.function, entry.interface)]
+
+
 def _require_sources(subject: Subject, entry: Entry, report: DeviceReport) -> None:
-    said = [("the device", t.source) for t in report.tables if t.function == entry.function and t.source]
+    said = [("the device", table.source) for table in _tables(entry, report) if table.source]
     if subject.path:
         said += [("the program", each) for each in claimed_sources(loaded_program(subject.path, entry.options))]
     for who, source in said:

@@ -13,7 +13,7 @@ from typing import Any
 
 from equiv.bpf.maps import MAP_TYPE_PROG_ARRAY
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef, Program
-from equiv.errors import InternalError
+from equiv.errors import InputError, InternalError, Place
 
 SCHEMA = "equiv-program-hash/1"
 
@@ -84,7 +84,7 @@ class _Form:
     def _map(self, name: str) -> list[Any]:
         spec = self._program.maps.get(name)
         if spec is None:
-            raise InternalError(f"{self._program.name} refers to map {name}, which is not there")
+            raise InputError(f"a map of {self._program.name} holds {name}, which is no map", Place(self._program.path))
         shape: list[Any] = [spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags]
         shape += [spec.frozen, spec.kernel_pointers, "" if spec.initial is not None else name]
         shape.append(None if spec.initial is None else spec.initial.hex())

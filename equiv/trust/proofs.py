@@ -146,8 +146,11 @@ def _unsaid(posed: Posed, question: Question) -> Iterator[str]:
     interface = posed.interface
     if interface.relation is None and (posed.left.parser or posed.right.parser):
         yield "only the verdict is compared, not what the parser extracts"
+    # The certificate's own sentences do not tell two contents apart; whoever affirms one affirms no other.
     for contents in question.value_sets:
-        yield f"value set {contents.name} holds the {len(contents.entries)} entries that the certificate says"
+        yield f"value set {contents.name} holds the contents with SHA-256 {digest(contents.entries)}"
+    for snapshot in question.snapshots:
+        yield f"map {snapshot.map_name} holds the contents with SHA-256 {digest(snapshot.entries)}"
 
 
 def _loaded(folder: Path, file: str, name: str, question: Question) -> Loaded:

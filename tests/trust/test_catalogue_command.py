@@ -138,6 +138,16 @@ def test_a_catalogue_that_is_damaged_is_refused_whole(filled: Shell) -> None:
         assert filled.err.startswith("c.json: error: the signature of record 1 is wrong")
 
 
+def test_whatever_cannot_be_used_is_said_in_json_too(filled: Shell) -> None:
+    Path("device.json").write_text("[]")
+    for change in ("", "c.json missing.json", "root.txt missing.txt"):
+        line = TRUST.replace(*change.split()) if change else TRUST
+        assert filled(f"{line} --json") == 2
+        document = json.loads(filled.out)
+        validate(document, "trust")
+        assert (document["verdict"], document["reason"]) == ("refused", "unusable")
+
+
 def test_another_root_is_refused_by_every_command_that_is_told_which(filled: Shell) -> None:
     other = "0" * 64
     for command in ("list", "check", "head", "policy", f"show {_name()}", f"export {_name()}"):

@@ -17,12 +17,14 @@ import pytest
 
 from equiv.bpf import insn as isa
 from equiv.bpf.elf import read_elf
+from equiv.bpf.map_snapshot import Snapshot
 from equiv.loaded import load
 from equiv.trust.entry import entry_data
 from equiv.trust.hashes import program_hash, table_hash
 from equiv.trust.keys import fingerprint, public_of
 from equiv.trust.log import Head
 from equiv.trust.store import digest
+from tests.bpf.objects import ObjectBuilder, exit_, load_symbol, mov
 from tests.trust import world as w
 from tests.trust.world import ROOT, SIGNER, STRANGER, World
 
@@ -659,6 +661,13 @@ def device_that_holds_a_second_table_for_the_function(world: World) -> None:
     world.report["tables"].append({**world.report["tables"][0], "hash": "0" * 64})
 
 
+@refused("wrong-interface")
+def build_whose_section_does_not_say_what_it_is_for(world: World) -> None:
+    world.program = world.folder / "five-tuple.bpf.o"
+    world.program.write_bytes(w.PROGRAM.read_bytes().replace(b"xdp\0", b"abc\0"))
+    assert load(str(world.program)).default_interface is None
+
+
 @refused("table-differs")
 def file_of_the_device_s_table(world: World) -> None:
     world.report["tables"][0]["file_sha256"] = "0" * 64
@@ -767,6 +776,11 @@ def test_a_longer_log_than_the_one_seen_before_is_fine(world: World) -> None:
     assert world.reason() == ""
 
 
+def test_what_the_device_does_for_the_function_elsewhere_does_not_matter(world: World) -> None:
+    world.report["tables"].append({**world.report["tables"][0], "interface": "tc", "hash": "0" * 64})
+    assert world.reason() == ""
+
+
 def test_a_device_may_name_its_table_s_file_in_place_of_its_meaning(world: World) -> None:
     table = world.report["tables"][0]
     del table["hash"]
@@ -778,3 +792,21 @@ def test_a_catalogued_source_that_both_name_is_fine(world: World) -> None:
     for claim in world.entry.sources:
         world.report["tables"][0]["source"] = claim
         assert world.reason() == ""
+
+
+def test_what_a_map_holds_is_affirmed_by_its_content(world: World, tmp_path: Path) -> None:
+    """Two certificates for different contents of a map do not rest on the same words."""
+    builder = ObjectBuilder()
+    builder.legacy_map("rules", kind=2, key_size=4, value_size=4, max_entries=1)
+    builder.function("filter", "xdp", [load_symbol(1, "rules"), mov(0, 2), exit_()])
+    program, table = tmp_path / "filter.bpf.o", tmp_path / "filter.dev"
+    builder.write(program)
+    table.write_text("interface xdp; state start { transition accept; }")
+    texts = []
+    for value in (b"\x01\0\0\0", b"\x02\0\0\0"):
+        snapshots = (Snapshot("rules", "rules.json", ((bytes(4), (value,)),)),)
+        path = w.certificate_for(tmp_path, program, table, snapshots=snapshots)
+        texts.append(w.add(world, program, table, path, "filter").assumptions)
+    different = set(texts[0]) ^ set(texts[1])
+    assert len(different) == 2
+    assert all(text.startswith("map rules holds the contents with SHA-256 ") for text in different)

@@ -5,9 +5,13 @@ Programs are loaded by libbpf where bpftool is there for that, others by hand wi
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import platform
+import shutil
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,17 +22,19 @@ import pytest
 
 from equiv import cli
 from equiv.bpf import insn as isa
-from equiv.bpf.program import Insn, MapRef, MapSpec, MapValueRef, Program
-from equiv.oracle import available, inspect, syscall
+from equiv.bpf.program import FunctionRef, Insn, MapRef, MapSpec, MapValueRef, Program
+from equiv.oracle import VerifierRejected, available, inspect, syscall
 from equiv.oracle.image import load, referenced_maps
 from equiv.oracle.inspect import LoadedProgram
 from equiv.oracle.maps import KernelMap
+from equiv.oracle.types import BTF_LOAD
 from equiv.trust.decide import Setting, Subject, decide
 from equiv.trust.device import parse_report
 from equiv.trust.log import read_log
 from equiv.trust.reasons import Refused
 from equiv.trust.tags import layout, loaded_code
 from equiv.trust.twin import require_same
+from tests.bpf.objects import BtfBuilder
 from tests.bpf.programs import EXIT, call, copy, jump, ldx, mov, program, st
 from tests.trust import world as w
 from tests.trust.world import World
@@ -87,12 +93,13 @@ class Kernel:
         kind: int = XDP,
         maps: dict[str, KernelMap] | None = None,
         entry: int = 0,
+        name: bytes = b"",
     ) -> LoadedProgram:
         held = {name: self.named(given.maps[name]) for name in referenced_maps(given) if name not in (maps or {})}
         held |= maps or {}
         code = loaded_code(given, entry, {name: each.descriptor for name, each in held.items()})
         assert code is not None
-        descriptor = load(code, kind, "GPL")
+        descriptor = load(code, kind, "GPL", struct.pack("=II16s", 0, 0, name) if name else b"")
         self._resources.callback(os.close, descriptor)
         self.descriptor = descriptor
         return inspect.read_program(descriptor)
@@ -202,6 +209,65 @@ def test_another_instruction_is_refused_by_its_tag(kernel: Kernel) -> None:
     changed = program(mov(0, 1), EXIT)
     with pytest.raises(Refused, match="another tag"):
         require_same(program(mov(0, 2), EXIT), kernel.run(changed), XDP)
+
+
+# --- functions that somebody replaces --------------------------------------------------------------------------------
+
+RAW_TRACEPOINT_OPEN = 17
+
+
+def _types() -> tuple[int, tuple[int, int]]:
+    """Types of two global functions that take nothing and return a number: a descriptor, and their numbers."""
+    btf = BtfBuilder()
+    number = btf.raw(1, "int", 4, words=[1 << 24 | 32])
+    kind = btf.raw(13, "", number)
+    functions = btf.raw(12, "first", kind, 1), btf.raw(12, "second", kind, 1)
+    data = btf.build()
+    held = ctypes.create_string_buffer(data, len(data))
+    descriptor, _ = syscall.bpf(BTF_LOAD, struct.pack("=QQIII", ctypes.addressof(held), 0, len(data), 0, 0))
+    return descriptor, functions
+
+
+def _typed(types: int, functions: list[tuple[int, int]], keep: list[Any]) -> bytes:
+    """What follows in the attribute of BPF_PROG_LOAD: the functions' first slots and types."""
+    infos = b"".join(struct.pack("=II", *each) for each in functions)
+    keep.append(ctypes.create_string_buffer(infos, len(infos)))
+    return struct.pack("=II16xIIIIQI", 0, 0, 0, 0, types, 8, ctypes.addressof(keep[-1]), len(functions))
+
+
+def test_a_program_of_which_somebody_replaces_a_function_is_refused(kernel: Kernel) -> None:
+    call_second = Insn(isa.JMP | isa.CALL, 0, isa.PSEUDO_CALL, 0, 1, 0, FunctionRef(2, "second"))
+    given = program(call_second, EXIT, mov(0, 2), EXIT, functions={0: "first", 2: "second"})
+    code, keep = loaded_code(given), []
+    assert code is not None
+    with ExitStack() as resources:
+        types, (first, second) = _types()
+        resources.callback(os.close, types)
+        target = load(code, XDP, "GPL", _typed(types, [(0, first), (2, second)], keep))
+        resources.callback(os.close, target)
+        running = inspect.read_program(target)
+        require_same(given, running, XDP)
+        replacement = loaded_code(program(mov(0, 1), EXIT))
+        assert replacement is not None
+        more = _typed(types, [(0, second)], keep) + struct.pack("=IQIII", 0, 0, 0, second, target)
+        try:
+            extension = load(replacement, inspect.EXTENSION, "GPL", more)
+        except VerifierRejected as error:
+            pytest.skip(f"this kernel loads no extensions: {error.message}")
+        resources.callback(os.close, extension)
+        require_same(given, running, XDP)  # loaded, but not attached yet
+        link, _ = syscall.bpf(RAW_TRACEPOINT_OPEN, struct.pack("=QI", 0, extension))
+        resources.callback(os.close, link)
+        with pytest.raises(Refused, match="replaces one of its functions"):
+            require_same(given, running, XDP)
+
+
+def test_a_program_that_is_said_to_be_extended_is_refused(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = program(mov(0, 2), EXIT)
+    running = kernel.run(given)
+    monkeypatch.setattr(inspect, "extensions_of", lambda number: [77] if number == running.id else [])
+    with pytest.raises(Refused, match="program 77 replaces one of its functions"):
+        require_same(given, running, XDP)
 
 
 # --- tail calls and maps of maps ------------------------------------------------------------------------------------
@@ -322,8 +388,9 @@ def test_one_instruction_of_a_loaded_program(world: World, kernel: Kernel) -> No
     insns = list(given.insns)
     slot, insn = next((at, i) for at, i in enumerate(insns) if i is not None and isa.is_conditional(i) and i.imm)
     insns[slot] = replace(insn, imm=insn.imm ^ 1)
-    running = kernel.run(replace(given, insns=tuple(insns)))
-    assert _reason(world, running) == "no-entry"  # loaded without a name; with one it would be hash-differs
+    changed = replace(given, insns=tuple(insns))
+    assert _reason(world, kernel.run(changed)) == "no-entry"
+    assert _reason(world, kernel.run(changed, name=b"five_tuple")) == "hash-differs"
 
 
 def test_loaded_for_another_hook(world: World, kernel: Kernel) -> None:
@@ -363,3 +430,36 @@ def test_the_command_tells_a_hook_by_its_status(
     assert cli.main(command) == 1
     assert "table-differs" in capsys.readouterr().out
     assert cli.main([*command, "--select", "no such program"]) == 2
+
+
+CLANG = next((found for name in ("clang", "clang-16", "clang-19") if (found := shutil.which(name))), None)
+BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
+
+
+@pytest.mark.skipif(CLANG is None, reason="needs clang")
+@pytest.mark.skipif(not Path(BPFTOOL).exists() or not Path("/sys/fs/bpf").is_mount(), reason="needs bpftool")
+def test_two_builds_of_one_source_are_each_trusted_by_their_own_entry(tmp_path: Path) -> None:
+    world = w.World(tmp_path / "world", [], {}, w.PROGRAM)
+    world.folder.mkdir()
+    world.policy(w.policy(), time=w.BEFORE)
+    world.write()
+    with ExitStack() as resources:
+        running = []
+        for level in ("-O1", "-O2"):
+            built = tmp_path / f"five-tuple{level}.bpf.o"
+            include = ["-I", f"/usr/include/{platform.machine()}-linux-gnu"]
+            command = [str(CLANG), level, "-g", "-target", "bpf", *include, "-c", str(w.SOURCE), "-o", str(built)]
+            if subprocess.run(command, check=False).returncode:
+                pytest.skip("this clang does not compile the corpora")
+            w.add(world, built, w.TABLE, w.certificate_for(world.folder, built, w.TABLE))
+            pin = Path(f"/sys/fs/bpf/equiv-builds-{os.getpid()}{level}")
+            subprocess.run([BPFTOOL, "prog", "load", str(built), str(pin)], check=True)
+            resources.callback(pin.unlink)
+            shown = subprocess.run([BPFTOOL, "-j", "prog", "show", "pinned", str(pin)], capture_output=True, check=True)
+            with inspect.held(inspect.PROG_GET_FD_BY_ID, json.loads(shown.stdout)["id"]) as descriptor:
+                running.append(inspect.read_program(descriptor))
+        assert running[0].tag != running[1].tag
+        assert [_reason(world, each) for each in running] == ["", ""]
+        del world.records[2]
+        world.write()
+        assert [_reason(world, each) for each in running] == ["", "hash-differs"]
