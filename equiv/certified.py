@@ -97,6 +97,7 @@ def verify_read(
     left: str | Loaded,
     right: str | Loaded | None = None,
     *,
+    types: str | None = None,
     solver: str | None = None,
     refutations: str | None = None,
     timeout: float | None = None,
@@ -104,7 +105,7 @@ def verify_read(
     on_progress: Callable[[int], None] | None = None,
 ) -> Verification:
     """As `verify`, of a certificate that was read; `place` is where from. Sides that are loaded already must have been
-    loaded as the certificate's question says (`own_question`).
+    loaded as the certificate's question says (`own_question`). `types` is where the file of types lies now.
     """
     version = importlib.metadata.version("equiv")
     if certificate.version != version:
@@ -116,7 +117,7 @@ def verify_read(
     else:
         chosen = solver or _other(certificate.solver)
         prover = BySolver(make_backend(chosen))
-    posed = pose(left, right, own_question(certificate))
+    posed = pose(left, right, own_question(certificate, types))
     _require_same(certificate, posed, place)
     machines: tuple[Machine, Machine] = (
         posed.left.machine(posed.interface, "left"),
@@ -133,12 +134,14 @@ def verify_read(
     return Verification(certificate, *sides, result, chosen, assumptions(posed, machines))
 
 
-def own_question(certificate: Certificate) -> Question:
+def own_question(certificate: Certificate, types: str | None = None) -> Question:
     """What was asked, but saying of what maps hold that the certificate says so: the files it names are not looked at.
 
-    Raises InputError.
+    `types` takes the place of the file of types that it names, which must be the same. Raises InputError.
     """
     question = read_question(certificate.question)
+    if question.btf is not None and types is not None:
+        question = replace(question, btf=types)
     named = (replace(each, file=f"the certificate, after {each.file},") for each in question.snapshots)
     return replace(question, snapshots=tuple(named))
 

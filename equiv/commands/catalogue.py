@@ -50,6 +50,7 @@ def add(commands: Commands) -> None:
         help="for devices whose report says this (vendor=acme); repeat it",
     )
     entry.add_argument("--source", nargs="+", default=[], metavar="FILE", help="the source that both were built from")
+    entry.add_argument("--btf", metavar="FILE", help="the types that the certificate was made with, if with any")
     entry.add_argument("--until", metavar="TIME", help="when the entry ends (2027-01-31T00:00:00Z)")
     entry.add_argument("--timeout", type=seconds, default=0, metavar="SECONDS", help="for checking (default: no limit)")
     _key(entry, "--key", "a key that the policy lets add entries")
@@ -186,7 +187,14 @@ def _add(options: argparse.Namespace) -> int:
         raise InputError(str(error), hint="a time is like 2027-01-31T00:00:00Z") from None
     source = source_hash(options.source) if options.source else None
     wanted = Wanted(
-        options.program, options.table, options.certificate, options.function, dict(options.device), source, until
+        options.program,
+        options.table,
+        options.certificate,
+        options.function,
+        dict(options.device),
+        source,
+        until,
+        options.btf,
     )
     key = read_key(options.key)
     with locked(options.catalogue):

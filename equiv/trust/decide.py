@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from equiv.bpf.assumptions import VERIFIED
 from equiv.errors import EquivError
+from equiv.loaded import Loaded
 from equiv.machine.interface import load_interface
 from equiv.oracle.inspect import LoadedProgram
 from equiv.trust.attestation import is_attested
@@ -20,7 +21,7 @@ from equiv.trust.entry import Entry
 from equiv.trust.hashes import program_hash
 from equiv.trust.log import Log, Record
 from equiv.trust.policy import TIME, is_over
-from equiv.trust.proofs import SECONDS, Pair, Proof, check_pair, loaded_program, program_of
+from equiv.trust.proofs import SECONDS, Pair, Proof, check_pair, loaded_program, program_of, types_digest
 from equiv.trust.reasons import Reason, Refused
 from equiv.trust.sources import claimed_sources
 from equiv.trust.store import fetch
@@ -109,12 +110,15 @@ def decide(subject: Subject, setting: Setting) -> Answer:
         except Refused as error:
             missing = error.missing if isinstance(error, _Unaffirmed) else ()
             refusals.append(replace(answer, reason=error.reason, message=error.message, missing=missing))
+        except EquivError as error:
+            refusals.append(replace(answer, reason="unusable", message=str(error)))
         else:
             return replace(answer, punts=proof.punts)
     return max(refusals, key=lambda answer: _ORDER.index(answer.reason))
 
 
 _ORDER: tuple[Reason, ...] = (
+    "unusable",
     "revoked",
     "unknown-key",
     "key-not-allowed",
@@ -143,18 +147,32 @@ def _candidates(subject: Subject, log: Log) -> list[tuple[Record, Entry]]:
         return [(r, e) for r, e in entries if e.program.tag and tag in (e.program.tag.sha256, e.program.tag.sha1)]
     hashes: dict[str, str] = {}
     for _, entry in entries:
-        arrays = str(entry.options.get("tail_calls"))
-        if arrays not in hashes:
-            hashes[arrays] = _hash_in_file(subject.path, entry)
-    return [(r, e) for r, e in entries if hashes[str(e.options.get("tail_calls"))] == e.program.hash]
+        if (how := _how_loaded(entry)) not in hashes:
+            hashes[how] = _hash_in_file(subject.path, entry, log.path)
+    return [(record, entry) for record, entry in entries if hashes[_how_loaded(entry)] == entry.program.hash]
 
 
-def _hash_in_file(path: str, entry: Entry) -> str:
-    """The hash of the file's program, its program arrays filled as the entry says; "" where that cannot be."""
+def _how_loaded(entry: Entry) -> str:
+    """What a file's hash depends on, beside the file."""
+    return repr([entry.options.get(name) for name in ("tail_calls", "btf")])
+
+
+def _hash_in_file(path: str, entry: Entry, catalogue: str) -> str:
+    """The hash of the file's program, loaded as the entry says; "" where that cannot be."""
     try:
-        return program_hash(loaded_program(path, entry.options))
+        return program_hash(_in_file(path, entry, catalogue))
     except EquivError:
         return ""
+
+
+def _in_file(path: str, entry: Entry, catalogue: str) -> Loaded:
+    return loaded_program(path, entry.options, _types(catalogue, entry))
+
+
+def _types(catalogue: str, entry: Entry) -> bytes | None:
+    """The types of a kernel that the entry's options name. Raises Refused where they are not there."""
+    name = types_digest(entry.options)
+    return None if name is None else fetch(catalogue, name, "the file of types")
 
 
 def _without_entry(subject: Subject, log: Log) -> Answer:
@@ -170,9 +188,10 @@ def _without_entry(subject: Subject, log: Log) -> Answer:
 def _judge(subject: Subject, record: Record, entry: Entry, setting: Setting) -> Proof:
     """Raises Refused for the first thing that speaks against the entry, or does not speak for it."""
     _require_standing(record, entry, setting)
-    _require_interface(subject, entry)
+    loaded = _in_file(subject.path, entry, setting.log.path) if subject.path else None
+    _require_interface(subject, loaded, entry)
     _require_device(entry, setting.report)
-    _require_sources(subject, entry, setting.report)
+    _require_sources(loaded, entry, setting.report)
     _require_affirmed(subject, entry, setting)
     pair = stored_pair(setting.log.path, entry)
     if subject.running is not None:
@@ -219,7 +238,7 @@ def _pair(entry: Entry) -> tuple[str, str, str]:
     return entry.function, entry.program.hash, entry.table.hash
 
 
-def _require_interface(subject: Subject, entry: Entry) -> None:
+def _require_interface(subject: Subject, loaded: Loaded | None, entry: Entry) -> None:
     try:
         interface = load_interface(entry.interface)
     except EquivError:
@@ -228,8 +247,7 @@ def _require_interface(subject: Subject, entry: Entry) -> None:
         raise Refused(
             "wrong-interface", f"a program of type {subject.running.type} is none of interface {entry.interface}"
         )
-    if subject.path:
-        loaded = loaded_program(subject.path, entry.options)
+    if loaded is not None:
         said = loaded.default_interface
         if said is None:  # then the proof says for what it is taken, if this is the object that was proved
             if loaded.sha256 != entry.program.file_sha256:
@@ -266,10 +284,10 @@ def _tables(entry: Entry, report: DeviceReport) -> list[ReportedTable]:
     return [each for each in report.tables if (each.function, each.interface) == (entry.function, entry.interface)]
 
 
-def _require_sources(subject: Subject, entry: Entry, report: DeviceReport) -> None:
+def _require_sources(loaded: Loaded | None, entry: Entry, report: DeviceReport) -> None:
     said = [("the device", table.source) for table in _tables(entry, report) if table.source]
-    if subject.path:
-        said += [("the program", each) for each in claimed_sources(loaded_program(subject.path, entry.options))]
+    if loaded is not None:
+        said += [("the program", each) for each in claimed_sources(loaded)]
     for who, source in said:
         kind = source.partition(":")[0]
         if source not in entry.sources:
@@ -304,6 +322,7 @@ def stored_pair(catalogue: str, entry: Entry) -> Pair:
         table_kind=entry.table.kind,
         table_name=entry.table.name,
         program_is_left=entry.program_is_left,
+        types=_types(catalogue, entry),
     )
 
 

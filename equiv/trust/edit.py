@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from equiv.bpf.core import LARGEST_TYPES
 from equiv.certificate.document import MAX_BYTES, read_certificate
 from equiv.errors import InputError, Place
 from equiv.inputs import read_input
@@ -16,7 +17,7 @@ from equiv.trust.entry import Entry, ProgramSide, TableSide, entry_data, read_en
 from equiv.trust.keys import fingerprint, public_of
 from equiv.trust.log import Log, Record, new_record
 from equiv.trust.policy import NAME, Policy, is_over, policy_data, read_policy
-from equiv.trust.proofs import SECONDS, Pair, Proof, check_pair
+from equiv.trust.proofs import SECONDS, Pair, Proof, check_pair, types_digest
 from equiv.trust.reasons import Refused
 from equiv.trust.sources import SourceHash
 from equiv.trust.store import digest
@@ -39,6 +40,8 @@ class Wanted:
     device: Mapping[str, str]
     source: SourceHash | None
     until: str | None
+    btf: str | None = None
+    """Where the types lie now that the certificate was made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ def addition(log: Log, wanted: Wanted, key: Ed25519PrivateKey, time: str, second
     except Malformed as error:
         raise InputError(f"it cannot be catalogued: {error}") from None
     files = {digest(data): data for data in (pair.certificate, pair.program, pair.table)}
+    if pair.types is not None and digest(pair.types) == types_digest(proof.options):
+        files[digest(pair.types)] = pair.types
     return Addition(new_record(log.records, "entry", body, time, key), entry, files)
 
 
@@ -127,6 +132,7 @@ def _pair(wanted: Wanted) -> Pair:
         sides[1].kind,
         names[1],
         is_left,
+        None if wanted.btf is None else read_input(wanted.btf, LARGEST_TYPES),
     )
 
 

@@ -6,6 +6,7 @@ hashing and checking, and what is printed does not depend on where files lay.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from equiv.question import Posed, Question, pose, read_question
 from equiv.trust.identity import Identity, identity
 from equiv.trust.reasons import Refused
 
-CERTIFICATE = "certificate"
+CERTIFICATE, TYPES = "certificate", "types.btf"
 PROGRAM_FILE = "program.bpf.o"
 TABLE_FILES = {"dev": "table.dev", "p4": "table.p4", "bmv2": "table.json", "automaton": "table.json"}
 SECONDS = 60.0
@@ -30,7 +31,10 @@ SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What a certificate is about, as bytes. `program_name` and `table_name` are what is meant inside the files."""
+    """What a certificate is about, as bytes. `program_name` and `table_name` are what is meant inside the files.
+
+    `types` are those of a kernel for which CO-RE relocations were made, if any were given.
+    """
 
     certificate: bytes
     program: bytes
@@ -39,6 +43,7 @@ class Pair:
     table_kind: str
     table_name: str
     program_is_left: bool
+    types: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,19 @@ def check_pair(pair: Pair, seconds: float | None = SECONDS) -> Proof:
             ) from error
 
 
-def loaded_program(path: str, options: Mapping[str, Any]) -> Loaded:
-    """The program at `path`, its program arrays filled as a certificate's options say. Raises InputError."""
-    loaded = load(path, tail_calls=read_question(options).tail_calls)
+def types_digest(options: Mapping[str, Any]) -> str | None:
+    """The SHA-256 of the types that a certificate's options name; None where they name none. Raises InputError."""
+    return read_question(options).btf_sha256 or None
+
+
+def loaded_program(path: str, options: Mapping[str, Any], types: bytes | None) -> Loaded:
+    """The program at `path`, its program arrays filled and relocations made as a certificate's options say.
+
+    `types` are those that the options name. Raises InputError.
+    """
+    question = read_question(options)
+    with tempfile.TemporaryDirectory(prefix="equiv-trust-") as folder:
+        loaded = load(path, tail_calls=question.tail_calls, btf=_written_types(Path(folder), question, types))
     if loaded.program is None:
         raise InputError("is no program", Place(path))
     return loaded
@@ -85,7 +100,7 @@ def program_of(pair: Pair, options: Mapping[str, Any]) -> Program:
         path = Path(folder) / PROGRAM_FILE
         path.write_bytes(pair.program)
         try:
-            found = loaded_program(f"{path}:{pair.program_name}", options).program
+            found = loaded_program(f"{path}:{pair.program_name}", options, pair.types).program
         except EquivError as error:
             raise Refused("object-differs", f"the program cannot be read: {error.message}") from error
     assert found is not None
@@ -103,14 +118,15 @@ def _checked(pair: Pair, folder: Path, seconds: float | None) -> Proof:
     for name, data in ((CERTIFICATE, pair.certificate), (PROGRAM_FILE, pair.program), (table_file, pair.table)):
         (folder / name).write_bytes(data)
     certificate = read_certificate(str(folder / CERTIFICATE))
-    question = certified.own_question(certificate)
+    types = _written_types(folder, certified.own_question(certificate), pair.types)
+    question = certified.own_question(certificate, types)
     _require_strong(question)
     program = _loaded(folder, PROGRAM_FILE, pair.program_name, question)
     table = _loaded(folder, table_file, pair.table_name, question)
     if program.program is None or table.kind != pair.table_kind:
         raise InputError(f"it is about {program.kind} and {table.kind}, not about a program and {pair.table_kind}")
     sides = (program, table) if pair.program_is_left else (table, program)
-    found = certified.verify_read(certificate, Place("the certificate"), *sides, timeout=seconds)
+    found = certified.verify_read(certificate, Place("the certificate"), *sides, types=types, timeout=seconds)
     result = found.result
     if result.verdict != "holds":
         reason = "certificate-undecided" if result.verdict == "undecided" else "certificate-fails"
@@ -135,10 +151,16 @@ def _require_strong(question: Question) -> None:
         raise Refused("question-too-weak", "the certificate is about a relation or a property, not about equality")
     if question.observe is not None or question.exact_end is not None:
         raise Refused("question-too-weak", "the certificate is about two parsers")
-    if question.btf is not None:
-        raise Refused(
-            "question-too-weak", "the certificate is for the types of one kernel (--btf), which is not supported"
-        )
+
+
+def _written_types(folder: Path, question: Question, types: bytes | None) -> str | None:
+    """The types that the question names, in a file of this folder. Raises InputError where they are others."""
+    if question.btf is None:
+        return None
+    if types is None or hashlib.sha256(types).hexdigest() != question.btf_sha256:
+        raise InputError("the types of the kernel that it is for are not at hand", hint="--btf FILE")
+    (folder / TYPES).write_bytes(types)
+    return str(folder / TYPES)
 
 
 def _unsaid(posed: Posed, question: Question) -> Iterator[str]:
@@ -149,6 +171,8 @@ def _unsaid(posed: Posed, question: Question) -> Iterator[str]:
     # The certificate's own sentences do not tell two contents apart; whoever affirms one affirms no other.
     for contents in question.value_sets:
         yield f"value set {contents.name} holds the contents with SHA-256 {digest(contents.entries)}"
+    if question.btf is not None:
+        yield f"the kernel's types are those with SHA-256 {question.btf_sha256}"
     for snapshot in question.snapshots:
         yield f"map {snapshot.map_name} holds the contents with SHA-256 {digest(snapshot.entries)}"
 
@@ -156,4 +180,5 @@ def _unsaid(posed: Posed, question: Question) -> Iterator[str]:
 def _loaded(folder: Path, file: str, name: str, question: Question) -> Loaded:
     """A side as the question wants it loaded."""
     path = str(folder / file)
-    return load(f"{path}:{name}" if name else path, question.interface, question.tail_calls, question.snapshots)
+    wanted = f"{path}:{name}" if name else path
+    return load(wanted, question.interface, question.tail_calls, question.snapshots, question.btf)

@@ -16,6 +16,7 @@ Reason = Literal[
     "rolled-back",
     "policy-expired",
     # about one program
+    "unusable",
     "no-entry",
     "hash-differs",
     "wrong-interface",

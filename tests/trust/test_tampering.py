@@ -668,6 +668,16 @@ def build_whose_section_does_not_say_what_it_is_for(world: World) -> None:
     assert load(str(world.program)).default_interface is None
 
 
+@refused("unusable")
+def build_that_names_its_source_in_no_way_that_is_known(world: World) -> None:
+    world.program = world.folder / "five-tuple.bpf.o"
+    data = bytearray(w.PROGRAM.read_bytes())
+    # The comment section's name is a long one; it becomes that of a section with a source's hash.
+    names = data.index(b".llvm_addrsig\0")
+    data[names : names + 14] = b".equiv.source\0"
+    world.program.write_bytes(data)
+
+
 @refused("table-differs")
 def file_of_the_device_s_table(world: World) -> None:
     world.report["tables"][0]["file_sha256"] = "0" * 64

@@ -6,6 +6,7 @@ Programs are loaded by libbpf where bpftool is there for that, others by hand wi
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import platform
@@ -463,3 +464,47 @@ def test_two_builds_of_one_source_are_each_trusted_by_their_own_entry(tmp_path: 
         del world.records[2]
         world.write()
         assert [_reason(world, each) for each in running] == ["", "hash-differs"]
+
+
+VMLINUX = Path("/sys/kernel/btf/vmlinux")
+CORE = """
+struct net_device { int ifindex; } __attribute__((preserve_access_index));
+char terms[] __attribute__((section("license"), used)) = "GPL";
+__attribute__((section("xdp"), used)) int core(void *context)
+{
+    return __builtin_preserve_field_info(((struct net_device *)0)->ifindex, 2) ? 2 : 1;
+}
+"""
+
+
+@pytest.mark.skipif(CLANG is None, reason="needs clang")
+@pytest.mark.skipif(not Path(BPFTOOL).exists() or not Path("/sys/fs/bpf").is_mount(), reason="needs bpftool")
+@pytest.mark.skipif(not VMLINUX.exists(), reason="this kernel does not tell its types")
+def test_a_program_that_was_proved_for_this_kernel_s_types_is_trusted(tmp_path: Path) -> None:
+    (tmp_path / "core.bpf.c").write_text(CORE)
+    (tmp_path / "core.dev").write_text("interface xdp; state start { transition accept; }")
+    built, table = tmp_path / "core.bpf.o", tmp_path / "core.dev"
+    command = [str(CLANG), "-O2", "-g", "-target", "bpf", "-c", "core.bpf.c", "-o", str(built)]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    world = w.World(tmp_path / "world", [], {}, built)
+    world.folder.mkdir()
+    world.policy(w.policy(), time=w.BEFORE)
+    world.write()
+    path = w.certificate_for(world.folder, built, table, btf=str(VMLINUX))
+    with pytest.raises(Refused, match="not at hand"):
+        w.add(world, built, table, path, "core")
+    entry = w.add(world, built, table, path, "core", btf=str(VMLINUX))
+    pin = Path(f"/sys/fs/bpf/equiv-core-{os.getpid()}")
+    subprocess.run([BPFTOOL, "prog", "load", str(built), str(pin)], check=True)
+    try:
+        shown = subprocess.run([BPFTOOL, "-j", "prog", "show", "pinned", str(pin)], capture_output=True, check=True)
+        with inspect.held(inspect.PROG_GET_FD_BY_ID, json.loads(shown.stdout)["id"]) as descriptor:
+            running = inspect.read_program(descriptor)
+        assert _reason(world, running) == "assumption-not-met"
+        world.affirmed |= {text for text in entry.assumptions if "types" in text}
+        assert _reason(world, running) == ""
+        assert world.reason() == ""  # and in the file
+        world.object(hashlib.sha256(VMLINUX.read_bytes()).hexdigest()).unlink()
+        assert _reason(world, running) == "object-missing"
+    finally:
+        pin.unlink()
