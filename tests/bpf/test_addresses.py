@@ -17,6 +17,7 @@ from tests.bpf.programs import (
     XDP,
     NotDone,
     add,
+    alu,
     call,
     copy,
     follow,
@@ -65,6 +66,16 @@ def test_a_program_that_stores_an_address_is_unknown_and_is_not_run(insns: tuple
 def test_the_kernel_takes_such_programs(insns: tuple[Insn, ...]) -> None:
     with KernelProgram(program(*insns), XDP) as kernel:
         assert kernel.run(Input(FRAME, context=kernel.natural_context(FRAME))).verdict == "accept"
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_an_address_is_subtracted_from_one_of_its_region_only(wide: bool) -> None:
+    ends = (ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4))
+    size = program(*ends, alu(op.SUB, 3, src=2, wide=wide), add(3, 2 - len(FRAME)), copy(0, 3), EXIT)
+    assert run(size, XDP, Input(FRAME)).code == 2
+    for other in (mov(3, 7), copy(3, 10)):
+        with pytest.raises(NotRunnable, match="subtracts an address"):
+            run(program(*ends, other, alu(op.SUB, 3, src=2, wide=wide), copy(0, 3), EXIT), XDP, Input(FRAME))
 
 
 def test_an_address_is_not_returned() -> None:

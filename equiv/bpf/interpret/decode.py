@@ -112,10 +112,27 @@ def _alu(after: int, insn: Insn, width: int, order: ByteOrder) -> Step:
         return after
 
     if insn.opcode & op.SOURCE_MASK:
+        if code == op.SUB:
+            return _subtract(after, insn, width)
         return register if width == 64 else register32
     if code == op.MOV:
         return set_immediate
     return immediate if width == 64 else immediate32
+
+
+def _subtract(after: int, insn: Insn, width: int) -> Step:
+    """A difference of registers: of addresses too, as far as it does not depend on where regions are (D180)."""
+    dst, src, mask = insn.dst, insn.src, M64 if width == 64 else M32
+
+    def subtract(run: Run, r: list[int]) -> int:
+        a, b = r[dst], r[src]
+        apart = (a ^ b) >> 32
+        if apart and (run.memory.is_address(b) or (width == 32 and run.memory.is_address(a))):
+            raise NotRunnable("subtracts an address from something else: the result depends on the kernel")
+        r[dst] = (a - b) & mask
+        return after
+
+    return subtract
 
 
 def _move(after: int, insn: Insn, width: int) -> Step:
