@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
+from equiv.bpf.alu import Step
 from equiv.bpf.assumptions import assumptions
 from equiv.bpf.cfg import control_flow
 from equiv.bpf.context import initial_state
@@ -21,6 +22,7 @@ from equiv.bpf.steps import build_steps
 from equiv.errors import Place
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Fault, Fork, Snapshot, Stop, Stuck
+from equiv.machine.watch import OnMove
 from equiv.term import negate
 
 MAX_STEPS = 200_000
@@ -33,6 +35,7 @@ class BpfMachine:
     def __init__(self, program: Program, interface: Interface) -> None:
         self.program = program
         self.interface = interface
+        self.on_move: OnMove | None = None
         self.name = f"{program.path}:{program.name}"
         flow = control_flow(program)
         live = liveness(program, flow)
@@ -49,13 +52,13 @@ class BpfMachine:
         """Run on to the next decision that `decide` cannot settle, or to the end. `state` is left as it was."""
         state = state.copy()
         state.decide = decide
-        steps = self._steps
+        steps = self._steps if self.on_move is None else self._watched(self.on_move)
         try:
             for _ in range(MAX_STEPS):
                 stop = steps[state.pc](state)
                 if stop is not None:
                     if isinstance(stop, Fork):
-                        return Fork(stop.before, stop.branches, self._place(state.pc))
+                        return Fork(stop.before, stop.branches, self.place_of(state.pc))
                     return stop
                 if state.answers:
                     state.answers = ()
@@ -65,11 +68,30 @@ class BpfMachine:
                 Branch(guard, state.answered(question.question, answer), f"{text} ({question.question}: {word})")
                 for guard, answer, word in ((question.guard, True, "yes"), (negate(question.guard), False, "no"))
             )
-            return Fork(state, branches, self._place(state.pc))
+            return Fork(state, branches, self.place_of(state.pc))
         except Rejected as rejected:
             kind = Fault if rejected.fault else Stuck
-            return kind(rejected.reason, self._place(state.pc))
-        return Stuck(f"no decision in {MAX_STEPS} instructions", self._place(state.pc))
+            return kind(rejected.reason, self.place_of(state.pc))
+        return Stuck(f"no decision in {MAX_STEPS} instructions", self.place_of(state.pc))
+
+    def spot(self, state: State) -> int:
+        """The slot that `state` stands at."""
+        return state.pc
+
+    def _watched(self, on_move: OnMove) -> Sequence[Step]:
+        """The steps, each followed by what it tells."""
+
+        def watched(step: Step) -> Step:
+            def run(state: State) -> Stop | None:
+                slot = state.pc
+                stop = step(state)
+                if stop is None:
+                    on_move(slot, state.pc)
+                return stop
+
+            return run
+
+        return [watched(step) for step in self._steps]
 
     def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
         """Freeze `state`: registers `r0`…, stack bytes `s0.-8`…, `keys.12`, `meta.-4`, `ctx.8`, map values."""
@@ -89,14 +111,15 @@ class BpfMachine:
 
     def place(self, snapshot: Snapshot) -> Place:
         """The source line of the instruction to execute next."""
-        return self._place(self._snapshots.slot(snapshot))
+        return self.place_of(self._snapshots.slot(snapshot))
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What a proof over this machine takes for granted."""
         return assumptions(self._env)
 
-    def _place(self, slot: int) -> Place:
+    def place_of(self, slot: int) -> Place:
+        """Where slot `slot` is in the source, as far as the object says so."""
         line = self.program.line_at(slot)
         function = max((start for start in self.program.functions if start <= slot), default=0)
         name = self.program.functions.get(function, "")

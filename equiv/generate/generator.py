@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
-from equiv.generate.changes import Changer, Kept
+from equiv.generate.changes import Changer, Kept, coloured
 from equiv.generate.draft import Draft, draft_of
 from equiv.generate.paths import Paths
 from equiv.generate.walks import LONGEST, Walker
@@ -23,6 +23,8 @@ WALK_EVERY: Final = 8
 """One packet in so many is walked while walks still find ways that nobody went."""
 SELDOM: Final = 1024
 """One in so many once they find none."""
+COLOURED: Final = 0.7
+"""How many of the packets that were walked have other bytes than zeros where no decision looks."""
 BARREN: Final = 100
 """After so many walks in a row without anything new."""
 
@@ -68,7 +70,7 @@ class Generator:
             for machine in self.machines:
                 paths = Paths(machine, self.interface, make_backend("z3"), self.plan.steps, self.plan.models)
                 self._fresh.extend(paths.drafts())
-        self.models += [draft.input(self.interface, self.maps) for draft in self._fresh]
+        self.models += [self._admitted(draft.input(self.interface, self.maps)) for draft in self._fresh]
 
     def next_batch(self, count: int) -> list[bytes]:
         """So many packets, each of a length that the interface admits."""
@@ -105,11 +107,22 @@ class Generator:
         walker = self.random.choice(self._walkers)
         walked = walker.walk(draft, bends)
         self._barren = 0 if walked.is_new else self._barren + 1
-        given = walked.draft.input(self.interface, self.maps)
-        given = Input(self._changer.fitting(given.packet), given.linear, given.context, given.maps, given.oracles)
+        given = self._admitted(walked.draft.input(self.interface, self.maps))
+        if self.random.random() < COLOURED:
+            # What no decision looks at may end up in an output: zeros there would hide where they come from.
+            given = replace(given, packet=coloured(given.packet, walked.offsets, self.random.randrange(256)))
         if walked.is_new or not bends:
             self._put(Kept(given.packet, walked.offsets, walked.ends))
         return given
+
+    def _admitted(self, given: Input) -> Input:
+        """The input as the interface admits it: its length, and how much of it may be linear."""
+        packet, linear = self._changer.fitting(given.packet), given.linear
+        if self.interface.split != "any" or linear is None or linear >= len(packet):
+            linear = None
+        else:
+            linear = max(linear, self.interface.min_length)
+        return replace(given, packet=packet, linear=linear)
 
     def _start(self) -> Draft:
         """What a walk begins with: one of the pool, or nothing yet, of some length."""

@@ -14,6 +14,7 @@ from equiv.errors import Place
 from equiv.machine.inputs import ADDRESS_WIDTH, packet_bytes
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Snapshot, Stop, Stuck
+from equiv.machine.watch import OnMove
 from equiv.table import layout
 from equiv.table.code import (
     COUNTER_WIDTH,
@@ -66,6 +67,7 @@ class TableMachine:
         self.name = table.file
         self.table = table
         self.interface = interface
+        self.on_move: OnMove | None = None
         self._pieces = layout.segments(table)
         self._outcomes = Outcomes(table, interface)
         self._code: dict[str, tuple[Op, ...]] = dict(compile_table(table))
@@ -96,7 +98,7 @@ class TableMachine:
 
     def run(self, state: State, decide: Decide) -> Stop:
         for _ in range(MAX_RUN):
-            op = self._code[state.name][state.pc]
+            op, before = self._code[state.name][state.pc], state
             match op:
                 case Set() | Load():
                     state = self._take(state, op)
@@ -109,7 +111,18 @@ class TableMachine:
                     if len(branches) > 1:
                         return Fork(state, tuple(branches), op.place)
                     state = branches[0].state
+            if self.on_move is not None:
+                self.on_move((before.name, before.pc), (state.name, state.pc))
         return Stuck(f"{MAX_RUN} operations without a decision", self._code[state.name][state.pc].place)
+
+    def spot(self, state: State) -> tuple[str, int]:
+        """The state of the table, and the operation in it."""
+        return state.name, state.pc
+
+    @property
+    def code(self) -> Mapping[str, tuple[Op, ...]]:
+        """The operations of each state, and of each verdict (`verdict NAME`)."""
+        return self._code
 
     def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
         del like  # there is one way to name the cells

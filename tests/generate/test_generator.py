@@ -15,7 +15,7 @@ from equiv.generate.paths import Paths
 from equiv.generate.walks import Walker
 from equiv.loaded import Loaded, choose_interface, load
 from equiv.machine.concrete import Input
-from equiv.machine.interface import Interface
+from equiv.machine.interface import Interface, load_interface
 from equiv.solve.backend import make_backend
 
 CORPORA = Path(__file__).parents[2] / "corpora"
@@ -53,6 +53,18 @@ def test_the_same_seed_gives_the_same_packets() -> None:
 def test_lengths_are_those_of_the_interface(plan: Plan) -> None:
     made, _, interface = generator("tc-mark", plan=plan)
     assert all(interface.min_length <= len(packet) <= interface.max_length for packet in made.next_batch(500))
+
+
+def test_packets_are_split_only_where_the_interface_splits_them() -> None:
+    for name in ("flow-dissector", "five-tuple"):
+        made, _, interface = generator(name)
+        assert interface.split == "linear"
+        assert all(made.next_input().linear is None for _ in range(400))
+    interface = load_interface("tc")
+    assert interface.split == "any"
+    made = Generator([load(str(CORPORA / "gre" / "gre.bpf.o")).machine(interface)], interface, Random(0), plan=FEW)
+    for given in (made.next_input() for _ in range(400)):
+        assert given.linear is None or interface.min_length <= given.linear < len(given.packet)
 
 
 def test_models_of_paths_go_every_way_of_a_table_without_loops_far_behind() -> None:
@@ -104,8 +116,11 @@ def test_seeds_come_first_and_are_changed_later() -> None:
     seed = bytes(range(14, 74))
     machines = [right.machine(interface)]
     made = Generator(machines, interface, Random(0), seeds=[seed], plan=Plan(0, 0))
-    assert made.next_packet() == seed
-    assert any(packet[:8] == seed[:8] and packet != seed for packet in made.next_batch(100))
+    looked_at = (12, 13)
+    first = made.next_packet()
+    assert len(first) == len(seed)
+    assert [first[i] for i in looked_at] == [seed[i] for i in looked_at]
+    assert any(packet[12:14] == seed[12:14] and packet != first for packet in made.next_batch(100))
 
 
 def test_programs_are_walked_like_tables() -> None:

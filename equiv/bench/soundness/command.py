@@ -55,9 +55,10 @@ def main(arguments: list[str]) -> int:
 
 
 def equivalent_pairs(corpora: str, only: Sequence[str]) -> list[Pair]:
-    """The pairs of different files that are equivalent, among those that `only` names."""
+    """The pairs of different files that are equivalent without further options, among those that `only` names."""
     every = [pair for corpus in load_corpora(corpora) for pair in corpus.pairs]
-    return select([pair for pair in every if pair.expected == "equivalent" and not pair.with_itself], only)
+    plain = [pair for pair in every if pair.expected == "equivalent" and not pair.with_itself and not pair.others]
+    return select(plain, only)
 
 
 def judge_all(todo: Mapping[Group, frozenset[int]], asked: Asked, options: argparse.Namespace) -> list[Row]:

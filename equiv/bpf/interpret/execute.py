@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -257,6 +258,12 @@ class Executable:
         run, _ = self._started(memory, given)
         self._execute(run, visited)
         return run
+
+    def slots_visited(self, given: Input) -> Sequence[int]:
+        """The slots that a run on `given` went through, in order; of a very long one the last. Raises as `run` does."""
+        visited: deque[int] = deque(maxlen=TRACED)
+        self.run_in(Memory(self.program.byte_order), visited, given)
+        return visited
 
     def _started(self, memory: Memory, given: Input) -> tuple[Run, Started]:
         started = start_context(self.interface, given, memory)

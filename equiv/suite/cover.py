@@ -1,0 +1,69 @@
+"""What one input covers: the symbolic machine is run along it and watched.
+
+Of a program, the interpreter says which way it went; the symbolic machine only at which edges numbers were compared.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from equiv.bpf.interpret import Executable
+from equiv.bpf.symbolic import BpfMachine
+from equiv.generate.paths import comparisons
+from equiv.machine.concrete import Input
+from equiv.machine.drive import MAX_FORKS, assignment_for
+from equiv.machine.protocol import Fork
+from equiv.machine.watch import Spot, watching
+from equiv.suite.goals import SIDES
+from equiv.table.symbolic import TableMachine
+from equiv.term import Term, evaluate, mask, signed
+
+Covered = frozenset[tuple[Spot | None, Spot]]
+"""Keys of goals."""
+
+
+def cover(machine: TableMachine | BpfMachine, given: Input) -> Covered:
+    """The keys of all goals that a run on `given` covers. Raises NotRunnable where a program cannot be run on it."""
+    if isinstance(machine, BpfMachine):
+        moves = pairwise(Executable(machine.program, machine.interface).slots_visited(given))
+        ways = {move for source, target in moves for move in ((source, target), (None, target))}
+        return frozenset(ways | {key for key in _watched(machine, given) if key[1] in SIDES})
+    return _watched(machine, given)
+
+
+def _watched(machine: TableMachine | BpfMachine, given: Input) -> Covered:
+    """What the symbolic machine passes on `given`."""
+    assignment = assignment_for(given)
+    memo: dict[Term, int] = {}
+    found: set[tuple[Spot | None, Spot]] = set()
+    state = machine.start()
+    here: list[Spot] = [machine.spot(state)]  # type: ignore[arg-type]
+
+    def moved(source: Spot, target: Spot) -> None:
+        found.add((source, target))
+        found.add((None, target))
+        here[0] = target
+
+    def decide(condition: Term) -> bool:
+        for comparison in comparisons(condition):
+            a, b = (evaluate(argument, assignment, memo) for argument in comparison.args)
+            if comparison.op == "slt":
+                a, b = (signed(value & mask(comparison.args[0].width), comparison.args[0].width) for value in (a, b))
+            if a + 1 == b:
+                found.add((here[0], "below"))
+            elif a == b:
+                found.add((here[0], "above"))
+        return bool(evaluate(condition, assignment, memo))
+
+    with watching(machine, moved):
+        for _ in range(MAX_FORKS):
+            stop = machine.run(state, decide)  # type: ignore[arg-type]
+            if not isinstance(stop, Fork):
+                break
+            taken = [branch for branch in stop.branches if decide(branch.guard)]
+            if len(taken) != 1:
+                break
+            source, state = machine.spot(stop.before), taken[0].state
+            if machine.spot(state) != source:
+                moved(source, machine.spot(state))
+    return frozenset(found)

@@ -1,0 +1,121 @@
+"""What there is to cover: every state, row, select case and exit of a table, every way of a program's branches.
+
+A goal is a move between two spots of the code that the symbolic machine runs (`equiv.machine.watch`), so that "covered"
+and "cannot be reached" speak of the same thing. Where two numbers are compared by order there are two more: that they
+are met exactly, and that the next number on the other side is (`edge`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from equiv.bpf import insn as op
+from equiv.bpf.cfg import control_flow
+from equiv.bpf.interpret.trace import condition
+from equiv.bpf.symbolic import BpfMachine
+from equiv.errors import Place
+from equiv.machine.watch import Spot
+from equiv.table.code import Choose, Jump, Test
+from equiv.table.model import Binary, Expr, Length, Lookup, ParseState, Variable, subexpressions
+from equiv.table.symbolic import TableMachine
+
+Kind = Literal["state", "row", "case", "default", "exit", "check", "branch", "tail call", "edge"]
+ORDERED: Final = frozenset({op.JGT, op.JGE, op.JLT, op.JLE, op.JSGT, op.JSGE, op.JSLT, op.JSLE})
+SIDES: Final = ("below", "above")
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One thing to cover. `source` is None where any move to `target` will do.
+
+    Of an edge, `target` is one of `SIDES`: the last number on the lower side of the comparison, or the first on the
+    upper one. `text` says for people what it is, `place` where.
+    """
+
+    kind: Kind
+    source: Spot | None
+    target: Spot
+    text: str
+    place: Place
+
+    @property
+    def key(self) -> tuple[Spot | None, Spot]:
+        """What `cover` finds."""
+        return self.source, self.target
+
+
+def goals_of(machine: TableMachine | BpfMachine) -> list[Goal]:
+    """All goals, in the order of the source, without those that say the same."""
+    found = _table(machine) if isinstance(machine, TableMachine) else _program(machine)
+    return list({goal.key: goal for goal in found}.values())
+
+
+def _table(machine: TableMachine) -> list[Goal]:
+    found: list[Goal] = []
+    for name, ops in machine.code.items():
+        state = machine.table.states.get(name)
+        if state is None:
+            continue
+        if name != "start":
+            found.append(Goal("state", None, (name, 0), f"state {name}", state.place))
+        for pc, operation in enumerate(ops):
+            here = (name, pc)
+            match operation:
+                case Test(condition=tested, otherwise=target, place=place, yes=yes, no=no):
+                    leads = (target.name if target.kind == "state" else f"verdict {target.name}", 0)
+                    found.append(Goal("check", here, (name, pc + 1), f"{name}: {yes}", place))
+                    found.append(Goal("exit", here, leads, f"{name}: {no}", place))
+                    if _orders(tested):
+                        what = yes.removesuffix(" holds")
+                        found += [Goal("edge", here, side, f"{name}: {what}, {_side(side)}", place) for side in SIDES]
+                case Choose(ways=ways):
+                    for number, way in enumerate(ways):
+                        kind: Kind = "case" if isinstance(state, ParseState) else "row"
+                        if number == len(ways) - 1:
+                            kind = "default"
+                        found.append(Goal(kind, here, (name, way.pc), f"{name}: {_plain(way.label)}", way.place))
+                case Jump():
+                    pass
+    return found
+
+
+def _orders(tested: Expr) -> bool:
+    """Whether a number that the packet gives is compared by order. What is counted on the way passes both sides of an
+    edge where it comes to it, and is not asked about."""
+    given = any(
+        isinstance(part, Lookup | Length) or (isinstance(part, Variable) and part.kind == "field")
+        for part in subexpressions(tested)
+    )
+    return isinstance(tested, Binary) and tested.op in ("<", "<=", ">", ">=") and given
+
+
+def _side(side: str) -> str:
+    return "the last number below" if side == "below" else "the first number above"
+
+
+def _plain(label: str) -> str:
+    """A label without the place that stands behind it in brackets."""
+    return label.rpartition(" (")[0] or label
+
+
+def _program(machine: BpfMachine) -> list[Goal]:
+    program = machine.program
+    flow = control_flow(program)
+    found: list[Goal] = []
+    for slot in sorted(flow.reachable):
+        insn = program.insns[slot]
+        if insn is None:
+            continue
+        place = machine.place_of(slot)
+        target = op.jump_target(slot, insn)
+        if target is not None and op.is_conditional(insn) and target != slot + 1:
+            text = f"{slot}: {condition(insn)}"
+            found.append(Goal("branch", slot, target, f"{text}: taken", place))
+            found.append(Goal("branch", slot, slot + 1, f"{text}: not taken", place))
+            if insn.opcode & op.CODE_MASK in ORDERED:
+                found += [Goal("edge", slot, side, f"{text}, {_side(side)}", place) for side in SIDES]
+    for entry in sorted({entry for held in program.tail_calls.values() for entry in held.values()}):
+        name = program.functions.get(entry, str(entry))
+        found.append(Goal("tail call", None, entry, f"a tail call to {name}", machine.place_of(entry)))
+    return found

@@ -1,0 +1,193 @@
+"""A suite put together: candidates that are generated, the fewest of them, and the engine for what they leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final, Literal
+
+from equiv.bpf.interpret import Fault
+from equiv.bpf.symbolic import BpfMachine
+from equiv.errors import InputError, Place, Unsupported
+from equiv.generate.changes import coloured
+from equiv.generate.draft import draft_of
+from equiv.generate.generator import Generator, Plan
+from equiv.generate.walks import Walker
+from equiv.loaded import Loaded
+from equiv.machine.concrete import Input, NotRunnable, Observation
+from equiv.machine.interface import Interface
+from equiv.modelled import completed, input_of, map_layouts
+from equiv.suite.cover import Covered, cover
+from equiv.suite.goals import Goal, goals_of
+from equiv.suite.natural import natural
+from equiv.suite.reach import reach
+from equiv.table.symbolic import TableMachine
+
+Status = Literal["covered", "unreachable", "not reached"]
+
+PLAN: Final = Plan(400, 500)
+DRAWN: Final = 800
+"""Candidates that are drawn after the solver's."""
+QUESTION_SECONDS: Final = 20.0
+"""How long the engine may take for one question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One input of a suite, what it must show, and the places of its goals in the list of all."""
+
+    given: Input
+    expected: Observation
+    covers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A whole suite. `statuses` says of each goal what became of it; `unreachable` is a proof over all packets."""
+
+    items: tuple[Item, ...]
+    goals: tuple[Goal, ...]
+    statuses: tuple[Status, ...]
+
+
+def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: float = 120.0) -> Suite:
+    """The suite of a table or program; after `seconds` the engine is asked nothing more.
+
+    Raises Unsupported for other kinds, InputError for a program that the verifier would reject.
+    """
+    if loaded.parser is not None:
+        raise Unsupported("suites are made of tables and programs, not of parsers")
+    machine = loaded.machine(interface)
+    assert isinstance(machine, TableMachine | BpfMachine)
+    goals = goals_of(machine)
+    subject = _Subject(loaded, interface, machine, {goal.key: place for place, goal in enumerate(goals)})
+    candidates = [item for given in _candidates(subject, seed) if (item := subject.item(given)) is not None]
+    if not candidates:
+        raise Unsupported("none of the packets that were generated can be run", Place(loaded.path))
+    chosen = _fewest(candidates) or candidates[:1]
+    covered = {place for item in chosen for place in item.covers}
+    left = [place for place in range(len(goals)) if place not in covered]
+    more, unreachable = _ask(subject, goals, left, time.monotonic() + seconds)
+    items = _without_needless([_coloured(subject, _plainest(subject, item)) for item in (*chosen, *more)])
+    covered = {place for item in items for place in item.covers}
+    statuses = [_status(place, covered, unreachable) for place in range(len(goals))]
+    return Suite(tuple(items), tuple(goals), tuple(statuses))
+
+
+def _status(place: int, covered: set[int], unreachable: set[int]) -> Status:
+    if place in covered:
+        return "covered"
+    return "unreachable" if place in unreachable else "not reached"
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a suite is made for. `places` are the goals' by key."""
+
+    loaded: Loaded
+    interface: Interface
+    machine: TableMachine | BpfMachine
+    places: dict[tuple[object, object], int]
+
+    def item(self, given: Input) -> Item | None:
+        """The input as an item; None where it cannot be run."""
+        given = completed(natural(self.interface, given), (self.loaded,))
+        try:
+            expected = self.loaded.execute(self.interface, given)
+        except Fault as fault:
+            raise InputError(f"the kernel's verifier rejects this program: {fault.message}", fault.place) from fault
+        except NotRunnable:
+            return None
+        reached: Covered = cover(self.machine, given)
+        found = sorted(place for key in reached if (place := self.places.get(key)) is not None)
+        return Item(given, replace(expected, path=()), tuple(found))
+
+
+def _candidates(subject: _Subject, seed: int) -> Iterator[Input]:
+    sides = (subject.loaded,)
+    made = Generator(
+        [subject.loaded.machine(subject.interface)],
+        subject.interface,
+        Random(seed),
+        maps=map_layouts(sides),
+        plan=PLAN,
+    )
+    yield from made.models
+    for _ in range(DRAWN):
+        yield made.next_input()
+
+
+def _fewest(items: Sequence[Item]) -> list[Item]:
+    """Few items that cover what all do: again and again the one that adds most, of those the one with least bytes."""
+    missing = {place for item in items for place in item.covers}
+    chosen: list[Item] = []
+    while missing:
+        best = min(items, key=lambda item: (-len(missing.intersection(item.covers)), len(item.given.packet)))
+        chosen.append(best)
+        missing.difference_update(best.covers)
+    return chosen
+
+
+def _plainest(subject: _Subject, item: Item) -> Item:
+    """The item without what it does not need beside the packet: a split, fields of the context, map contents."""
+    given = item.given
+    fewer = [replace(given, linear=None)]
+    fewer += [replace(given, context={k: v for k, v in given.context.items() if k != name}) for name in given.context]
+    fewer += [replace(given, maps={k: v for k, v in given.maps.items() if k != name}) for name in given.maps]
+    for candidate in fewer:
+        if candidate == given:
+            continue
+        other = subject.item(candidate)
+        if other is not None and other.given != given and set(other.covers) >= set(item.covers):
+            return _plainest(subject, other)
+    return item
+
+
+def _coloured(subject: _Subject, item: Item) -> Item:
+    """The item with other bytes than zeros wherever no decision looks, so that outputs tell where they come from."""
+    walker = Walker(subject.machine, subject.interface, Random(0))
+    packet = item.given.packet
+    walked = walker.walk(draft_of(packet, item.given.context.items()), bends=0.0)
+    other = subject.item(replace(item.given, packet=coloured(packet, walked.offsets)))
+    return other if other is not None and set(other.covers) >= set(item.covers) else item
+
+
+def _without_needless(items: Sequence[Item]) -> list[Item]:
+    """Less what the others cover together; the shortest packets first."""
+    kept = sorted(items, key=lambda item: (len(item.given.packet), item.given.packet))
+    for item in kept[:0:-1]:
+        others = {place for other in kept if other is not item for place in other.covers}
+        if others.issuperset(item.covers):
+            kept = [other for other in kept if other is not item]
+    return kept
+
+
+def _ask(subject: _Subject, goals: Sequence[Goal], left: Sequence[int], until: float) -> tuple[list[Item], set[int]]:
+    """Items that the engine finds for what is left, and what it proves unreachable.
+
+    Moves are asked about all at once; where that leads no further, and for edges, one at a time.
+    """
+    found: list[Item] = []
+    unreachable: set[int] = set()
+    for is_edge in (False, True):
+        open_ones = [place for place in left if (goals[place].kind == "edge") is is_edge]
+        alone = False
+        while open_ones and time.monotonic() < until:
+            asked = open_ones[:1] if alone else open_ones
+            status, model = reach(
+                subject.machine, [goals[place] for place in asked], subject.interface, QUESTION_SECONDS
+            )
+            item = None if model is None else subject.item(input_of(model, subject.interface, (subject.loaded,)))
+            if status == "unreachable":
+                unreachable.update(asked)
+                open_ones = open_ones[len(asked) :]
+            elif item is not None and not set(asked).isdisjoint(item.covers):
+                found.append(item)
+                open_ones = [place for place in open_ones if place not in item.covers]
+            elif alone:
+                open_ones = open_ones[1:]
+            else:
+                alone = True
+    return found, unreachable

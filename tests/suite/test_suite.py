@@ -1,0 +1,332 @@
+"""Suites go every way that there is, say what cannot be reached and prove it, and are believed only as far as read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from equiv.bpf import insn as op
+from equiv.cli import main
+from equiv.loaded import Loaded, choose_interface, load
+from equiv.machine.concrete import Input
+from equiv.machine.interface import load_interface
+from equiv.modelled import input_of
+from equiv.oracle import available
+from equiv.report.pcapng import read_packets
+from equiv.suite import make
+from equiv.suite.cover import cover
+from equiv.suite.goals import goals_of
+from equiv.suite.make import make_suite
+from equiv.suite.reach import reach
+from equiv.table.parse import parse_table
+from equiv.table.symbolic import TableMachine
+from tests.bpf.programs import EXIT, XDP, jump, ldx, machine_for, mov, program
+
+ROOT = Path(__file__).parents[2]
+CORPORA = ROOT / "corpora"
+SCHEMA = json.loads((ROOT / "specs" / "suite.schema.json").read_text("utf-8"))
+GRE = str(CORPORA / "gre" / "gre.dev")
+IN_KERNEL = ["gre", "five-tuple", "mpls", "tc-mark", "tail-parser"]
+
+LATE = """
+interface xdp;
+header eth_t { bit<96> a; bit<16> type; }
+eth_t eth;
+state start {
+    extract(eth);
+    transition select(eth.type) { 0x800: ip; 0x86dd: six; default: drop; }
+}
+state ip {
+    transition select(u8[0]) { 0x40..0x4f: four; default: drop; }
+}
+state four {
+    transition select(u8[0]) { 0x45: accept; 0x50..0x5f: never; default: drop; }
+}
+state never { transition accept; }
+state six { require length >= 40 else drop; transition accept; }
+"""
+
+
+@pytest.fixture(scope="module")
+def gre(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a suite made from the GRE table."""
+    folder = tmp_path_factory.mktemp("suites") / "gre"
+    assert main(["testgen", GRE, "-o", str(folder)]) == 0
+    return folder
+
+
+def document(folder: Path) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads((folder / "suite.json").read_text("utf-8"))
+    return held
+
+
+def test_a_suite_covers_or_excludes_every_goal_of_a_table(gre: Path) -> None:
+    held = document(gre)
+    jsonschema.validate(held, SCHEMA)
+    statuses = [goal["status"] for goal in held["goals"]]
+    assert set(statuses) == {"covered", "unreachable"}
+    covered = {place for packet in held["packets"] for place in packet["covers"]}
+    assert covered == {place for place, status in enumerate(statuses) if status == "covered"}
+    kinds = {goal["kind"] for goal in held["goals"] if goal["status"] == "covered"}
+    assert {"state", "row", "default", "exit", "check", "edge"} <= kinds
+
+
+def test_no_packet_of_a_suite_is_needless(gre: Path) -> None:
+    covers = [set(packet["covers"]) for packet in document(gre)["packets"]]
+    for place, own in enumerate(covers):
+        assert not own <= set[int]().union(*covers[:place], *covers[place + 1 :])
+
+
+def test_the_capture_holds_the_same_packets(gre: Path) -> None:
+    packets = [bytes.fromhex(packet["inputs"]["packet"]) for packet in document(gre)["packets"]]
+    assert read_packets(str(gre / "suite.pcapng")) == packets
+
+
+def test_the_same_seed_gives_the_same_suite(gre: Path, tmp_path: Path) -> None:
+    assert main(["testgen", GRE, "-o", str(tmp_path / "again.pcapng")]) == 0
+    assert (tmp_path / "again.json").read_bytes() == (gre / "suite.json").read_bytes()
+    assert (tmp_path / "again.pcapng").read_bytes() == (gre / "suite.pcapng").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["suite.json", "suite.pcapng", ""])
+def test_a_suite_passes_on_what_it_was_made_from(
+    gre: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(gre / name), "--file", GRE]) == 0
+    assert " passed, 0 failed" in capsys.readouterr().out
+
+
+def test_a_suite_passes_on_the_equivalent_program(gre: Path) -> None:
+    assert main(["replay", str(gre), "--on", GRE.replace(".dev", ".bpf.o")]) == 0
+
+
+@pytest.mark.parametrize("twin", ["gre.checksum.dev", "gre.field-order.dev"])
+def test_a_suite_fails_on_a_table_that_goes_another_way_or_shows_other_bytes(
+    gre: Path, twin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(gre), "--on", str(CORPORA / "gre" / twin)]) == 1
+    assert "differs in" in capsys.readouterr().out
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+@pytest.mark.parametrize("name", IN_KERNEL)
+def test_the_kernel_passes_suites_of_equivalent_tables(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, program_ = (str(CORPORA / name / f"{name}{ending}") for ending in (".dev", ".bpf.o"))
+    assert main(["testgen", table, "-o", str(tmp_path / "suite")]) == 0
+    capsys.readouterr()
+    assert main(["replay", str(tmp_path / "suite"), "--on", "kernel", "--file", program_, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["passed"] > 2
+    assert not found["not_run"]
+
+
+def table(text: str = LATE) -> Loaded:
+    parsed = parse_table(text, "late.dev")
+    return Loaded("late.dev", parsed.sha256, "dev", table=parsed)
+
+
+def test_what_no_packet_reaches_is_proved() -> None:
+    loaded = table()
+    suite = make_suite(loaded, choose_interface(loaded, loaded))
+    by_text = {goal.text: status for goal, status in zip(suite.goals, suite.statuses)}
+    assert by_text["state never"] == "unreachable"
+    assert by_text["state four"] == by_text["state six"] == "covered"
+    assert set(suite.statuses) == {"covered", "unreachable"}
+    lengths = {len(item.given.packet) for item in suite.items if item.given.packet[12:14] == b"\x86\xdd"}
+    assert {39, 40} <= lengths
+
+
+def test_the_engine_finds_what_is_asked_for_or_says_that_there_is_none() -> None:
+    loaded = table()
+    interface = choose_interface(loaded, loaded)
+    machine = TableMachine(loaded.table, interface)  # type: ignore[arg-type]
+    for goal in goals_of(machine):
+        status, model = reach(machine, [goal], interface, 20)
+        if model is not None:
+            assert goal.key in cover(machine, input_of(model, interface, (loaded,))), goal
+        assert status in ("reached", "unreachable")
+        assert (status == "unreachable") is (goal.text in UNREACHABLE), goal
+
+
+UNREACHABLE = {
+    "state never",
+    "four: select case 80..95",
+    "start: truncation -> drop",
+    "start: 14 bytes are there, the last number below",
+    "four: truncation -> drop",
+    "four: 1 bytes are there, the last number below",
+}
+
+
+def test_edges_of_a_comparison_that_is_not_asked_about_are_not_called_unreachable() -> None:
+    built = machine_for(mov(2, 5), jump(op.JGT, 2, 1, imm=4), mov(0, 1), mov(0, 2), EXIT)
+    edges = [goal for goal in goals_of(built) if goal.kind == "edge"]
+    assert len(edges) == 2
+    assert all(reach(built, [edge], XDP, 10)[0] == "open" for edge in edges)
+
+
+def test_without_time_nothing_is_concluded() -> None:
+    loaded = table()
+    suite = make_suite(loaded, choose_interface(loaded, loaded), seconds=0)
+    assert set(suite.statuses) == {"covered", "not reached"}
+
+
+def test_a_model_that_does_not_get_there_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from equiv.solve.backend import Model
+
+    monkeypatch.setattr(make, "reach", lambda *_: ("reached", Model({"len": 14})))
+    loaded = table()
+    suite = make_suite(loaded, choose_interface(loaded, loaded))
+    assert "unreachable" not in suite.statuses
+    assert {goal.text for goal, status in zip(suite.goals, suite.statuses) if status == "not reached"} >= {
+        "state never"
+    }
+
+
+def test_branches_of_programs_are_goals() -> None:
+    built = program(ldx(op.W, 2, 1, 12), mov(0, 1), jump(op.JEQ, 2, 1, imm=77), mov(0, 2), EXIT)
+    loaded = Loaded("t.bpf.o", built.sha256, "bpf", program=built)
+    suite = make_suite(loaded, XDP)
+    assert [goal.kind for goal in suite.goals] == ["branch", "branch"]
+    assert set(suite.statuses) == {"covered"}
+    assert {item.expected.code for item in suite.items} == {1, 2}
+
+
+def test_a_parser_has_no_suite(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["testgen", str(CORPORA / "p4-vlan" / "vlan.p4")]) == 4
+    assert "not of parsers" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    assert main(["testgen", GRE, "-o", str(tmp_path)]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+def _set(*path: Any, to: Any) -> Edit:
+    def edit(held: dict[str, Any]) -> None:
+        inside: Any = held
+        for step in path[:-1]:
+            inside = inside[step]
+        inside[path[-1]] = to
+
+    return edit
+
+
+HOSTILE: dict[str, Edit] = {
+    "another schema": _set("schema", to="equiv-suite/2"),
+    "no interface": lambda held: held.pop("interface"),
+    "an unknown interface": _set("interface", to="../../etc/passwd"),
+    "no packets": _set("packets", to=[]),
+    "packets that are no list": _set("packets", to={"0": 1}),
+    "a packet that is no hex": _set("packets", 0, "inputs", "packet", to="zz"),
+    "a packet that is a number": _set("packets", 0, "inputs", "packet", to=7),
+    "a packet that is too short": _set("packets", 0, "inputs", "packet", to="00"),
+    "a packet that is too long": _set("packets", 0, "inputs", "packet", to="00" * 70000),
+    "a linear part longer than the packet": _set("packets", 0, "inputs", "linear", to=60000),
+    "a negative length": _set("packets", 0, "inputs", "linear", to=-1),
+    "a context of texts": _set("packets", 0, "inputs", "context", to={"mark": "x"}),
+    "a context that is a list": _set("packets", 0, "inputs", "context", to=[1]),
+    "maps of numbers": _set("packets", 0, "inputs", "maps", to={"m": 1}),
+    "a code that is not its verdict": _set("packets", 0, "expected", "code", to=3),
+    "a code that is true": _set("packets", 0, "expected", "code", to=True),
+    "a huge code": _set("packets", 0, "expected", "code", to=1 << 90),
+    "an unknown observable": _set("packets", 0, "expected", "observables", "made up", to=1),
+    "an observable that is null": _set("packets", 0, "expected", "observables", "mark", to=None),
+    "a verdict that is a list": _set("packets", 0, "expected", "verdict", to=[]),
+    "an entry that is no object": _set("packets", 0, to=3),
+    "a map without a size": _set("maps", to=[{"name": "m", "key": 0}]),
+    "a map of a gigabyte": _set("maps", to=[{"name": "m", "key": 0, "size": 1 << 30}]),
+    "a file that is no text": _set("of", "path", to=3),
+    "a tail call that is none": _set("tail_calls", to=["nonsense"]),
+    "a tail call that is a number": _set("tail_calls", to=[3]),
+}
+
+
+@pytest.mark.parametrize("edit", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_suite_is_one_clear_line(
+    gre: Path, tmp_path: Path, edit: Edit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = document(gre)
+    edit(held)
+    (tmp_path / "s.json").write_text(json.dumps(held))
+    assert main(["replay", str(tmp_path / "s.json"), "--file", GRE]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert "error: " in said.err
+    assert len(said.err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "1", "[" * 100_000, '{"schema": "equiv-suite/1"}', "\xff"])
+def test_what_is_no_suite_is_one_clear_line(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "s.json").write_bytes(text.encode("latin-1"))
+    assert main(["replay", str(tmp_path / "s.json")]) == 2
+    assert "not a suite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../../../etc/passwd", "a\0b", "", "..", "nowhere.dev"])
+def test_a_suite_does_not_say_which_files_are_opened(
+    gre: Path, tmp_path: Path, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = document(gre)
+    held["of"]["path"] = path
+    (tmp_path / "s.json").write_text(json.dumps(held))
+    assert main(["replay", str(tmp_path / "s.json")]) == 2
+    assert "is not here as it was" in capsys.readouterr().err
+
+
+def test_a_file_beside_the_suite_is_taken_if_it_is_the_same(
+    gre: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(gre / "suite.json", tmp_path / "suite.json")
+    shutil.copy(GRE, tmp_path / "gre.dev")
+    assert main(["replay", "suite.json"]) == 0
+    (tmp_path / "gre.dev").write_text(Path(GRE).read_text("utf-8") + "\n")
+    assert main(["replay", "suite.json"]) == 2
+    assert "is not here as it was" in capsys.readouterr().err
+
+
+def test_a_capture_with_other_packets_is_refused(gre: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(gre / "suite.pcapng", tmp_path / "suite.pcapng")
+    held = document(gre)
+    held["packets"].pop()
+    (tmp_path / "suite.json").write_text(json.dumps(held))
+    assert main(["replay", str(tmp_path / "suite.pcapng"), "--file", GRE]) == 2
+    assert "its packets are not those of" in capsys.readouterr().err
+
+
+def test_a_table_does_not_run_on_the_kernel(gre: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(gre), "--on", "kernel", "--file", GRE]) == 2
+    assert "only programs run on the kernel" in capsys.readouterr().err
+
+
+def test_where_nothing_can_be_run_nothing_passes(gre: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held = document(gre)
+    for packet in held["packets"]:
+        packet["inputs"]["context"]["tc_index"] = 1 << 20
+    (tmp_path / "s.json").write_text(json.dumps(held))
+    assert main(["replay", str(tmp_path / "s.json"), "--on", GRE.replace(".dev", ".bpf.o")]) == 4
+    assert "none of the suite's packets can be run there" in capsys.readouterr().err
+
+
+def test_cover_sees_both_sides_of_a_comparison() -> None:
+    loaded = load(str(CORPORA / "five-tuple" / "five-tuple.dev"))
+    interface = load_interface("xdp")
+    machine = TableMachine(loaded.table, interface)  # type: ignore[arg-type]
+    ipv4 = bytes(12) + b"\x08\x00\x45" + bytes(40)
+    for length, side in ((33, "below"), (34, "above")):
+        edges = {goal.key for goal in goals_of(machine) if goal.kind == "edge" and goal.target == side}
+        assert edges & cover(machine, Input(ipv4[:length]))
