@@ -145,7 +145,7 @@ def _killing(pids: Sequence[int], cache: Path, after: int) -> Iterator[list[int]
 def _said(pair: dict[str, Any]) -> str:
     """All that a run says of a pair but what it took, and whether it was known."""
     result = pair["result"] or {}
-    kept = {key: value for key, value in result.items() if key not in ("statistics", "certificate", "unknown")}
+    kept = {key: value for key, value in result.items() if key not in ("statistics", "certificate", "unknown", "fuzzed")}
     return json.dumps([kept, *(pair[key] for key in ("verdict", "outcome", "status", "why"))], sort_keys=True)
 
 

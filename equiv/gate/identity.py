@@ -13,7 +13,7 @@ from pathlib import Path
 import equiv
 from equiv.machine.interface import specs_directory
 
-LIBRARIES = ("z3-solver", "bitwuzla", "lark", "pcpp")
+LIBRARIES = ("z3-solver", "bitwuzla", "lark", "pcpp", "llvmlite", "numpy")
 """Those whose version may change a verdict."""
 SUFFIXES = (".py", ".lark", ".toml", ".json", ".p4", ".pickle")
 

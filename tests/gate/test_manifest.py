@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from equiv import cli
 from equiv.errors import InputError
 from equiv.gate.manifest import read_manifest
-from equiv.gate.model import Allowance, Limits, Manifest, Options
+from equiv.gate.model import FLAGS, Allowance, Limits, Manifest, Options
+from equiv.question import Question
 
 FILES = ("a.bpf.o", "a.dev", "a.twin.dev", "b.bpf.o", "b.dev", "types.btf", "held.json", "named.outputs", "ports.set")
 
@@ -235,3 +239,18 @@ def test_loops_of_links_end(tmp_path: Path) -> None:
     assert ids(manifest) == ["deep.dev=a.dev"]
     manifest = read(tmp_path, '[[pair]]\nleft = "x/self.dev"\nright = "a.dev"\n')
     assert ids(manifest) == ["self.dev=a.dev"]  # that it cannot be read is the pair's fault, not the manifest's
+
+
+def test_whatever_can_be_asked_of_a_check_can_be_asked_in_a_manifest() -> None:
+    asked = {each.name for each in fields(Question)} - {"btf_sha256"}
+    assert asked - {each.name for each in fields(Options)} == set()
+
+
+def test_every_option_of_check_is_in_the_manifest_or_says_how_to_check_and_report(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["check", "--help"]) == 0
+    known = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    how = {"--help", "--verbose", "--json", "--pcap", "--certificate", "--all", "--timeout", "--jobs", "--seed"}
+    shown = {"--explain", "--report", "--no-fuzz"}
+    assert known - how - shown == set(FLAGS.values())
