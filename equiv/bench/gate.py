@@ -35,6 +35,8 @@ WARM_SECONDS = 2.0
 """What a run may take in which nothing has changed."""
 ANSWERED = (0, 1, 2, 3, 4, 5)
 LISTED = 20
+TAKEN = {"statistics", "certificate", "unknown", "fuzzed"}
+"""What a result says of the work that it took; certificates are compared by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def _killing(pids: Sequence[int], cache: Path, after: int) -> Iterator[list[int]
 def _said(pair: dict[str, Any]) -> str:
     """All that a run says of a pair but what it took, and whether it was known."""
     result = pair["result"] or {}
-    kept = {key: value for key, value in result.items() if key not in ("statistics", "certificate", "unknown", "fuzzed")}
+    kept = {key: value for key, value in result.items() if key not in TAKEN}
     return json.dumps([kept, *(pair[key] for key in ("verdict", "outcome", "status", "why"))], sort_keys=True)
 
 
