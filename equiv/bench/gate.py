@@ -55,7 +55,7 @@ class Run:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the gate in all ways. Returns 0 if they all find the same and pass, else 1. Raises InputError."""
+    """Run the gate in all ways. Returns 0 if all find the same and pass, else 1. Raises InputError."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "gate", *arguments])
     target = None if options.output is None else options.output or REPORT
@@ -70,8 +70,7 @@ def main(arguments: list[str]) -> int:
         with replacing(target) as temporary:
             Path(temporary).write_text(report, encoding="utf-8")
     print(report if target is None else "\n".join([*_summary(runs), f"- written: {target}"]))
-    good = not _differing(runs) and len({run.status for run in runs}) == 1
-    return 0 if good and all(run.seconds < WARM_SECONDS for run in runs if run.known == len(run.pairs)) else 1
+    return 0 if not _differing(runs) and {run.status for run in runs} == {0} else 1
 
 
 def _runs(options: argparse.Namespace, total: int, folder: Path) -> Iterator[Run]:
@@ -202,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="equiv bench gate",
         description="Gate a manifest cold and warm, with one worker and two, and on a cluster that loses one.",
-        epilog="exit status: 0 all runs find the same, warm ones in time  1 they do not  2 unusable manifest or usage",
+        epilog="exit status: 0 all runs find the same, and pass    1 they do not    2 unusable manifest or usage",
         allow_abbrev=False,
     )
     parser.add_argument("--manifest", default=NAME, metavar="FILE", help=f"default: {NAME}")
