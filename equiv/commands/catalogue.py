@@ -301,7 +301,7 @@ def _named(log: Log, text: str) -> str:
         raise InputError(
             f"no entry is called {text!r}" if not found else f"{len(found)} entries begin with {text!r}",
             Place(log.path),
-            "equiv catalogue list shows them",
+            "equiv catalogue list shows them; give 8 digits or more",
         )
     return found[0]
 

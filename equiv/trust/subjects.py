@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from equiv.bpf.load import load_object
-from equiv.errors import InputError
+from equiv.errors import InputError, Place
 from equiv.inputs import begins_with
 from equiv.loaded import split_program
 from equiv.machine.interface import interface_names, load_interface
@@ -18,12 +18,13 @@ def in_files(paths: Sequence[str]) -> list[Subject]:
     found = []
     for path in paths:
         file, name = split_program(path)
-        names = [name] if name is not None else []
-        if not names and begins_with(file, b"\x7fELF"):
-            names = list(load_object(file).programs)
-        elif not names:
-            raise InputError(f"{path} is no object file")
-        found += [Subject(f"{file}:{each}", path=f"{file}:{each}") for each in names]
+        if not begins_with(file, b"\x7fELF"):
+            raise InputError("is no object file", Place(file))
+        programs = load_object(file).programs
+        if name is not None and name not in programs:
+            raise InputError(f"no program {name!r}", Place(file), f"it holds: {', '.join(programs)}")
+        wanted = programs if name is None else [name]
+        found += [Subject(f"{file}:{each}", path=f"{file}:{each}") for each in wanted]
     return found
 
 

@@ -148,6 +148,12 @@ def test_whatever_cannot_be_used_is_said_in_json_too(filled: Shell) -> None:
         assert (document["verdict"], document["reason"]) == ("refused", "unusable")
 
 
+def test_programs_that_are_none_are_one_error(filled: Shell) -> None:
+    for program in (f"{w.PROGRAM}:nope", str(w.TABLE), "device.json", "missing.o", "."):
+        assert filled(TRUST.replace(str(w.PROGRAM), program)) == 2
+        assert filled.err.count("\n") <= 2
+
+
 def test_another_root_is_refused_by_every_command_that_is_told_which(filled: Shell) -> None:
     other = "0" * 64
     for command in ("list", "check", "head", "policy", f"show {_name()}", f"export {_name()}"):

@@ -18,8 +18,9 @@ from equiv.errors import InputError, Place
 from equiv.trust import device, log, strict
 from equiv.trust.device import parse_report, read_report
 from equiv.trust.edit import read_policy_file
+from equiv.trust.keys import fingerprint, public_of
 from equiv.trust.log import parse_log, read_log
-from equiv.trust.policy import read_policy
+from equiv.trust.policy import policy_data, read_policy
 from equiv.trust.reasons import Refused
 from equiv.trust.store import fetch, object_path, objects_folder
 from equiv.trust.strict import Malformed
@@ -128,18 +129,18 @@ def test_a_catalogue_with_one_byte_changed_is_never_read(data: st.DataObject) ->
     by = data.draw(st.integers(1, 255))
     changed = original[:at] + bytes([original[at] ^ by]) + original[at + 1 :]
     with pytest.raises(Refused):
-        parse_log(changed, "x.json", w.fingerprint(w.public_of(w.ROOT)))
+        parse_log(changed, "x.json", fingerprint(public_of(w.ROOT)))
 
 
 def _catalogue() -> bytes:
     record = log.new_record(
-        (), "policy", {"root": w.public_of(w.ROOT), "policy": w.policy_data(w.policy())}, w.TIME, w.ROOT
+        (), "policy", {"root": public_of(w.ROOT), "policy": policy_data(w.policy())}, w.TIME, w.ROOT
     )
     return log.written((record,))
 
 
 def test_the_catalogue_of_that_test_is_a_good_one() -> None:
-    assert parse_log(_catalogue(), "x.json", w.fingerprint(w.public_of(w.ROOT))).entries == {}
+    assert parse_log(_catalogue(), "x.json", fingerprint(public_of(w.ROOT))).entries == {}
 
 
 @pytest.mark.parametrize(

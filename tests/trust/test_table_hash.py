@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from equiv.errors import InputError
@@ -18,6 +18,7 @@ from equiv.table.printer import to_text
 from equiv.trust.hashes import table_hash
 from tests.table.table_strategies import inputs, tables
 
+FEW = settings(max_examples=40)  # making a table takes a while
 CORPORA = Path(__file__).parents[2] / "corpora"
 TABLES = sorted(CORPORA.glob("*/*.dev"))
 
@@ -27,6 +28,7 @@ def hash_of(table: Table | str) -> str:
     return table_hash(Loaded("t.dev", "", "dev", table=table))
 
 
+@FEW
 @given(tables())
 def test_written_anew_it_is_the_same(text: str) -> None:
     assert hash_of(to_text(parse_table(text))) == hash_of(text)
@@ -35,6 +37,7 @@ def test_written_anew_it_is_the_same(text: str) -> None:
 NAMES = ("s1", "s2", "s3", "a", "b", "r8", "r13", "r64", "o32", "ol", "om", "a6", "a_t", "b_t")
 
 
+@FEW
 @given(tables(), st.permutations(range(len(NAMES))))
 def test_names_of_states_headers_registers_and_outputs_do_not_matter(text: str, order: list[int]) -> None:
     fresh = {name: f"other{number}" for name, number in zip(NAMES, order, strict=True)}
@@ -48,6 +51,7 @@ def test_names_of_states_headers_registers_and_outputs_do_not_matter(text: str, 
     assert hash_of(renamed) == hash_of(text)
 
 
+@FEW
 @given(tables(), st.randoms(use_true_random=False))
 def test_comments_white_space_device_source_and_order_of_states_do_not_matter(text: str, random: object) -> None:
     pieces = re.split(r"(?m)^(?=state |tcam \{)", text)
@@ -60,12 +64,14 @@ def test_comments_white_space_device_source_and_order_of_states_do_not_matter(te
     assert hash_of(again) == hash_of(text)
 
 
+@FEW
 @given(tables())
 def test_what_no_packet_reaches_and_no_name_is_needed_for_does_not_matter(text: str) -> None:
     more = "const bit<9> UNUSED = 3; register bit<8> unused; header unused_t { bit<8> f; } unused_t unused_header;"
     assert hash_of(f"{text}\n{more}\nstate never {{ extract(a); transition s1; }}") == hash_of(text)
 
 
+@FEW
 @given(tables(), st.data(), st.lists(inputs(), min_size=8, max_size=8))
 def test_a_mutant_that_acts_differently_has_another_hash(text: str, data: st.DataObject, given_inputs: list) -> None:
     found = list(re.finditer(r"\b(\d+|accept|drop|punt|tx|pipe|continue|s1|s2|s3|be32|le16|[+*<>&|^-]|==|<=)", text))

@@ -19,10 +19,12 @@ from equiv.bpf import insn as isa
 from equiv.bpf.elf import read_elf
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.loaded import load
+from equiv.trust.attestation import attest
 from equiv.trust.entry import entry_data
 from equiv.trust.hashes import program_hash, table_hash
 from equiv.trust.keys import fingerprint, public_of
 from equiv.trust.log import Head
+from equiv.trust.policy import policy_data
 from equiv.trust.store import digest
 from tests.bpf.objects import ObjectBuilder, exit_, load_symbol, mov
 from tests.trust import world as w
@@ -183,7 +185,7 @@ def whole_catalogue_written_anew_under_another_root(world: World) -> None:
     entry = world.entry
     world.records.clear()
     world.policy(w.policy(w.allowed(STRANGER)), STRANGER)
-    body = entry_data(replace(entry, attestation=w.attest(entry, w.TIME, STRANGER)))
+    body = entry_data(replace(entry, attestation=attest(entry, w.TIME, STRANGER)))
     world.append("entry", body, STRANGER)
     world.write()
 
@@ -196,7 +198,7 @@ def policy_that_a_signer_of_entries_signed(world: World) -> None:
 
 @refused("unknown-key")
 def policy_in_the_name_of_the_root_with_another_root(world: World) -> None:
-    world.append("policy", {"root": public_of(STRANGER), "policy": w.policy_data(w.policy())}, STRANGER)
+    world.append("policy", {"root": public_of(STRANGER), "policy": policy_data(w.policy())}, STRANGER)
     world.write()
 
 

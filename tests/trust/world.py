@@ -22,7 +22,7 @@ from equiv.trust.edit import Wanted, addition, policy_record
 from equiv.trust.entry import Entry, entry_data
 from equiv.trust.keys import fingerprint, public_of
 from equiv.trust.log import Head, Record, new_record, parse_log, read_log, written
-from equiv.trust.policy import Key, Policy, policy_data
+from equiv.trust.policy import Key, Policy
 from equiv.trust.reasons import Refused
 from equiv.trust.sources import source_hash
 from equiv.trust.store import objects_folder
@@ -42,8 +42,6 @@ def key_of(number: int) -> Ed25519PrivateKey:
     """The same each time, so that a failure can be repeated."""
     return Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
 
-
-__all__ = ["attest", "policy_data"]  # for those who forge
 
 ROOT, SIGNER, STRANGER = key_of(1), key_of(2), key_of(3)
 
