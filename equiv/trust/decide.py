@@ -7,7 +7,7 @@ certificate is checked last, anew each time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from equiv.bpf.assumptions import VERIFIED
@@ -58,7 +58,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is None just if the program is trusted; then `entry` is the hash of the record that says so.
+    """`reason` is None just if the program is `trusted`; then `entry` is the hash of the record that says so.
 
     `assumptions` are those that the entry rests on; `missing` those that nobody affirmed.
     """
@@ -66,16 +66,13 @@ class Answer:
     subject: Subject
     reason: Reason | None
     message: str
+    trusted: bool = False
     entry: str = ""
     function: str = ""
     interface: str = ""
     assumptions: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     punts: bool = False
-
-    @property
-    def trusted(self) -> bool:
-        return self.reason is None
 
 
 class _Unaffirmed(Refused):
@@ -96,24 +93,16 @@ def decide(subject: Subject, setting: Setting) -> Answer:
         return _without_entry(subject, setting.log)
     refusals: list[Answer] = []
     for record, entry in candidates:
-        answer = Answer(
-            subject,
-            None,
-            "proved, signed, and as catalogued",
-            record.hash,
-            entry.function,
-            entry.interface,
-            entry.assumptions,
-        )
+        about = (record.hash, entry.function, entry.interface, entry.assumptions)
         try:
             proof = _judge(subject, record, entry, setting)
         except Refused as error:
             missing = error.missing if isinstance(error, _Unaffirmed) else ()
-            refusals.append(replace(answer, reason=error.reason, message=error.message, missing=missing))
+            refusals.append(Answer(subject, error.reason, error.message, False, *about, missing))
         except EquivError as error:
-            refusals.append(replace(answer, reason="unusable", message=str(error)))
+            refusals.append(Answer(subject, "unusable", str(error), False, *about))
         else:
-            return replace(answer, punts=proof.punts)
+            return Answer(subject, None, "proved, signed, and as catalogued", True, *about, punts=proof.punts)
     return max(refusals, key=lambda answer: _ORDER.index(answer.reason))
 
 
@@ -181,7 +170,7 @@ def _without_entry(subject: Subject, log: Log) -> Answer:
         if name and name in (entry.function, entry.program.name, entry.program.name[:15]):
             what = "tag" if subject.running else "hash"
             message = f"entry {record.hash[:16]}… is about a program called {name}, but with another {what}"
-            return Answer(subject, "hash-differs", message, record.hash, entry.function, entry.interface)
+            return Answer(subject, "hash-differs", message, False, record.hash, entry.function, entry.interface)
     return Answer(subject, "no-entry", "no entry of the catalogue is about this program")
 
 
