@@ -49,6 +49,9 @@ __all__ = ["Loaded", "Progress", "check", "choose_interface", "load", "peak_rss_
 
 Where = Literal["interpreter", "kernel"]
 
+SHOWN_BYTES = 64
+"""Of a packet in a message, so many bytes are written out."""
+
 NO_PACKET, NO_END = "no packet meets what is assumed", "no packet ends as is assumed"
 """Why a check says nothing although nothing is left open."""
 
@@ -322,12 +325,19 @@ def _reject_faults(case: _Case) -> None:
             (case.run_left if reached.side == "L" else case.run_right)(given)
         except InputError:
             raise InputError(
-                f"the kernel's verifier rejects this program: {reached.reason} (with packet {given.packet.hex()})",
+                f"the kernel's verifier rejects this program: {reached.reason} (with {_in_short(given.packet)})",
                 reached.place,
             ) from None
         except NotRunnable as error:
             raise Unsupported(str(error), reached.place) from None
         raise InternalError(f"a predicted fault did not replay: {reached.reason}", reached.place)
+
+
+def _in_short(packet: bytes) -> str:
+    """A packet in one line of a message."""
+    if len(packet) <= SHOWN_BYTES:
+        return f"packet {packet.hex()}"
+    return f"a packet of {len(packet)} bytes that begins with {packet[:SHOWN_BYTES].hex()}"
 
 
 def _cause(reached: Reached, a: Loaded, b: Loaded) -> UnknownCause:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from equiv.bpf.btf import Btf, BtfType, Kind
 from equiv.bpf.btf_shape import Shapes
 from equiv.bpf.elf import STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION, ElfObject, Relocation, Section, Symbol
-from equiv.bpf.program import MapSpec
+from equiv.bpf.program import ByteOrder, MapSpec
 from equiv.bpf.shape import Shape
 from equiv.errors import InputError, Place
 
@@ -67,7 +67,7 @@ def read_maps(elf: ElfObject, btf: Btf | None, place: Place) -> MapTable:
         if section.name == ".maps":
             _btf_maps(elf, section, btf, table, place)
         elif section.name == "maps" or section.name.startswith("maps/"):
-            _legacy_maps(elf, section, table, place)
+            _legacy_maps(elf, section, btf, table, place)
         elif section.data and _is_data(section.name) and not section.executable:
             table.add(_data_map(section), section, None, place)
     return table
@@ -90,7 +90,7 @@ def _map_symbols(elf: ElfObject, section: Section) -> list[Symbol]:
     return [s for s in elf.symbols if s.section == section.index and s.type in kinds and s.name]
 
 
-def _legacy_maps(elf: ElfObject, section: Section, table: MapTable, place: Place) -> None:
+def _legacy_maps(elf: ElfObject, section: Section, btf: Btf | None, table: MapTable, place: Place) -> None:
     """`struct bpf_map_def`: type, key size, value size, entries, flags; 32 bits each, then what a loader cares for.
 
     iproute2's `struct bpf_elf_map` has nine such words. The sixth is an id, by which a section called `ID/INDEX` says
@@ -116,9 +116,21 @@ def _legacy_maps(elf: ElfObject, section: Section, table: MapTable, place: Place
             slots = _program_sections(elf, int.from_bytes(section.data[at : at + 4], elf.byte_order))
             if any(index >= entries for index in slots):
                 raise InputError(f"map {symbol.name} has {entries} entries: there is no index {max(slots)}", place)
-        table.add(
-            MapSpec(symbol.name, kind, key_size, value_size, entries, flags, slots=slots), section, symbol.value, place
-        )
+        value = _annotated(btf, symbol.name, value_size, elf.byte_order)
+        spec = MapSpec(symbol.name, kind, key_size, value_size, entries, flags, slots=slots, value=value)
+        table.add(spec, section, symbol.value, place)
+
+
+def _annotated(btf: Btf | None, name: str, size: int, order: ByteOrder) -> Shape | None:
+    """What `struct ____btf_map_NAME { key; value; }` says of a legacy map's values, if such a struct is there.
+
+    That is how iproute2 and the kernel's samples annotate them (`BPF_ANNOTATE_KV_PAIR`).
+    """
+    found = btf.named(f"____btf_map_{name}", Kind.STRUCT) if btf else None
+    member = next((each for each in found.members if each.name == "value"), None) if found else None
+    if btf is None or member is None or btf.size_of(member.type_id) != size:
+        return None
+    return Shapes(btf, order).of(member.type_id)
 
 
 def _program_sections(elf: ElfObject, wanted: int) -> dict[int, str]:
