@@ -33,7 +33,7 @@ def input_from_model(model: Model, interface: Interface, maps: Mapping[str, MapL
     length = max(model.variables.get("len", interface.min_length), interface.min_length)
     content = model.arrays.get("pkt", {})
     packet = bytes(content.get(i, 0) & 0xFF for i in range(length))
-    linear = model.variables.get("linear")
+    linear = model.variables.get("linear") if interface.split == "any" else None
     context = {name[4:]: value for name, value in model.variables.items() if name.startswith("ctx.")}
     for name, members in model.arrays.items():
         if name.startswith("set."):  # a value set of a P4 parser

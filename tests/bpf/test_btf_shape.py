@@ -12,6 +12,14 @@ from equiv.bpf.load import load_program
 from equiv.bpf.shape import Array, Number, Record, Shape
 
 CLANG = "clang-16"
+LEGACY = """
+struct value { char head; int body; };
+struct { unsigned type, key, size, entries, flags; } held __attribute__((section("maps"), used))
+    = { 2, 4, sizeof(struct value), 1, 0 };
+struct ____btf_map_held { int key; struct value value; };
+struct ____btf_map_held ____btf_map_held __attribute__((section(".maps.held"), used)) = {};
+__attribute__((section("xdp"), used)) int f(void *context) { return 2; }
+"""
 CORPORA = Path(__file__).parents[2] / "corpora"
 
 
@@ -51,15 +59,7 @@ def test_members_of_a_union_lie_in_one_place() -> None:
 
 @pytest.mark.skipif(shutil.which(CLANG) is None, reason=f"{CLANG} is not installed")
 def test_a_legacy_map_has_the_types_that_an_annotation_gives_it(tmp_path: Path) -> None:
-    (tmp_path / "x.c").write_text(
-        "struct value { char head; int body; };\n"
-        'struct { unsigned type, key, size, entries, flags; } held __attribute__((section("maps"), used))\n'
-        "    = { 2, 4, sizeof(struct value), 1, 0 };\n"
-        'struct ____btf_map_held { int key; struct value value; } ____btf_map_held\n"
-        '    __attribute__((section(".maps.held"),'
-        " used)) = {};\n"
-        '__attribute__((section("xdp"), used)) int f(void *context) { return 2; }\n'
-    )
+    (tmp_path / "x.c").write_text(LEGACY)
     target = tmp_path / "x.o"
     command = [CLANG, "-g", "-O2", "-target", "bpf", "-c", str(tmp_path / "x.c"), "-o", str(target)]
     subprocess.run(command, check=True)

@@ -174,3 +174,13 @@ def test_outputs_can_still_be_named_one_by_one() -> None:
 
     result = api.check(str(CORPORA / "ipv4.p4"), str(CORPORA / "ipv4.stale.bpf.o"), outputs=(Output("mark = 0"),))
     assert result.verdict == "different"
+
+
+def test_a_model_says_nothing_of_paged_data_where_packets_are_linear() -> None:
+    from equiv.machine.interface import load_interface
+    from equiv.proof.replay import input_from_model
+    from equiv.solve.backend import Model
+
+    model = Model({"len": 34, "linear": 14}, {})
+    assert input_from_model(model, load_interface("p4tc"), {}).linear is None
+    assert input_from_model(model, load_interface("p4tc_paged"), {}).linear == 14
