@@ -12,7 +12,9 @@ def output_fields(a: Loaded, b: Loaded, interface: Interface) -> tuple[OutputFie
     """Names for parts of byte-array observables, from whichever side is a table or has types for them."""
     if isinstance(interface.relation, Convention):
         return tuple(
-            OutputField(p.name, p.observable, p.offset, p.size, "little" if p.little else "big", p.stands_for)
+            OutputField(
+                p.name, p.observable, p.offset, p.size, "little" if p.little else "big", p.stands_for, p.low, p.width
+            )
             for p in interface.relation.places
         )
     for side in (a, b):

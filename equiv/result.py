@@ -33,7 +33,7 @@ class OutputField:
     """A part of a byte-array observable that has a name of its own (a `.dev` output): for side-by-side display.
 
     `offset`, `size` in bytes within the observable; `order` of the number in memory. `stands_for` is the other side's
-    observable that it must be; "" where both sides have the same ones.
+    observable that it must be; "" where both sides have the same ones. Of a bit-field, `width` bits from bit `low` count.
     """
 
     name: str
@@ -42,6 +42,8 @@ class OutputField:
     size: int
     order: Literal["big", "little"]
     stands_for: str = ""
+    low: int = 0
+    width: int = 0
 
 
 def field_value(observation: Observation, field_: OutputField) -> int | None:
@@ -49,7 +51,8 @@ def field_value(observation: Observation, field_: OutputField) -> int | None:
     value = observation.values.get(field_.observable)
     if not isinstance(value, bytes) or field_.offset + field_.size > len(value):
         return None
-    return int.from_bytes(value[field_.offset : field_.offset + field_.size], field_.order)
+    number = int.from_bytes(value[field_.offset : field_.offset + field_.size], field_.order)
+    return number >> field_.low & (1 << field_.width) - 1 if field_.width else number
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,7 +265,7 @@ def _extracted(data: dict[str, Any]) -> Extracted:
 
 def interface_for_section(section: str) -> str | None:
     """The interface whose programs live in ELF sections of this name; None where it cannot be told."""
-    for name in ("xdp", "tc", "p4tc", "flow_dissector", "socket_filter"):
+    for name in ("xdp", "tc", "p4tc", "xdp2", "flow_dissector", "socket_filter"):
         if load_interface(name).accepts_section(section):
             return name
     return None

@@ -33,6 +33,9 @@ class Named:
     size: int
     little: bool
     stands_for: str
+    low: int = 0
+    width: int = 0
+    """Of a bit-field, the bits that count, the first one least significant; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ class Convention:
             if len({(node.offset, node.size) for node in placed}) == 1 and len(set(fields)) <= 1:
                 at = placed[0]
                 stands_for = fields[0] if fields else ""
-                found.append(Named(part.text, at.observable, at.offset, at.size, at.little, stands_for))
+                low, width = next(
+                    ((n.low, n.high - n.low + 1) for n in _nodes(part.claim) if isinstance(n, m.Slice)), (0, 0)
+                )
+                found.append(Named(part.text, at.observable, at.offset, at.size, at.little, stands_for, low, width))
         return tuple(found)
 
     def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:

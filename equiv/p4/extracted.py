@@ -45,9 +45,12 @@ def extracted_interface(interface: Interface, parser: P4Parser, program: Program
         if side == parser_is and name in parser.outputs
     }
     shown = tuple(Observable(name, "int", parser.outputs[name]) for name in sorted(fields | {PARSER_ERROR}))
+    held = ("whether each header is valid, the fields of valid headers",) if how.headers else ()
+    held += ("metadata",) if how.metadata else ()
+    held += ("bits consumed",) if how.consumed else ()
     text = (
-        f"one verdict, and where it is accept, {how.map_name}[{how.key}] holds what the P4 parser has: whether each "
-        "header is valid, the fields of valid headers, metadata, bits consumed; nothing else is changed (D200)"
+        f"one verdict, and where it is accept, {how.map_name}[{how.key}] holds what the P4 parser has: {', '.join(held)}; "
+        "nothing else is changed (D200)"
     )
     relation = Convention(
         text,
@@ -113,20 +116,35 @@ class _Parts:
         if how.consumed:
             spot = self._member(self.root, how.consumed)
             yield self._part(CONSUMED, self._number(spot, FLAG, False), self._field(CONSUMED))
+        named = roles(self.parser.model.main)
         for parameter in self.parser.model.main.parameters:
-            role = roles(self.parser.model.main).get(parameter.var.name)
+            role = named.get(parameter.var.name)
             if role is None or parameter.direction not in ("out", "inout"):
                 continue
-            member = how.headers if role == "" else how.metadata if role == "meta" else ""
+            type_, member = parameter.var.type, self._member_for(role, "meta" in named.values())
             if not member:
-                if parameter.direction == "out" or not _is_empty(parameter.var.type):
+                if how.headers and self._is_stored(role):
                     raise self._unsupported(f"parameter `{parameter.var.name}`: no struct is known to hold it")
                 continue
-            if not isinstance(parameter.var.type, p.Composite) or parameter.var.type.kind != "struct":
-                raise self._unsupported(f"parameter `{parameter.var.name}` of type `{parameter.var.type}`")
-            if not _is_empty(parameter.var.type):
+            if not isinstance(type_, p.Composite) or type_.kind != "struct":
+                raise self._unsupported(f"parameter `{parameter.var.name}` of type `{type_}`")
+            if not _is_empty(type_):
                 spot = self._member(self.root, member)
-                yield from self._composite(parameter.var.type, role, spot, (), self.going_on)
+                if isinstance(spot.shape, Array):  # of frames, of which the first is meant
+                    spot = self._element(spot, 0, 1)
+                yield from self._composite(type_, role, spot, (), self.going_on)
+
+    def _member_for(self, role: str, has_metadata: bool) -> str:
+        """The struct's member that holds what the parser has in a parameter; "" where none does."""
+        if role == "meta":
+            return self.how.metadata
+        if role:
+            return ""
+        return self.how.headers or ("" if has_metadata else self.how.metadata)
+
+    def _is_stored(self, role: str) -> bool:
+        """Whether the parser assigns to something in a parameter."""
+        return any(o.name == role or o.name.startswith((role + ".", role + "[")) for o in self.parser.observables)
 
     # --- what is in the struct ------------------------------------------------------------------------------------
 

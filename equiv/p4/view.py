@@ -62,7 +62,9 @@ def reject_code(interface: Interface) -> int:
 
 def observed_outputs(code: ParserCode, interface: Interface, returned: int) -> dict[str, Term]:
     """Every observable that counts when `returned` is returned, over cells; what the parser does not have is 0."""
-    shown: dict[str, Term] = {o.name: before(o) for o in untouched(interface, returned)}
+    shown: dict[str, Term] = {
+        o.name: before(o) for o in untouched(interface, returned) if o.width or o.kind == "packet"
+    }
     for observable in compared(interface):
         if not interface.counts(observable, returned):
             continue
@@ -77,9 +79,7 @@ def untouched(interface: Interface, returned: int) -> tuple[Observable, ...]:
     """What a program of the interface could change and no parser does, as far as it counts with this code (D200)."""
     if interface.extracted is None:
         return ()
-    return tuple(
-        o for o in interface.observables if not o.map_name and o.name != "meta" and interface.counts(o, returned)
-    )
+    return tuple(o for o in interface.observables if not o.map_name and interface.counts(o, returned))
 
 
 def before(observable: Observable) -> Term:

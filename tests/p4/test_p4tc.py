@@ -12,6 +12,7 @@ from equiv.loaded import Loaded, choose_interface, load
 from equiv.machine.concrete import Input, Observation
 from equiv.p4.extracted import extracted_interface
 from equiv.p4.program import P4Parser, parse_p4
+from equiv.result import field_value
 
 CORPORA = Path(__file__).parents[2] / "corpora" / "p4tc"
 ARP = bytes(12) + b"\x08\x06"
@@ -184,3 +185,17 @@ def test_a_model_says_nothing_of_paged_data_where_packets_are_linear() -> None:
     model = Model({"len": 34, "linear": 14}, {})
     assert input_from_model(model, load_interface("p4tc"), {}).linear is None
     assert input_from_model(model, load_interface("p4tc_paged"), {}).linear == 14
+
+
+def test_a_bit_field_is_shown_as_its_own_bits() -> None:
+    folder = CORPORA.parent / "xdp2"
+    result = api.check(str(folder / "tuple-set.p4"), str(folder / "tuple.narrow.bpf.o"), kernel=False)
+    assert result.counterexample is not None and result.counterexample.differs == ("addr_type",)
+    (field,) = (each for each in result.fields if each.name == "addr_type")
+    assert (field.low, field.width) == (1, 3)
+    assert field_value(result.counterexample.right, field) != result.counterexample.left.values["addr_type"]
+
+
+def test_metadata_that_a_parser_need_not_set_may_be_stale() -> None:
+    folder = CORPORA.parent / "xdp2"
+    assert api.check(str(folder / "tuple-set.p4"), str(folder / "tuple.stale.bpf.o")).verdict == "equivalent"
