@@ -33,7 +33,8 @@ class OutputField:
     """A part of a byte-array observable that has a name of its own (a `.dev` output): for side-by-side display.
 
     `offset`, `size` in bytes within the observable; `order` of the number in memory. `stands_for` is the other side's
-    observable that it must be; "" where both sides have the same ones. Of a bit-field, `width` bits from bit `low` count.
+    observable that it must be; "" where both sides have the same ones. Of a bit-field, `width` bits from bit `low` on
+    count.
     """
 
     name: str

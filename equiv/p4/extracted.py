@@ -45,12 +45,11 @@ def extracted_interface(interface: Interface, parser: P4Parser, program: Program
         if side == parser_is and name in parser.outputs
     }
     shown = tuple(Observable(name, "int", parser.outputs[name]) for name in sorted(fields | {PARSER_ERROR}))
-    held = ("whether each header is valid, the fields of valid headers",) if how.headers else ()
-    held += ("metadata",) if how.metadata else ()
-    held += ("bits consumed",) if how.consumed else ()
+    headers = "whether each header is valid, the fields of valid headers" if how.headers else ""
+    held = ", ".join(filter(None, (headers, how.metadata and "metadata", how.consumed and "bits consumed")))
     text = (
-        f"one verdict, and where it is accept, {how.map_name}[{how.key}] holds what the P4 parser has: {', '.join(held)}; "
-        "nothing else is changed (D200)"
+        f"one verdict, and where it is accept, {how.map_name}[{how.key}] holds what the P4 parser has: "
+        f"{held}; nothing else is changed (D200)"
     )
     relation = Convention(
         text,
