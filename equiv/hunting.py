@@ -6,6 +6,7 @@ In: a posed question and a budget. Out: a `Result`, `different` or `unknown`, ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -67,10 +68,11 @@ def hunt(posed: Posed, campaign: Campaign, progress: Callable[[Heard], None] | N
 def _one(posed: Posed, campaign: Campaign, seed: int, progress: Callable[[Heard], None] | None) -> Found:
     sides = Sides(posed.left, posed.right, posed.interface, campaign.left_on, campaign.right_on)
     hunt_ = Hunt(sides, seed, campaign.first, progress=progress, generated=campaign.generated)
-    try:
-        figures = hunt_.run(campaign.limits)
-    except NotRunnable as reason:
-        raise Unsupported(str(reason)) from reason
+    with closing(hunt_):
+        try:
+            figures = hunt_.run(campaign.limits)
+        except NotRunnable as reason:
+            raise Unsupported(str(reason)) from reason
     return Found(tuple(hunt_.differences), tuple(hunt_.kept), figures)
 
 

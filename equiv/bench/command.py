@@ -61,6 +61,10 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.gate import main as gate
 
         return gate(arguments[1:])
+    if arguments[:1] == ["fuzz"]:
+        from equiv.bench.fuzzing.command import main as fuzzing
+
+        return fuzzing(arguments[1:])
     if arguments[:1] == ["programs"]:
         from equiv.bench.programs import main as programs
 
@@ -220,6 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     }
     commands.add_parser("kernel", help="the interpreter against the running kernel, on many programs", add_help=False)
     commands.add_parser("certificates", help="certificates checked, refuted without a solver, edited", add_help=False)
+    commands.add_parser("fuzz", help="campaigns: rates, coverage, time to find each broken twin's bug", add_help=False)
     commands.add_parser("gate", help="the gate cold, warm, with several workers, on a cluster", add_help=False)
     commands.add_parser("programs", help="real programs against themselves, and other builds of them", add_help=False)
     commands.add_parser("mutants", help="programs with one instruction changed, judged by the kernel", add_help=False)

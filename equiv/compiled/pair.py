@@ -181,6 +181,12 @@ class Pair:
     """The function that changes kept packets (`equiv.compiled.change`)."""
     keep: list[object] = field(default_factory=list)
 
+    def forget(self) -> None:
+        """Begin anew with what was seen."""
+        for side in (self.left, self.right):
+            for content in (side.seen, side.values, side.counters):
+                ctypes.memset(content, 0, len(content))
+
     def begin(self, given: Maps, counts: Mapping[str, int] | None = None) -> bool:
         """What maps hold from now on; False where these contents are for the interpreters."""
         both = self.left.begin(_of(self.left, given), counts or {})

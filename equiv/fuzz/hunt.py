@@ -12,14 +12,14 @@ from typing import Final
 
 from equiv.compiled import batch
 from equiv.compiled.native import NotCompiled
-from equiv.compiled.pair import Pair, compile_pair
+from equiv.compiled.pair import Pair
 from equiv.compiled.pool import LONGEST_CHANGED, Pool
 from equiv.errors import EquivError, InternalError
 from equiv.fuzz.coverage import coverage_of
 from equiv.fuzz.native import Batches
 from equiv.fuzz.numbers import numbers_of_sides
 from equiv.fuzz.packets import stack
-from equiv.fuzz.sides import On, Run, Sides, runner
+from equiv.fuzz.sides import On, Run, Sides, native_pair, natural_context, runner
 from equiv.fuzz.surroundings import Surroundings
 from equiv.generate.changes import Changer, Kept
 from equiv.generate.draft import draft_of
@@ -33,6 +33,7 @@ from equiv.result import Coverage, Fuzzed
 STACKS: Final = 256
 """Stacks of headers to begin with."""
 MADE_AT_ONCE: Final = 16
+SOURCE_BATCH: Final = 1024
 SHARE: Final = 0.3
 """Of the time, so much goes into packets that follow the subjects, and as much into looking at kept ones."""
 WITHOUT_SECONDS: Final = 1.5
@@ -73,6 +74,10 @@ class Hunt:
     progress: Callable[[Heard], None] | None = None
     generated: bool = True
     """Whether packets follow the subjects; without, there are stacks of headers and their changes."""
+    source: Callable[[int], list[bytes]] | None = None
+    """Where all packets come from instead, so many at a time: to compare with."""
+    pair: Pair | None = None
+    """Both sides compiled, where that was done before."""
     differences: list[Input] = field(default_factory=list)
     kept: list[Input] = field(default_factory=list)
     packets: int = 0
@@ -80,6 +85,9 @@ class Hunt:
     not_compared: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     _pair: Pair | None = None
+    _batches: Batches | None = None
+    _resources: ExitStack = field(default_factory=ExitStack)
+    _runners: list[Run] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _told: float = 0.0
     _behaviours: set[object] = field(default_factory=set)
@@ -104,29 +112,36 @@ class Hunt:
     def run(self, limits: Limits) -> Fuzzed:
         """Search until a limit is reached; what was done."""
         self._started = time.monotonic()
-        with ExitStack() as resources:
-            try:
-                batches = self._natively()
-            except NotCompiled as reason:
-                self.notes.append(f"run on the interpreters: {reason}")
-                batches = None
-            if batches is not None:
-                self._run_batches(batches, limits)
-            else:
-                self._run_singly(limits, resources)
+        try:
+            batches = self._natively()
+        except NotCompiled as reason:
+            self.notes.append(f"one input at a time: {reason}")
+            batches = None
+        if batches is not None:
+            self._run_batches(batches, limits)
+        else:
+            self._run_singly(limits)
         return self.figures()
 
+    def close(self) -> None:
+        """Release what the kernel was given."""
+        self._resources.close()
+
     def _natively(self) -> Batches | None:
-        sides = self.sides
-        if sides.left_on != "compiled" or sides.right_on != "compiled":
+        if "interpreter" in (self.sides.left_on, self.sides.right_on):
             return None
-        subjects = [side.program or side.table for side in (sides.left, sides.right)]
-        if subjects[0] is None or subjects[1] is None or sides.left.linear or sides.right.linear:
-            raise NotCompiled("parsers and properties are not compiled, nor sides that see packets in another way")
-        self._pair = compile_pair(subjects[0], subjects[1], sides.interface)
-        return Batches(self._pair, self._pool, self._draw, self._random)
+        self._pair = self.pair or native_pair(self.sides, self._resources)
+        self._pair.forget()
+        self._batches = Batches(self._pair, self._pool, self._draw, self._random)
+        return self._batches
 
     def _run_batches(self, batches: Batches, limits: Limits) -> None:
+        if self.source is not None:
+            while not self._over(limits):
+                count, found = batches.given(self.source(SOURCE_BATCH))
+                self.packets += count
+                self._look_at(batches, found, limits)
+            return
         self._look_at(batches, batches.each(self._beginning()), limits)
         self.packets += len(self.first) + STACKS
         while not self._over(limits):
@@ -139,13 +154,18 @@ class Hunt:
                 self.packets += len(made)
                 self._look_at(batches, batches.each(made), limits)
 
-    def _run_singly(self, limits: Limits, resources: ExitStack) -> None:
+    @property
+    def _runs(self) -> tuple[Run, Run]:
+        """How each side is run, one input at a time."""
+        if not self._runners:
+            sides, resources = self.sides, self._resources
+            self._runners.append(runner(sides.left, sides.interface, "left", sides.left_on, resources))
+            self._runners.append(runner(sides.right, sides.interface, "right", sides.right_on, resources))
+        return self._runners[0], self._runners[1]
+
+    def _run_singly(self, limits: Limits) -> None:
         """One input at a time, on the executors that were asked for."""
-        sides = self.sides
-        runs = [
-            runner(sides.left, sides.interface, "left", sides.left_on, resources),
-            runner(sides.right, sides.interface, "right", sides.right_on, resources),
-        ]
+        sides, runs = self.sides, self._runs
         waiting = list(reversed(self._beginning()))
         while not self._over(limits):
             if not waiting:
@@ -177,6 +197,17 @@ class Hunt:
             or (limits.packets is not None and self.packets >= limits.packets)
             or (limits.seconds is not None and now - self._started >= limits.seconds)
         )
+
+    def go_on(self, limits: Limits) -> None:
+        """Search further after `run`, natively: changes of what is kept, so many packets or seconds more."""
+        self._started = time.monotonic()
+        if self._batches is not None and len(self._pool):
+            while not self._over(limits):
+                count, found = self._batches.changed()
+                self.packets += count
+                self._look_at(self._batches, found, limits)
+        else:
+            self._run_singly(limits)
 
     # Inputs
 
@@ -256,12 +287,9 @@ class Hunt:
                 self.interpreted[f"{what} is not compiled" if what else "the run leaves the plain way"] += 1
 
     def _confirm(self, given: Input, natively: bool) -> None:
-        """Both interpreters on an input; where they see no difference that native code saw, native code is wrong."""
-        sides, interface = self.sides, self.sides.interface
-        shown = self._shown(given, (
-            lambda each: sides.left.execute(interface, each, "left"),
-            lambda each: sides.right.execute(interface, each, "right"),
-        ))  # fmt: skip
+        """Both sides on an input once more; where they show no difference that native code saw, that is wrong."""
+        interface = self.sides.interface
+        shown = self._shown(given, self._runs)
         if shown is None:
             return
         if differing(interface, *shown, given):
@@ -274,8 +302,7 @@ class Hunt:
 
     def _shown(self, given: Input, runs: Sequence[Run]) -> tuple[Observation, Observation] | None:
         """What both sides show; None, counted, where one of them cannot be run on the input."""
-        if ANYTHING not in given.context:  # what helpers give that no packet determines
-            given = replace(given, context={**given.context, ANYTHING: 0})
+        given = replace(given, context={ANYTHING: 0, **natural_context(self.sides, given.packet), **given.context})
         try:
             return runs[0](given), runs[1](given)
         except NotRunnable as reason:

@@ -36,9 +36,17 @@ class Batches:
 
     def changed(self) -> tuple[int, list[tuple[Input, int]]]:
         """A batch of changes of what is kept: how many ran, and what to look at with its status."""
+        self.pool.change_into(self._job, BATCH)
+        return self._surrounded(self._random.choice(self.pool.packets)[0])
+
+    def given(self, packets: Sequence[bytes]) -> tuple[int, list[tuple[Input, int]]]:
+        """The same with these packets."""
+        self._job.fill(packets)
+        return self._surrounded(self._random.choice(packets))
+
+    def _surrounded(self, chosen: bytes) -> tuple[int, list[tuple[Input, int]]]:
+        """Run the batch with what goes with packets such as this one."""
         job = self._job
-        self.pool.change_into(job, BATCH)
-        chosen = self._random.choice(self.pool.packets)[0]
         given = self._surroundings.maps(chosen) if self._surroundings.any_maps and self._random.random() < 0.8 else {}
         contexts = self._contexts(chosen)
         self._fill_rows(job, contexts)

@@ -130,7 +130,17 @@ def _ipv4(random: Random, depth: int) -> bytes:
     ttl = random.choice((0, 1, 64, 255))
     length = 4 * words + len(rest)
     head = struct.pack("!BBHHHBBH", 0x40 | words, random.getrandbits(8), length, 0, fragment, ttl, protocol, 0)
-    return head + random.randbytes(8) + random.randbytes(4 * words - 20) + rest
+    head += random.randbytes(4 * words - 12)
+    right = _checksum(head) if random.random() < 0.8 else random.getrandbits(16)
+    return head[:10] + right.to_bytes(2, "big") + head[12:] + rest
+
+
+def _checksum(header: bytes) -> int:
+    """The Internet checksum (RFC 1071) of a header of whole words in which it is 0."""
+    total: int = sum(struct.unpack(f"!{len(header) // 2}H", header))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 def _ipv6(random: Random, depth: int) -> bytes:

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from equiv.bpf.program import Program
+from equiv.compiled.bpf.program import signature
+from equiv.compiled.kernel import kernel_source
+from equiv.compiled.native import NotCompiled
+from equiv.compiled.pair import Pair, Source, link, shape_of, source_of
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Machine
-from equiv.oracle import KernelProgram, available
+from equiv.oracle import KernelProgram, available, contexts
 from equiv.table.model import Table
 
 On = Literal["compiled", "interpreter", "kernel"]
@@ -58,13 +62,47 @@ class Sides:
         return [side.program for side in (self.left, self.right) if side.program is not None]
 
 
+def natural_context(sides: Sides, packet: bytes) -> dict[str, int]:
+    """The context that packets have where a side runs on the kernel, which chooses some fields itself; else none."""
+    if "kernel" not in (sides.left_on, sides.right_on):
+        return {}
+    if sides.interface.context == "xdp_md":
+        return {"ingress_ifindex": contexts.LOOPBACK}
+    if sides.interface.context != "__sk_buff":
+        return {}
+    return {"ifindex": contexts.LOOPBACK, "pkt_type": contexts.pkt_type_of(packet)}
+
+
+def native_pair(sides: Sides, resources: ExitStack) -> Pair:
+    """Both sides as machine code, or calls of the kernel from it. Raises NotCompiled, or NotRunnable."""
+    subjects = [side.program or side.table for side in (sides.left, sides.right)]
+    if subjects[0] is None or subjects[1] is None or sides.left.linear or sides.right.linear:
+        raise NotCompiled("parsers and properties are not compiled, nor sides that see packets in another way")
+    shape = shape_of(sides.interface, (subjects[0], subjects[1]))
+    sources: list[Source] = []
+    for name, subject, on in (("left", subjects[0], sides.left_on), ("right", subjects[1], sides.right_on)):
+        if on == "kernel":
+            kernel = _kernel(subject if isinstance(subject, Program) else None, sides.interface, resources)
+            sources.append(kernel_source(kernel, shape, signature(name)))
+        else:
+            sources.append(source_of(subject, shape, name))
+    return link(shape, *sources)
+
+
+def _kernel(program: Program | None, interface: Interface, resources: ExitStack) -> KernelProgram:
+    """The program in the kernel, on a CPU that this process stays on. Raises NotRunnable or VerifierRejected."""
+    if program is None:
+        raise NotRunnable("only BPF programs run on the kernel")
+    if (reason := available()) is not None:
+        raise NotRunnable(f"the kernel cannot be asked: {reason}")
+    kernel = resources.enter_context(KernelProgram(program, interface))
+    resources.enter_context(kernel.staying())
+    return kernel
+
+
 def runner(subject: Subject, interface: Interface, side: Which, on: On, resources: ExitStack) -> Run:
     """How one side is run, one input at a time. Raises NotRunnable, or VerifierRejected, where the kernel cannot."""
     if on != "kernel":
         return lambda given: subject.execute(interface, given, side)
-    if subject.program is None:
-        raise NotRunnable(f"{subject.path} is no program that a kernel runs")
-    if (reason := available()) is not None:
-        raise NotRunnable(f"the kernel cannot be asked: {reason}")
-    kernel = resources.enter_context(KernelProgram(subject.program, interface))
+    kernel = _kernel(subject.program, interface, resources)
     return lambda given: kernel.run(subject.given(given))

@@ -25,6 +25,7 @@ class Surroundings:
         self._random = random
         self._numbers = numbers
         self._interface = sides.interface
+        self._on_kernel = "kernel" in (sides.left_on, sides.right_on)
         specs: dict[str, MapSpec] = {}
         for program in sides.programs:
             for name, spec in program.maps.items():
@@ -61,8 +62,10 @@ class Surroundings:
 
     def context(self) -> dict[str, int]:
         """A few fields of the context, mostly none, for programs that look at them."""
-        random, names = self._random, []
-        if self._interface.context == "__sk_buff":
+        random, names = self._random, list[str]()
+        if self._on_kernel:  # of others a test run has its own
+            names = ["mark", "priority", "cb"] if self._interface.context == "__sk_buff" else []
+        elif self._interface.context == "__sk_buff":
             names = ["mark", "priority", "tc_index", "cb", "hash"]
         elif self._interface.context == "flow_dissector":
             names = ["flags"]

@@ -40,6 +40,8 @@ KEYED: Final = (HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH, LPM_TRIE, DEVMAP_H
 SLOTS: Final = (DEVMAP, CPUMAP, XSKMAP)
 """Maps whose entries come and go by index."""
 OUTER: Final = (ARRAY_OF_MAPS, HASH_OF_MAPS)
+DATA: Final = (*ARRAYS, *KEYED)
+"""Maps whose values programs may write."""
 KNOWN: Final = (*ARRAYS, *KEYED, *SLOTS, *OUTER, PROG_ARRAY, PERF_EVENT_ARRAY)
 
 BPF_F_RDONLY_PROG: Final = 1 << 7
@@ -226,9 +228,20 @@ class KernelMap:
             return self._stride() * len(possible_cpus())
         return self.spec.value_size
 
-    def _set(self, key: bytes, value: bytes) -> None:
+    def entries(self, given: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+        """What to write to undo what a run wrote into values, after `fill`: keys, values as bpf(2) takes them."""
+        if self.spec.type in ARRAYS:
+            keys = [index.to_bytes(4, self.order) for index in range(self.spec.max_entries)]
+            return [(key, self._spread(self._initial(given, key))) for key in keys]
+        return [(key, self._spread(value)) for key, value in given.items()]
+
+    def _spread(self, value: bytes) -> bytes:
         if self.spec.type in PER_CPU:
-            value = value.ljust(self._stride(), b"\x00") * len(possible_cpus())
+            return value.ljust(self._stride(), b"\x00") * len(possible_cpus())
+        return value
+
+    def _set(self, key: bytes, value: bytes) -> None:
+        value = self._spread(value)
         self._call(syscall.MAP_UPDATE_ELEM, key, ctypes.create_string_buffer(value, len(value)))
 
     def _keys(self) -> Iterator[bytes]:

@@ -29,6 +29,9 @@ _READ: Final = (*PROBED, *SHOWN)
 _WORDS: Final = struct.Struct(f"={2 + len(PROBED) + len(_READ)}I")
 """The probe map's value: the new length (0: keep), what shortening gave, the fields before, the fields after."""
 _LENGTH, _SHORTENED, _BEFORE, _AFTER = 0, 4, 8, 8 + 4 * len(PROBED)
+BEFORE: Final = {name: _BEFORE + 4 * index for index, name in enumerate(PROBED)}
+AFTER: Final = {name: _AFTER + 4 * index for index, name in enumerate(_READ)}
+"""Offsets in the probe map's value of fields as they are set before the program, and as they are behind it."""
 PROBE: Final = MapSpec("equiv_probe", ARRAY, 4, _WORDS.size, 1)
 
 _LOAD: Final = op.LDX | op.MEM | op.W

@@ -23,9 +23,9 @@ from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface, Observable, observed_key
 from equiv.oracle import buffer, contexts, probe, syscall
 from equiv.oracle.buffer import BufferRuns
-from equiv.oracle.context_use import context_use
+from equiv.oracle.context_use import ContextUse, context_use
 from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
-from equiv.oracle.maps import OUTER, KernelMap
+from equiv.oracle.maps import DATA, OUTER, KernelMap
 
 __all__ = ["KernelProgram", "VerifierRejected"]
 
@@ -103,6 +103,34 @@ class KernelProgram:
     def close(self) -> None:
         """Release the program and its maps."""
         self._resources.close()
+
+    @property
+    def descriptor(self) -> int:
+        """The loaded program's file descriptor; not of interface `buffer`, whose programs are loaded inside others."""
+        return self._descriptor
+
+    @property
+    def use(self) -> ContextUse:
+        """What the program may look at and call."""
+        return self._use
+
+    def begin(self, given: Input) -> list[tuple[int, bytes, bytes]]:
+        """Give the maps their contents; what to write before every further run: a map's descriptor, key, value.
+
+        That undoes what a run wrote into values, not entries that it added or removed. Raises NotRunnable.
+        """
+        written = []
+        for name, kernel_map in self._maps.items():
+            self._fill(name, kernel_map, given)
+            if not kernel_map.spec.frozen and kernel_map.spec.type in DATA:
+                contents = {**(kernel_map.spec.contents or {}), **given.maps.get(name, {})}
+                written += [(kernel_map.descriptor, *entry) for entry in kernel_map.entries(contents)]
+        return written
+
+    def probing(self) -> tuple[int, int]:
+        """The program inside a caller that sets and reads fields (`equiv.oracle.probe`), and that caller's map."""
+        descriptor, fields = self._probing_program()
+        return descriptor, fields.descriptor
 
     def run(self, given: Input) -> Observation:
         """What the kernel shows on `given`. Raises NotRunnable where a test run cannot stand for that input."""

@@ -10,12 +10,13 @@ import pytest
 import equiv
 from equiv.cli import main
 from equiv.compiled.native import why_not
-from equiv.errors import InputError
+from equiv.errors import InputError, Unsupported
 from equiv.fuzz.corpus import Corpus, read_corpus
 from equiv.fuzz.hunt import Hunt, Limits
 from equiv.fuzz.sides import Sides
 from equiv.hunting import NOTHING_FOUND, Campaign, fuzz, hunt
 from equiv.machine.concrete import Input
+from equiv.oracle import available
 from equiv.question import Posed, Question, pose
 from equiv.report.fuzz import write_text
 
@@ -93,7 +94,7 @@ def test_without_native_code_the_interpreters_search(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("equiv.compiled.native.why_not", lambda: "llvmlite is not installed")
     result = fuzz(five_tuple(".port-order"), Campaign(Limits(seconds=60)), kernel=False)
     assert result.verdict == "different" and result.fuzzed is not None
-    assert result.fuzzed.notes == ("run on the interpreters: llvmlite is not installed",)
+    assert result.fuzzed.notes == ("one input at a time: llvmlite is not installed",)
 
 
 @native
@@ -168,3 +169,44 @@ def test_the_command_prints_a_result_as_json_and_keeps_a_corpus(
 def test_the_command_wants_two_sides(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuzz", str(CORPORA / "gre/gre.dev")]) == 2
     assert "RIGHT" in capsys.readouterr().err
+
+
+on_kernel = pytest.mark.skipif(available() is not None, reason=available() or "")
+
+
+@native
+@on_kernel
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("left", "right", "interface"),
+    [
+        ("five-tuple/five-tuple.bpf.o", "five-tuple/five-tuple.dev", None),
+        ("gre/gre.bpf.o", "gre/gre.dev", "tc_linear"),
+        ("tc-mark/tc-mark.bpf.o", "tc-mark/tc-mark.dev", "tc"),
+        ("socket-filter/socket-filter.bpf.o", "socket-filter/socket-filter.dev", None),
+        ("flow-dissector/flow-dissector.bpf.o", "flow-dissector/flow-dissector.dev", None),
+        ("port-filter/port-filter.bpf.o", "port-filter/port-filter.bpf.o", None),
+        ("tunnel/tunnel.bpf.o", "tunnel/tunnel-copied.bpf.o", None),
+    ],
+)
+def test_the_kernel_as_one_side_shows_what_native_code_shows(left: str, right: str, interface: str | None) -> None:
+    campaign = Campaign(Limits(packets=20_000), left_on="kernel", generated=False)
+    found = hunt(posed(left, right, interface=interface), campaign)
+    assert not found.differences and found.figures.left_on == "kernel" and not found.figures.notes
+    assert found.figures.packets >= 20_000
+
+
+@native
+@on_kernel
+@pytest.mark.kernel
+def test_the_kernel_finds_what_a_broken_table_does() -> None:
+    result = fuzz(five_tuple(".short-ihl"), Campaign(Limits(seconds=60), left_on="kernel"))
+    assert result.verdict == "different" and result.counterexample is not None
+    assert "kernel" in result.counterexample.confirmed_by
+
+
+@on_kernel
+@pytest.mark.kernel
+def test_what_no_kernel_runs_cannot_run_there() -> None:
+    with pytest.raises(Unsupported, match="kernel"):
+        hunt(five_tuple(), Campaign(Limits(seconds=1), right_on="kernel"))

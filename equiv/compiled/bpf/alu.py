@@ -7,6 +7,7 @@ from typing import Final
 from equiv.bpf import insn as op
 from equiv.bpf.program import Insn
 from equiv.compiled.bpf.emit import Emit
+from equiv.compiled.bpf.memory import is_address
 from equiv.compiled.text import Code
 
 _PLAIN: Final = {op.ADD: "add", op.SUB: "sub", op.MUL: "mul", op.OR: "or", op.AND: "and", op.XOR: "xor"}
@@ -40,6 +41,8 @@ def arithmetic(emit: Emit, insn: Insn) -> None:
         else:
             _put(emit, insn.dst, _take(emit, insn.src, width), width)
         return
+    if operation == op.SUB and from_register:
+        _same_region(emit, insn, width)
     a = _take(emit, insn.dst, width)
     b = _take(emit, insn.src, width) if from_register else str(insn.imm & (1 << width) - 1)
     if operation in _PLAIN:
@@ -49,6 +52,15 @@ def arithmetic(emit: Emit, insn: Insn) -> None:
     else:
         result = _divided(code, kind, a, b, modulo=operation == op.MOD, signed=insn.off == 1)
     _put(emit, insn.dst, result, width)
+
+
+def _same_region(emit: Emit, insn: Insn, width: int) -> None:
+    """Ask about an address that is subtracted from something elsewhere: the kernel decides what that gives (D180)."""
+    code = emit.code
+    a, b = emit.get(insn.dst), emit.get(insn.src)
+    together = code.op("icmp ult", "i64", code.op("xor", "i64", a, b), 1 << 32)
+    addresses = [is_address(code, b), *([is_address(code, a)] if width == 32 else [])]
+    code.require(code.either(together, code.op("xor", "i1", code.either(*addresses), "true")), emit.ask)
 
 
 def _take(emit: Emit, register: int, width: int) -> str:

@@ -1,0 +1,90 @@
+"""The arguments of `equiv bench fuzz`, and what is done with them."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import shlex
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from equiv.bench.environment import environment
+from equiv.bench.fuzzing.measure import Asked, Row, measure
+from equiv.bench.fuzzing.report import is_good, report, summary
+from equiv.bench.manifest import Pair, load_corpora, select
+from equiv.bench.options import count, positive
+from equiv.report.files import expect_writable, replacing
+from equiv.report.style import is_terminal, shorten
+
+REPORT = "reports/fuzz.md"
+
+
+def main(arguments: list[str]) -> int:
+    """Measure. Returns 0 if all could be measured and nine of ten broken twins were found, else 1."""
+    options = _parser().parse_args(arguments)
+    command = shlex.join(["equiv", "bench", "fuzz", *arguments])
+    target = None if options.output is None else options.output or REPORT
+    if target is not None:
+        expect_writable(target)
+    baseline = options.baseline_seconds if options.baseline_seconds is not None else options.seconds
+    asked = Asked(options.seconds, baseline, options.seeds, options.rate_seconds, not options.no_kernel)
+    rows = measured(pairs(options.corpora, options.only), asked, options.jobs)
+    lines = report(rows, asked, command, environment())
+    if target is not None:
+        with replacing(target) as temporary:
+            Path(temporary).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print("\n".join([*summary(rows, asked), f"- written: {target}"]))
+    else:
+        print("\n".join(lines))
+    return 0 if is_good(rows) else 1
+
+
+def pairs(corpora: str, only: Sequence[str]) -> list[Pair]:
+    """The manifests' pairs of two different files."""
+    return select([p for corpus in load_corpora(corpora) for p in corpus.pairs if not p.with_itself], only)
+
+
+def measured(chosen: Sequence[Pair], asked: Asked, jobs: int) -> list[Row]:
+    """Every pair, each in a process of its own, in their order."""
+    context = multiprocessing.get_context("fork")
+    rows = []
+    with context.Pool(jobs, maxtasksperchild=1) as pool:
+        for number, row in enumerate(pool.imap(partial(measure, asked=asked), chosen, chunksize=1), 1):
+            rows.append(row)
+            if is_terminal(sys.stderr):
+                sys.stderr.write(f"\r\x1b[K{shorten(f'{number} of {len(chosen)}: {row.id}', 78)}")
+                sys.stderr.flush()
+    if is_terminal(sys.stderr):
+        sys.stderr.write("\r\x1b[K")
+    return rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="equiv bench fuzz",
+        description="Measure campaigns on the corpora: packets a second, coverage, how long each broken twin's bug "
+        "takes to find, beside random bytes and scapy's fuzz().",
+    )
+    parser.add_argument("only", nargs="*", metavar="NAME", help="corpora or pairs (with * and ?; default: all)")
+    parser.add_argument("--corpora", default="corpora", metavar="DIR", help="where they are (default: corpora)")
+    parser.add_argument(
+        "--seconds", type=positive, default=60.0, metavar="S", help="give up looking for a bug after this time (60)"
+    )
+    parser.add_argument(
+        "--baseline-seconds",
+        type=positive,
+        metavar="S",
+        help="the same for random bytes and scapy (default: --seconds)",
+    )
+    parser.add_argument("--seeds", type=count, default=5, metavar="N", help="how often each bug is looked for (5)")
+    parser.add_argument(
+        "--rate-seconds", type=positive, default=5.0, metavar="S", help="how long rates and coverage are measured (5)"
+    )
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="pairs at a time; they slow each other down")
+    parser.add_argument("--no-kernel", action="store_true", help="leave out rates with the kernel")
+    parser.add_argument(
+        "--output", nargs="?", const="", metavar="FILE", help=f"write the report to a file (default: {REPORT})"
+    )
+    return parser

@@ -1,0 +1,59 @@
+"""`equiv bench fuzz` on two corpora: rates, coverage, bugs found; and what its report makes of figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from equiv.bench.fuzzing.command import main
+from equiv.bench.fuzzing.measure import BYTES, OURS, SCAPY, Asked, Row, _source
+from equiv.bench.fuzzing.report import is_good, report, summary
+from equiv.compiled.native import why_not
+from equiv.result import Coverage
+
+CORPORA = Path(__file__).parents[2] / "corpora"
+ASKED = Asked(60, 10, 3, 1, False)
+
+
+def twin(*times: float | None) -> Row:
+    return Row("a/b=c", "different", "a | bug", found={OURS: list(times), BYTES: [None] * 3, SCAPY: [None, None, 1.0]})
+
+
+def test_the_median_is_of_all_seeds_and_none_where_half_of_them_found_nothing() -> None:
+    assert twin(1.0, None, 3.0).median_of(OURS) == 3.0
+    assert twin(1.0, None, None).median_of(OURS) is None
+    assert twin(1.0, 2.0, 9.0).median_of(OURS) == 2.0
+
+
+def test_nine_in_ten_is_the_aim_and_a_pair_that_cannot_be_measured_is_none() -> None:
+    good = [twin(1.0, 1.0, 1.0)] * 9
+    assert is_good([*good, twin(None, None, None)])
+    assert not is_good([*good, twin(None, None, None), twin(None, None, None)])
+    assert not is_good([*good, Row("x", "equivalent", note="cannot read")])
+
+
+def test_the_report_names_what_was_not_reached_and_what_was_not_found() -> None:
+    pair = Row("p/q=r", "equivalent", "", 0.5, 2e6, 1.5e5, left=Coverage(1, 2, ("f.c:3: taken",)), right=Coverage(4, 4))
+    text = "\n".join(report([pair, twin(None, None, None)], ASKED, "equiv bench fuzz", {"machine": "m"}))
+    assert "f.c:3: taken" in text and "| 1/2 |" in text and "a \\| bug" in text and "—" in text
+    lines = "\n".join(summary([pair, twin(1.0, 2.0, 3.0)], ASKED))
+    assert "1 of 1 pairs reach a million" in lines and "equiv: 1 of 1" in lines and "5 of 6 edges" in lines
+
+
+@pytest.mark.parametrize("way", [BYTES, SCAPY])
+def test_packets_to_compare_with_are_those_of_the_seed(way: str) -> None:
+    sources = [_source(way, 5), _source(way, 5)]
+    assert sources[0] is not None and sources[1] is not None
+    packets = sources[0](8)
+    assert packets == sources[1](8) and all(14 <= len(packet) <= 1514 for packet in packets)
+
+
+@pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")
+def test_a_corpus_is_measured_and_the_report_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "fuzz.md"
+    options = ["--seconds", "20", "--baseline-seconds", "0.2", "--seeds", "1", "--rate-seconds", "0.3", "--no-kernel"]
+    assert main(["gre", "--corpora", str(CORPORA), *options, "--output", str(target)]) == 0
+    text = target.read_text()
+    assert text.startswith("# Fuzzing") and "gre/gre.bpf.o=gre.dev" in text
+    assert "equiv: 4 of 4 broken twins found" in capsys.readouterr().out
