@@ -145,6 +145,6 @@ class Generator:
         else:
             self._pool[self.random.randrange(MAX_POOL)] = kept
 
-    def pool(self) -> Iterator[bytes]:
-        """The packets that are kept."""
-        return (kept.packet for kept in self._pool)
+    def kept(self) -> Iterator[Kept]:
+        """The packets that are worth changing, so far."""
+        return iter(self._pool)
