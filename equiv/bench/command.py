@@ -77,6 +77,10 @@ def main(arguments: list[str]) -> int:
         from equiv.bench.p4_mutants import main as p4_mutants
 
         return p4_mutants(arguments[1:])
+    if arguments[:1] == ["coverage"]:
+        from equiv.bench.coverage import main as coverage
+
+        return coverage(arguments[1:])
     if arguments[:1] == ["soundness"]:
         from equiv.bench.soundness import main as soundness
 
@@ -228,6 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("gate", help="the gate cold, warm, with several workers, on a cluster", add_help=False)
     commands.add_parser("programs", help="real programs against themselves, and other builds of them", add_help=False)
     commands.add_parser("mutants", help="programs with one instruction changed, judged by the kernel", add_help=False)
+    commands.add_parser("coverage", help="suites for the corpora: what packets reach, what none does", add_help=False)
     commands.add_parser("soundness", help="mutants of the corpora through prover, fuzzer and kernel", add_help=False)
     commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
     commands.add_parser("p4-mutants", help="parsers with one mistake each, against what they were", add_help=False)
