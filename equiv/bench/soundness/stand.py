@@ -16,7 +16,7 @@ from equiv.bench.soundness.draw import Drawn, drawing
 from equiv.bench.soundness.rows import Asked, Group, Row, Shown, Side, Verdict
 from equiv.bpf.interpret import Executable, Fault
 from equiv.bpf.tail_calls import parse_tail_call
-from equiv.errors import EquivError, InputError, InternalError, ResourceLimit
+from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
 from equiv.fuzz.packets import numbers_of
 from equiv.generate.generator import Generator, Plan
 from equiv.loaded import Loaded
@@ -92,7 +92,7 @@ class Stand:
                     if rejected > TRIES:
                         return
                     continue
-                except NotRunnable:
+                except (NotRunnable, Unsupported):
                     pass
             first, second = self._posed.left, self._posed.right
             sides = (drawn.loaded, second) if self._group.side == "left" else (first, drawn.loaded)
@@ -168,7 +168,7 @@ class Stand:
         except Fault:
             shown.faulted_on = _written(given)
             return True
-        except NotRunnable:
+        except (NotRunnable, Unsupported):
             return False
         shown.inputs += 1
         left, right = (seen, expected) if self._group.side == "left" else (expected, seen)
@@ -189,7 +189,7 @@ class Stand:
                     given = replace(each, context={**each.context, **kernel.natural_context(each.packet)})
                     try:
                         expected, seen = run(given), kernel.run(given)
-                    except (NotRunnable, Fault):
+                    except (NotRunnable, Unsupported, Fault):
                         continue
                     shown.runs += 1
                     if (seen.code, dict(seen.values)) != (expected.code, dict(expected.values)):
@@ -222,14 +222,14 @@ def prove(posed: Posed, timeout: float) -> tuple[Verdict, str, tuple[str, str]]:
             runs[reached.side](given)
         except InputError:
             return "refused", reached.reason, fine
-        except NotRunnable as error:
+        except (NotRunnable, Unsupported) as error:
             return "unknown", str(error), fine
         return "refused", reached.reason, (f"a predicted fault does not replay: {reached.reason}", _written(given))
     for witness in found.witnesses:
         given = input_of(witness.model, interface, sides)
         try:
             left, right = runs["L"](given), runs["R"](given)
-        except (NotRunnable, Fault) as error:
+        except (NotRunnable, Unsupported, Fault) as error:
             return "unknown", str(error), (f"a predicted difference cannot be replayed: {error}", _written(given))
         if not differing(interface, left, right, given):
             return "different", "", ("a predicted difference does not replay", _written(given))
@@ -296,7 +296,7 @@ def _generator(sides: Sequence[Loaded], interface: Interface, random: Random, pl
 def _observed(run: Runner, given: Input) -> Observation | None:
     try:
         return run(given)
-    except (NotRunnable, Fault):
+    except (NotRunnable, Unsupported, Fault):
         return None
 
 
