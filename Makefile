@@ -1,4 +1,4 @@
-.PHONY: demo test format grammars readme explanations corpora
+.PHONY: demo test format grammars readme picture explanations corpora
 
 demo:
 	./bootstrap demo
@@ -16,6 +16,9 @@ grammars:  ## work out the parser tables that are kept beside each grammar
 
 readme:  ## show in README.md what the commands there print; look at the diff
 	.venv/bin/python -m tests.test_documents
+
+picture:  ## draw the terminal that README.md shows; look at it
+	.venv/bin/python -m tests.picture
 
 explanations:  ## put the differences of all broken twins into words anew; look at the diff
 	.venv/bin/python -m tests.corpora.test_verdicts

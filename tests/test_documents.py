@@ -8,16 +8,19 @@ import shlex
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
 import equiv
 from equiv import cli
+from tests import picture
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 EXAMPLE = re.compile(r"(?<=^\$ equiv )(.*)\n((?:.*\n)*?)(?=```$)", re.MULTILINE)
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 SHOWN = EXAMPLE.findall(README.read_text("utf-8"))
 
 
@@ -37,6 +40,45 @@ def test_readme_shows_what_the_command_prints(
 def _without_kernel(text: str) -> list[str]:
     """Lines, but for who confirmed: that is up to the machine."""
     return [line for line in text.splitlines() if "confirmed by" not in line and "on the kernel" not in line]
+
+
+def test_picture_shows_what_the_command_prints() -> None:
+    texts = [
+        "".join(row.itertext()) for row in ElementTree.parse(picture.PICTURE).iter("{http://www.w3.org/2000/svg}text")
+    ]
+    assert texts == [picture.EMPHASIS.sub("", line) for line in picture.printed()]
+
+
+def test_every_link_leads_to_something() -> None:
+    pages = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "corpora" / "README.md"]
+    pages += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "specs").glob("*.md"), *(ROOT / "reports").glob("*.md")]
+    broken = []
+    for page in pages:
+        for target in LINK.findall(re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)):
+            path, _, anchor = target.partition("#")
+            if "://" in path:
+                continue
+            found = page.parent / path if path else page
+            if not found.exists() or (anchor and found.suffix == ".md" and anchor not in _anchors(found)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """What GitHub makes of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", text).lower()).replace(" ", "-") for text in headings
+    }
+
+
+def test_the_index_of_the_documents_names_them_all() -> None:
+    text = (ROOT / "docs" / "README.md").read_text("utf-8")
+    pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"]
+    named = [f"../specs/{path.name}" for path in (ROOT / "specs").iterdir() if path.suffix in (".md", ".json")]
+    assert [name for name in (*pages, *named) if f"({name})" not in text] == []
+    interfaces = [path.stem for path in (ROOT / "specs" / "interfaces").glob("*.toml")]
+    assert [name for name in interfaces if f"`{name}`" not in text] == []
 
 
 def test_python_example_runs(

@@ -76,7 +76,9 @@ def one_layer(layer: Any, data: bytes, at: int) -> Layer:
     """A header that scapy read from the beginning of `data`, which begins at byte `at` of the packet."""
     where, size = _places(layer, data)
     fields = tuple(
-        _field(layer, field, where.get(field.name), at) for field in layer.fields_desc if field.name in layer.fields
+        _field(layer, field, where.get(field.name), data, at)
+        for field in layer.fields_desc
+        if field.name in layer.fields
     )
     title = str(layer.name)
     return Layer(type(layer).__name__, NAMES.get(title, title), at, at + size, fields)
@@ -115,10 +117,12 @@ def _position(rest: Any, data: bytes) -> int:
     return int(8 * (len(data) - len(remaining)) + gone)
 
 
-def _field(layer: Any, field: Any, bits: tuple[int, int] | None, at: int) -> Field:
+def _field(layer: Any, field: Any, bits: tuple[int, int] | None, data: bytes, at: int) -> Field:
     name: str = field.name
     value = layer.fields[name]
     shown = str(field.i2repr(layer, value)).strip("'\"")
+    if shown.startswith("[<") and bits is not None:  # a list of scapy's objects says more of scapy than of the packet
+        shown = data[bits[0] // 8 : (bits[1] + 7) // 8].hex(" ", -4)
     number = value if isinstance(value, int) and not isinstance(value, bool) else None
     if number is not None and not shown.isdigit() and not shown.startswith("0x"):
         shown = f"{NAMES.get(shown, shown)} ({number:#x})"
