@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from equiv.errors import InputError, Place
@@ -16,7 +17,6 @@ from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop, Stuck
 from equiv.p4.code import (
     ACCEPT,
-    CELL_PREFIX,
     CURSOR,
     ERROR,
     ERROR_WIDTH,
@@ -27,8 +27,10 @@ from equiv.p4.code import (
     ParserCode,
     Set,
     Test,
+    cell_name,
     cells_read,
     cursor,
+    is_cell,
     targets,
 )
 from equiv.p4.liveness import guarded, liveness
@@ -225,12 +227,21 @@ class _Reader:
     memo: dict[Term, Term]
 
     def __call__(self, term: Term) -> Term:
-        values = {}
-        for leaf in leaves(term):
-            if leaf.op == "var" and leaf.data[0].startswith(CELL_PREFIX):
-                held = self.cells.get(leaf.data[0][len(CELL_PREFIX) :])
-                values[leaf] = const(0, leaf.width) if held is None else held
-        return substitute(term, values, self.memo) if values else term
+        found = self.memo.get(term)
+        if found is None:
+            values = {leaf: self._held(name, leaf.width) for leaf, name in _cells_in(term)}
+            found = self.memo[term] = substitute(term, values, self.memo) if values else term
+        return found
+
+    def _held(self, name: str, width: int) -> Term:
+        held = self.cells.get(name)
+        return const(0, width) if held is None else held
+
+
+@lru_cache(maxsize=100_000)
+def _cells_in(term: Term) -> tuple[tuple[Term, str], ...]:
+    """The cells that `term` reads, with their names."""
+    return tuple((leaf, cell_name(leaf)) for leaf in leaves(term) if is_cell(leaf))
 
 
 def _location(snapshot: Snapshot) -> tuple[str, int]:

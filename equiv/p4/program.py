@@ -12,7 +12,7 @@ from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface, Observable
 from equiv.machine.protocol import Machine
 from equiv.p4 import model as m
-from equiv.p4.code import ERROR_WIDTH, NO_ERROR, Set, cells_read
+from equiv.p4.code import ERROR_WIDTH, NO_ERROR, ParserCode, Set, cells_read
 from equiv.p4.elaborate import elaborate
 from equiv.p4.given import given_context, given_initially
 from equiv.p4.granularity import element_width
@@ -59,21 +59,37 @@ class P4Parser:
     def continues_after_reject(self) -> bool:
         return self.model.architecture not in DROPPED_AT_REJECT
 
-    @cached_property
+    @property
     def element(self) -> int:
-        lowering = Lowering(self.model, "left", 1, measuring=True)
+        return self._lowered[0]
+
+    @property
+    def _code(self) -> ParserCode:
+        return self._lowered[1]
+
+    @cached_property
+    def _lowered(self) -> tuple[int, ParserCode]:
+        """The width of a packet element, and the left side's code in such.
+
+        Bytes are tried first: code in bytes says truly what a parser does up to a first move by less, so where it says
+        that all moves are by whole bytes, there is none.
+        """
+        lowering = Lowering(self.model, "left", 8)
         code = lowering.code()
-        return element_width(lowering.moves, code)
+        if element_width(lowering.moves, code) == 8:
+            return 8, code
+        lowering = Lowering(self.model, "left", 1, measuring=True)
+        element = element_width(lowering.moves, lowering.code())
+        return element, Lowering(self.model, "left", element).code()
 
     @cached_property
     def outputs(self) -> dict[str, int]:
-        code = Lowering(self.model, "left", self.element).code()
-        return {**{name: term.width for name, term in code.outputs.items()}, PARSER_ERROR: ERROR_WIDTH}
+        return {**{name: term.width for name, term in self._code.outputs.items()}, PARSER_ERROR: ERROR_WIDTH}
 
     @cached_property
     def observables(self) -> tuple[Observable, ...]:
         """What the parser stores somewhere; the rest is on both sides what it was."""
-        code = Lowering(self.model, "left", self.element).code()
+        code = self._code
         stored = {name for ops in code.blocks.values() for op in ops if isinstance(op, Set) for name, _ in op.values}
         return tuple(
             Observable(name, "int", term.width)
@@ -82,7 +98,8 @@ class P4Parser:
         )
 
     def machine(self, interface: Interface, side: Side) -> Machine:
-        code = Lowering(self.model, side, interface.element_width).code()
+        is_own = (side, interface.element_width) == ("left", self.element)
+        code = self._code if is_own else Lowering(self.model, side, interface.element_width).code()
         if interface.extracted is not None:
             code = replace(code, initial=given_initially(code.initial, interface.extracted))
         return ParserMachine(self.file, code, interface)

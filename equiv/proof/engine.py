@@ -40,6 +40,9 @@ CHUNK = 60
 SEARCHING_SHARE = 0.5
 """Looking for a difference without merging may take this many times as long as exploring did."""
 
+SEARCHED_WITHOUT_LOOPS = 2.0
+"""Seconds that it may take where no loop was cut: merging forgets little there, and has shown most differences."""
+
 SUSPECTED_SECONDS = 0.5
 """What it may take, and as much again with each suspicion, once a difference is suspected."""
 
@@ -125,7 +128,13 @@ class Engine:
     _blamed_early: dict[Key, int] = field(default_factory=dict)
 
     def run(self) -> Finding:
-        """Decide. Raises ResourceLimit when the time is up before anything was found."""
+        """Decide. Raises ResourceLimit when the time is up before anything was found, or terms nest too deeply."""
+        try:
+            return self._run()
+        except RecursionError:  # terms are built from their parts, and those from theirs
+            raise ResourceLimit("values are nested too deeply to be reasoned about") from None
+
+    def _run(self) -> Finding:
         self._deadline = None if self.timeout is None else time.monotonic() + self.timeout
         self.backend.deadline = self._deadline
         start = Facts().assume(*start_conditions(self.interface))
@@ -174,7 +183,7 @@ class Engine:
                 with self._phase("early"):
                     if self._look_early(product, start, seen):
                         return True
-                    if self._search(start, SEARCHING_SHARE * self._exploring_seconds):
+                    if self._search(start, self._searching_seconds(product)):
                         return True
                 if self._hopeless():
                     return False
@@ -203,7 +212,7 @@ class Engine:
             if not conditions:
                 continue
             self._suspicions += 1
-            if self._search(start, SUSPECTED_SECONDS * self._suspicions + SEARCHING_SHARE * self._exploring_seconds):
+            if self._search(start, SUSPECTED_SECONDS * self._suspicions + self._searching_seconds(product)):
                 return True
             tracer = Tracer(self.backend, start, distances, seconds=self._left(self._early_seconds))
             trace = self._trace(tracer, ending, conditions)
@@ -263,6 +272,11 @@ class Engine:
         cause = (tuple(found.conditions), found.ending.arrival.source and found.ending.arrival.source.key)
         self.finding.witnesses.append(Witness(found.model, tuple(found.conditions), tuple(steps), cause))
         return True
+
+    def _searching_seconds(self, product: Product) -> float:
+        """What looking for a difference that nothing points to may take in all."""
+        seconds = SEARCHING_SHARE * self._exploring_seconds
+        return seconds if product.cuts else min(seconds, SEARCHED_WITHOUT_LOOPS)
 
     def _exact_search(self, kind: type[WideProduct], start: Facts) -> Search:
         product = kind(self.left, self.right, self.backend, start, {}, self._deadline, exact=True)

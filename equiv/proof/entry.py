@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from equiv.proof.facts import Facts
-from equiv.term import Term, conj, const, eq, extract, substitute, uge, ule
+from equiv.term import Term, conj, const, eq, extract, mask, substitute, uge, ule
 
 Cells = Mapping[str, Term]
 """Cells of both sides in one map: `L.` and `R.` in front of the machine's own names."""
@@ -85,6 +84,23 @@ class Arrival:
         return self.source is None or self.source.version == self.source_version
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An arrival on the work list: what it is called, both sides' locations and orders, and its turn, least first."""
+
+    label: tuple[int, tuple[int, ...]]
+    arrival: Arrival
+    left: Hashable
+    right: Hashable
+    orders: tuple[int, int]
+    priority: int
+
+    @property
+    def key(self) -> Key:
+        """The joint location."""
+        return self.left, self.right, tuple(self.arrival.cells)
+
+
 @dataclass(eq=False, slots=True)
 class Entry:
     """One stored joint state. Mutable; owned by one exploration, which alone replaces what it says.
@@ -112,7 +128,7 @@ class Entry:
     parent: Entry | None = None
     """The entry that this one was first reached from."""
     rounds: Rounds = (0, 0)
-    waiting: dict[tuple[int, tuple[int, ...]], Any] = field(default_factory=dict)
+    waiting: dict[tuple[int, tuple[int, ...]], Waiting] = field(default_factory=dict)
     """The arrivals as they were put on the work list, to be looked at again if this entry is taken back."""
     successors: dict[int, Entry] = field(default_factory=dict)
     """Entries that have arrivals from this one, by id."""
@@ -143,6 +159,8 @@ def match(entry: Entry, cells: Cells, facts: Facts, entails: Entails = undecided
         if here is not arrived and not _holds(facts, eq(here, arrived), entails):
             return None
     for symbol, value in values.items():
+        if symbol.lo == 0 and symbol.hi == mask(symbol.width):
+            continue
         low, high = facts.term_bound(value)
         if low >= symbol.lo and high <= symbol.hi:
             continue

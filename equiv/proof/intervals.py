@@ -68,6 +68,9 @@ def strip_form(atoms: Mapping[Term, int]) -> dict[Term, int]:
 
 def form_key(form: Mapping[Term, int]) -> tuple[Key, int]:
     """The form divided by its coefficients' greatest common divisor and the first one's sign; and that divisor."""
+    if len(form) == 1:
+        ((atom, scale),) = form.items()
+        return ((atom, 1),), scale
     ordered = sorted(form.items(), key=lambda item: item[0].id)
     scale = gcd(*(c for _, c in ordered)) * (1 if ordered[0][1] > 0 else -1)
     return tuple((atom, coefficient // scale) for atom, coefficient in ordered), scale

@@ -22,19 +22,20 @@ from equiv.machine.inputs import ADDRESS_WIDTH, SYMBOL_PREFIX
 from equiv.proof.entry import Cells, Definition, Entry, Hints, symbol_values
 from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.merge import Joined, Merge, Symbol, length_of, note_side
+from equiv.proof.moves import delta, less, mark_of, moved, moves_of
 from equiv.proof.relations import merge_facts, shift_reads
 from equiv.proof.symbols import PLACE_PREFIX, is_place
 from equiv.term import (
     Term,
     bvadd,
     bvmul,
-    bvneg,
     bvsub,
     concat,
     const,
     eq,
     extract,
     leaves,
+    mask,
     resize,
     signed,
     substitute,
@@ -77,6 +78,7 @@ def join(
                 merge.moved.append(name)
     if level >= 2 or (level == 1 and not differing):  # refining: nothing, or nothing known alone, is given up
         return None
+    merge.whole = _carried_alike(merge, differing - hints.steering)
     sizes = {name: max(length_of(entry.cells[name]), length_of(cells[name])) for name in differing}
     widths = {name: entry.cells[name].width for name in differing}
     strides = {name: _stride(merge, name) for name in differing if _is_number(merge, hints, name)}
@@ -97,7 +99,7 @@ def join(
         return None
     ordered = {name: merge.result[name] for name in entry.cells}
     used = frozenset[Term]().union(*(leaves(term) for term in ordered.values()))
-    merge.symbols = [s for s in merge.symbols if s.term in used]
+    merge.keep([s for s in merge.symbols if s.term in used])
     if any(s.definition.read(ordered) is not s.term for s in merge.symbols):
         return None  # a symbol that no cell spells out could not be matched again
     if not _covers_both(merge, ordered):
@@ -206,7 +208,8 @@ def _keep_symbols(merge: Merge) -> None:
     """Carry the entry's symbols over, with wider bounds where the arrival's value needs them."""
     for old, value in merge.values.items():
         definition = merge.entry.symbols[old]
-        low, high = merge.facts.term_bound(value)
+        is_bounded = old.lo > 0 or old.hi < mask(old.width)
+        low, high = merge.facts.term_bound(value) if is_bounded else (old.lo, old.hi)
         term = old
         if low < old.lo or high > old.hi:
             entry_low, entry_high = merge.entry.facts.term_bound(old)
@@ -278,33 +281,31 @@ def _by_change(merge: Merge, name: str, stored: Term, arrived: Term, scaled: boo
     width = stored.width
     if width < LEAST_NUMBER:
         return None
-    change = bvsub(arrived, substitute(stored, merge.values))
-    moves: list[tuple[Symbol, Term, Term]] = []
-    for symbol in merge.symbols:
-        if not symbol.is_new:
-            continue
-        if width == ADDRESS_WIDTH and symbol.wide_entry is not None and symbol.wide_arrival is not None:
-            delta = bvsub(symbol.wide_arrival, substitute(symbol.wide_entry, merge.values))
-            moved = bvsub(zero_extend(width - symbol.term.width, symbol.term), symbol.wide_entry)
-            moves += [(symbol, delta, moved), (symbol, bvneg(delta), bvneg(moved))]
-        elif symbol.term.width >= width:
-            delta = resize(bvsub(symbol.arrival, substitute(symbol.entry, merge.values)), width)
-            moved = resize(bvsub(symbol.term, symbol.entry), width)
-            moves += [(symbol, delta, moved), (symbol, bvneg(delta), bvneg(moved))]
-    for symbol, delta, moved in moves:
-        times = 1 if delta is change else _ratio(change, delta) if scaled else None
-        if times is not None:
-            note_side(merge, symbol.term, name)
-            return _restate(merge, bvadd(stored, bvmul(const(times, width), moved)))
-    by_delta: dict[Term, list[tuple[Symbol, Term]]] = {}
-    for symbol, delta, moved in moves:
-        by_delta.setdefault(delta, []).append((symbol, moved))
-    for first, delta, moved in moves:
-        for second, other_moved in by_delta.get(bvsub(change, delta), ()):
-            if first is not second:
-                note_side(merge, first.term, name)
-                note_side(merge, second.term, name)
-                return _restate(merge, bvadd(stored, moved, other_moved))
+    moves = moves_of(merge, width)
+    if not moves.all:
+        return None
+    before = substitute(stored, merge.values)
+    if scaled:
+        change = bvsub(arrived, before)
+        for _, move in moves.all:
+            times = 1 if delta(merge, move, width) is change else _ratio(change, delta(merge, move, width))
+            if times is not None:
+                note_side(merge, move.symbol.term, name)
+                return _restate(merge, bvadd(stored, bvmul(const(times, width), moved(move, width))))
+    mark = less(mark_of(arrived), mark_of(before), width)
+    for move in moves.by_mark.get(mark, ()):
+        if delta(merge, move, width) is bvsub(arrived, before):
+            note_side(merge, move.symbol.term, name)
+            return _restate(merge, bvadd(stored, moved(move, width)))
+    for its_mark, first in moves.all:
+        for second in moves.by_mark.get(less(mark, its_mark, width), ()):
+            if first.symbol is second.symbol:
+                continue
+            rest = bvsub(bvsub(arrived, before), delta(merge, first, width))
+            if delta(merge, second, width) is rest:
+                note_side(merge, first.symbol.term, name)
+                note_side(merge, second.symbol.term, name)
+                return _restate(merge, bvadd(stored, moved(first, width), moved(second, width)))
     return None
 
 
@@ -345,6 +346,8 @@ def _merge_value(merge: Merge, name: str) -> Term:
         return moved
     if stored.width <= ADDRESS_WIDTH and (counted := _by_change(merge, name, stored, arrived, False)) is not None:
         return counted
+    if name in merge.whole:
+        return _merge_piece(merge, name, stored, arrived, 0)
     if _is_bytewise(stored) or _is_bytewise(arrived) or stored.width > ADDRESS_WIDTH:
         pieces = []
         for top in range(stored.width, 0, -8):
@@ -352,6 +355,34 @@ def _merge_value(merge: Merge, name: str) -> Term:
             pieces.append(_merge_piece(merge, name, extract(hi, lo, stored), extract(hi, lo, arrived), lo))
         return concat(*pieces)
     return _merge_piece(merge, name, stored, arrived, 0)
+
+
+def _carried_alike(merge: Merge, names: AbstractSet[str]) -> set[str]:
+    """Cells that both sides only carry on, alike in all their bits and in nothing else: one symbol says all of it.
+
+    Nothing is lost by not looking at their bytes: none is the same on both sides of the merge, nor in another cell.
+    """
+    pairs: dict[tuple[Term, Term], list[str]] = {}
+    users: dict[Term, int] = {}
+    for name, stored in merge.entry.cells.items():
+        arrived = merge.cells[name]
+        if (own := pairs.get((stored, arrived))) is not None:
+            own.append(name)
+            continue
+        pairs[stored, arrived] = [name]
+        for leaf in leaves(stored) | leaves(arrived):
+            users[leaf] = users.get(leaf, 0) + 1
+    found: set[str] = set()
+    for (stored, arrived), own in pairs.items():
+        if stored.width > ADDRESS_WIDTH or not names.issuperset(own) or len({name[0] for name in own}) < 2:
+            continue
+        before, after = leaves(stored), leaves(arrived)
+        both_known = stored.zeros & arrived.zeros | stored.ones & arrived.ones
+        if both_known or before & after or not (before or after) or not before.isdisjoint(merge.values):
+            continue
+        if all(users[leaf] == 1 for leaf in before | after):
+            found.update(own)
+    return found
 
 
 def _is_bytewise(term: Term) -> bool:

@@ -28,6 +28,33 @@ class Symbol:
 
 
 @dataclass(slots=True)
+class Move:
+    """By how much a symbol, or its negation, differs in the arrival from the entry, at some width."""
+
+    symbol: Symbol
+    negated: bool = False
+    delta: Term | None = None
+    """That difference, in the arrival's words, once it was asked for."""
+
+
+@dataclass(slots=True)
+class Moves:
+    """The moves of the first `seen` symbols at one width, with what stands for their deltas; kept by `moves`."""
+
+    seen: int = 0
+    all: list[tuple[tuple[int, int], Move]] = field(default_factory=list)
+    by_mark: dict[tuple[int, int], list[Move]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Solutions:
+    """What the first `seen` symbols say that leaves are; kept by `equiv.proof.relations`."""
+
+    seen: int = 0
+    leaves: dict[Term, Term] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Merge:
     """The join in the making; lives within one call of `join`."""
 
@@ -39,11 +66,21 @@ class Merge:
     moved: list[str] = field(default_factory=list)
     """Cells that hold offsets and were given new words."""
     offsets: AbstractSet[str] = frozenset()
+    whole: AbstractSet[str] = frozenset()
+    """Cells that need no looking at their bytes."""
     cut: bool = False
     """Whether bounds are widened at once, since a loop comes back here."""
     symbols: list[Symbol] = field(default_factory=list)
     sides: dict[Term, set[str]] = field(default_factory=dict)
     result: dict[str, Term] = field(default_factory=dict)
+    moves: dict[int, Moves] = field(default_factory=dict)
+    """By width, how symbols move; kept by `equiv.proof.moves`."""
+    solutions: tuple[Solutions, Solutions] = field(default_factory=lambda: (Solutions(), Solutions()))
+    """Of the arrival, and of the entry."""
+
+    def keep(self, symbols: list[Symbol]) -> None:
+        """Go on with these symbols only, and with nothing that was worked out from the others."""
+        self.symbols, self.moves, self.solutions = symbols, {}, (Solutions(), Solutions())
 
 
 @dataclass(frozen=True, slots=True)

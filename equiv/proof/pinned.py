@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from equiv.proof.entry import Arrival, Entry, Key, covers
+from equiv.proof.entry import Arrival, Entry, Key, Waiting, covers
 from equiv.proof.facts import Contradiction, Facts
-from equiv.proof.product import Product, Waiting
+from equiv.proof.product import Product
 from equiv.solve.backend import Backend
 from equiv.term import Term, const, eq, evaluate, leaves
 
@@ -46,12 +46,12 @@ class DeepProduct(WideProduct):
         return None
 
     def _queue_arrival(self, waiting: Waiting) -> None:
-        way, arrival, left, right = waiting
+        arrival = waiting.arrival
         facts = pinned(arrival.facts, (*arrival.added, *arrival.cells.values()), self.backend)
         if facts is not arrival.facts:
             cells = {name: facts.simplify(term) for name, term in arrival.cells.items()}
             arrival = replace(arrival, facts=facts, cells=cells)
-        super()._queue_arrival((way, arrival, left, right))
+        super()._queue_arrival(replace(waiting, arrival=arrival))
 
 
 def pinned(facts: Facts, terms: Iterable[Term], backend: Backend) -> Facts:

@@ -9,6 +9,7 @@ come first, until every arrival is covered by a stored entry. The stored entries
 from __future__ import annotations
 
 import heapq
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from equiv.errors import ResourceLimit
 from equiv.machine.protocol import Branch, Done, Fork, Machine, Native, Outcome, Snapshot, Stop
 from equiv.proof.cubes import is_plainly_excluded, is_plainly_open
 from equiv.proof.endings import Ending, ending_of
-from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, covers
+from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, Waiting, covers
 from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.frozen import Finished, frozen, normal, order_of, without_dead_symbols, without_past_bytes
 from equiv.proof.join import join, narrow
@@ -54,8 +55,6 @@ Level = int
 
 Way = tuple[int, tuple[int, ...]]
 """Names an arrival: the source entry's id (-1: the start) and the number of the branch taken there."""
-
-Waiting = tuple[Way, Arrival, Snapshot, Snapshot]
 
 
 @dataclass(slots=True)
@@ -103,6 +102,11 @@ class Product:
     _due: dict[Key, int] = field(default_factory=dict)
     _restarts: dict[Key, int] = field(default_factory=dict)
     _lineages: dict[Key, Lineage] = field(default_factory=dict)
+    _names: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = field(default_factory=dict)
+    _goes_round: bool = False
+    """Whether any step so far led back, or stayed, in its side's order: without one no run comes back to anywhere."""
+    _settled_now: dict[int, tuple[Facts, dict[Term, bool | None]]] = field(default_factory=dict)
+    """What was settled under which facts while one entry is explored: both sides often ask the same."""
     _started: bool = False
     _ids: count[int] = field(default_factory=count)
     _ticks: count[int] = field(default_factory=count)
@@ -167,28 +171,19 @@ class Product:
             self.on_progress(self.counters.explorations, len(self._queue))
 
     def _queue_arrival(self, waiting: Waiting) -> None:
-        """Put an arrival on the work list. One that closes a loop waits until the loop's body has been gone through."""
-        _, arrival, left, right = waiting
-        key = (left.location, right.location, tuple(arrival.cells))
-        source, priority = arrival.source, 0
-        for side, (machine, snapshot) in enumerate(((self.left, left), (self.right, right))):
-            here = order_of(machine, snapshot)
-            goes_back = source is not None and here < source.orders[side]
-            priority += machine.loop_end(snapshot) if goes_back else here
-        if self.exact:
-            priority += sum(arrival.rounds) << ROUND_SHIFT
-        self._pending.setdefault(key, []).append(waiting)
-        due = self._due.get(key)
-        if due is None or due < priority:
-            self._due[key] = priority
-            heapq.heappush(self._queue, (priority, next(self._ticks), key))
+        """Put an arrival on the work list."""
+        self._pending.setdefault(waiting.key, []).append(waiting)
+        due = self._due.get(waiting.key)
+        if due is None or due < waiting.priority:
+            self._due[waiting.key] = waiting.priority
+            heapq.heappush(self._queue, (waiting.priority, next(self._ticks), waiting.key))
 
     def _absorb(self, key: Key, arrivals: list[Waiting]) -> list[Entry]:
         """Merge arrivals into the entries at `key`; the entries that changed or are new."""
         stored = self.entries.setdefault(key, [])
         changed: dict[int, Entry] = {}
         for waiting in arrivals:
-            label, arrival, left, right = waiting
+            label, arrival = waiting.label, waiting.arrival
             if not arrival.is_current:
                 continue
             home = self._home(key, stored, arrival, changed)
@@ -196,11 +191,11 @@ class Product:
                 home = Entry(
                     id=next(self._ids),
                     key=key,
-                    left=left.location,
-                    right=right.location,
+                    left=waiting.left,
+                    right=waiting.right,
                     cells=arrival.cells,
                     facts=arrival.facts,
-                    orders=(order_of(self.left, left), order_of(self.right, right)),
+                    orders=waiting.orders,
                     parent=arrival.source,
                     rounds=arrival.rounds,
                 )
@@ -231,11 +226,13 @@ class Product:
         if self.exact:
             return None
         lineage = self._lineages.setdefault(key, Lineage())
-        lineage.note(key, arrival)
         ended = isinstance(key[0], Finished) or isinstance(key[1], Finished)
-        comes_back, ahead = lineage.visits(key, arrival, ended)
-        if comes_back:
-            self.cuts.add(key)
+        ahead: set[int] = set()
+        if self._goes_round:
+            lineage.note(key, arrival)
+            comes_back, ahead = lineage.visits(key, arrival, ended)
+            if comes_back:
+                self.cuts.add(key)
         level = self.levels.get(key, 0) - (key in self.cuts)
         if len(stored) >= CROWDED or level < 0:
             level = -1
@@ -293,6 +290,7 @@ class Product:
 
     def _expand(self, source: Entry | None, facts: Facts, left: Native | Done, right: Native | Done) -> None:
         """Take one decision from `source` and hand every way on to where it arrives."""
+        self._settled_now.clear()
         if source is not None:
             source.ways, source.expanded = set(), source.version
         sides = {"L": self._run(self.left, left, facts), "R": self._run(self.right, right, facts)}
@@ -385,18 +383,19 @@ class Product:
         cells: dict[str, Term] = {}
         for prefix, snapshot in (("L.", left), ("R.", right)):
             for name, term in snapshot.cells.items():
-                cells[prefix + name] = normal(facts, facts.simplify(term), name in snapshot.offsets)
+                cells[sys.intern(prefix + name)] = normal(facts, facts.simplify(term), name in snapshot.offsets)
         facts = without_dead_symbols(facts, cells)
         if left.ahead is not None and right.ahead is not None and not self.exact:
             facts = without_past_bytes(facts, cells, (facts.simplify(left.ahead), facts.simplify(right.ahead)))
         hints = Hints(
-            frozenset({f"L.{n}" for n in left.offsets} | {f"R.{n}" for n in right.offsets}),
-            frozenset({f"L.{n}" for n in left.steering} | {f"R.{n}" for n in right.steering}),
+            self._names_of(left.offsets, right.offsets),
+            self._names_of(left.steering, right.steering),
             left.ahead is not None and right.ahead is not None,
         )
         identity = (-1 if source is None else source.id, label)
         if source is not None:
             source.ways.add(label)
+        orders = order_of(self.left, left), order_of(self.right, right)
         arrival = Arrival(
             source,
             source.version if source else 0,
@@ -405,17 +404,38 @@ class Product:
             added,
             steps,
             hints,
-            self._rounds(source, left, right),
+            _rounds(source, orders),
             answers,
         )
-        self._queue_arrival((identity, arrival, left, right))
+        self._note_rounds(arrival, orders)
+        priority = self._priority(arrival, (left, right), orders)
+        self._queue_arrival(Waiting(identity, arrival, left.location, right.location, orders, priority))
 
-    def _rounds(self, source: Entry | None, left: Snapshot, right: Snapshot) -> Rounds:
-        """The source's rounds, and one more for a side that went back in its order."""
-        if source is None:
-            return 0, 0
-        back = order_of(self.left, left) < source.orders[0], order_of(self.right, right) < source.orders[1]
-        return source.rounds[0] + back[0], source.rounds[1] + back[1]
+    def _names_of(self, left: frozenset[str], right: frozenset[str]) -> frozenset[str]:
+        """Names of cells of either side as names in one map; the same object for the same names."""
+        found = self._names.get((left, right))
+        if found is None:
+            found = self._names[left, right] = frozenset({f"L.{n}" for n in left} | {f"R.{n}" for n in right})
+        return found
+
+    def _priority(self, arrival: Arrival, sides: tuple[Snapshot, Snapshot], orders: tuple[int, int]) -> int:
+        """Its turn. One that closes a loop waits until the loop's body has been gone through."""
+        source, priority = arrival.source, 0
+        for side, machine in enumerate((self.left, self.right)):
+            goes_back = source is not None and orders[side] < source.orders[side]
+            priority += machine.loop_end(sides[side]) if goes_back else orders[side]
+        if self.exact:
+            priority += sum(arrival.rounds) << ROUND_SHIFT
+        return priority
+
+    def _note_rounds(self, arrival: Arrival, orders: tuple[int, int]) -> None:
+        """See whether a side ran back in its order, or to where it was."""
+        source = arrival.source
+        if source is None or self._goes_round:
+            return
+        for side, before, here in zip("LR", source.orders, orders, strict=True):
+            if here < before or (here == before and (source.moves == side or arrival.answers[1] is not None)):
+                self._goes_round = True
 
     # --- questions ----------------------------------------------------------------------------------------------
 
@@ -423,6 +443,12 @@ class Product:
         """Whether `guard` holds under `facts`: by the indexes, else by the solver where facts bear on it."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise ResourceLimit("the time limit was reached")  # one run can pass very many settled decisions
+        _, known = self._settled_now.setdefault(id(facts), (facts, {}))
+        if guard not in known:
+            known[guard] = self._settle(facts, guard)
+        return known[guard]
+
+    def _settle(self, facts: Facts, guard: Term) -> bool | None:
         answer = facts.decide(guard)
         if answer is not None:
             return answer
@@ -481,3 +507,10 @@ class Product:
         if not isinstance(right, Fork):
             return "L"
         return earlier(facts, left, right, source.rounds)
+
+
+def _rounds(source: Entry | None, orders: tuple[int, int]) -> Rounds:
+    """The source's rounds, and one more for a side that went back in its order."""
+    if source is None:
+        return 0, 0
+    return source.rounds[0] + (orders[0] < source.orders[0]), source.rounds[1] + (orders[1] < source.orders[1])

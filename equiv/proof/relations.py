@@ -37,18 +37,8 @@ def shift_reads(merge: Merge, term: Term, use_entry: bool) -> Iterator[Term]:
     One candidate per symbol that reads could be relative to; none that is `term` itself.
     """
     inside = leaves(term)
-    solved: dict[Term, Term] = {}
-    for symbol in merge.symbols:
-        before = symbol.entry if use_entry else symbol.arrival
-        if before is symbol.term or before.is_const:
-            continue
-        atoms = to_linear(before)[0]
-        if len(atoms) != 1:
-            continue  # one summand of several is better left as it is
-        ((atom, coefficient),) = atoms.items()
-        leaf = _leaf(atom)
-        if coefficient == 1 and leaf is not None and leaf in inside and leaf not in solved:
-            solved[leaf] = resize(bvsub(symbol.term, bvsub(before, atom)), leaf.width)
+    solutions = _solutions(merge, use_entry)
+    solved = {leaf: solutions[leaf] for leaf in inside if leaf in solutions} if solutions else {}
     reads = [
         leaf for leaf in inside if leaf.op == "select" and leaf.args[0].width == ADDRESS_WIDTH and leaf not in solved
     ]
@@ -74,6 +64,25 @@ def shift_reads(merge: Merge, term: Term, use_entry: bool) -> Iterator[Term]:
                 if shifted not in tried:
                     tried.add(shifted)
                     yield shifted
+
+
+def _solutions(merge: Merge, use_entry: bool) -> dict[Term, Term]:
+    """Leaves that a symbol is, but for a constant, in the entry or in the arrival: what they are in the new words."""
+    found = merge.solutions[use_entry]
+    while found.seen < len(merge.symbols):
+        symbol = merge.symbols[found.seen]
+        found.seen += 1
+        before = symbol.entry if use_entry else symbol.arrival
+        if before is symbol.term or before.is_const:
+            continue
+        atoms = to_linear(before)[0]
+        if len(atoms) != 1:
+            continue  # one summand of several is better left as it is
+        ((atom, coefficient),) = atoms.items()
+        leaf = _leaf(atom)
+        if coefficient == 1 and leaf is not None and leaf not in found.leaves:
+            found.leaves[leaf] = resize(bvsub(symbol.term, bvsub(before, atom)), leaf.width)
+    return found.leaves
 
 
 def _anchors(merge: Merge) -> Iterator[tuple[Term, Term, Term]]:

@@ -180,18 +180,21 @@ def _smaller(value: int) -> Iterable[int]:
 
 def relevant_bytes(given: Input, offsets: Iterable[int], still_differs: Callable[[Input], bool]) -> frozenset[int]:
     """Those of `offsets` whose value matters: some other value there makes the difference go away."""
-    found = set()
-    for index in offsets:
-        if not 0 <= index < len(given.packet):
-            continue
-        for flip in (given.packet[index], 0x01, 0xFF, 0x80, 0x10):  # the first makes it 0
-            if not flip:
-                continue
-            packet = given.packet[:index] + bytes([given.packet[index] ^ flip]) + given.packet[index + 1 :]
-            if not still_differs(replace(given, packet=packet)):
-                found.add(index)
-                break
+    left = [index for index in dict.fromkeys(offsets) if 0 <= index < len(given.packet)]
+    found = {i for i in left if not still_differs(_with_bytes(given, {i: 0 if given.packet[i] else 1}))}
+    for flip in (0x01, 0xFF, 0x80, 0x10):
+        found |= _mattering(given, [index for index in left if index not in found], flip, still_differs)
     return frozenset(found)
+
+
+def _mattering(given: Input, indices: list[int], flip: int, still_differs: Callable[[Input], bool]) -> set[int]:
+    """Those of `indices` at which flipping those bits matters. Mostly none does, which one run for all of them shows."""
+    if not indices or still_differs(_with_bytes(given, {index: given.packet[index] ^ flip for index in indices})):
+        return set()
+    if len(indices) == 1:
+        return set(indices)
+    half = len(indices) // 2
+    return {i for part in (indices[:half], indices[half:]) for i in _mattering(given, part, flip, still_differs)}
 
 
 def confirm(interface: Interface, given: Input, left: Executor, right: Executor) -> tuple[str, ...]:

@@ -91,11 +91,13 @@ def _unranked(
     for source, target, _ in edges:
         graph.setdefault(source.id, []).append(target.id)
     remaining: list[Entry] = []
-    for members in strongly_connected(graph):
-        component = set(members)
-        inner = [e for e in edges if e[0].id in component and e[1].id in component]
-        if not inner:
-            continue
+    component_of = {i: number for number, members in enumerate(strongly_connected(graph)) for i in members}
+    within: dict[int, list[Edge]] = {}
+    for edge in edges:
+        if (number := component_of[edge[0].id]) == component_of[edge[1].id]:
+            within.setdefault(number, []).append(edge)
+    for _, inner in sorted(within.items()):
+        component = {entry.id for source, target, _ in inner for entry in (source, target)}
         best = _rank(inner, known, _same_cell(inner))
         if best is None:
             best = _rank(inner, known, _carried(inner, known))

@@ -128,7 +128,8 @@ class TableMachine:
         del like  # there is one way to name the cells
         live = self._liveness.at(state.name, state.pc)
         cells = {name: self._cell(state, name, self._widths[name]) for name in sorted(live)}
-        return Snapshot((state.name, state.pc), cells, _OFFSETS & cells.keys(), self._steering & cells.keys())
+        offsets, steering = _OFFSETS.intersection(cells), self._steering.intersection(cells)
+        return Snapshot((state.name, state.pc), cells, offsets, steering)
 
     def resume(self, snapshot: Snapshot) -> State:
         name, pc = _location(snapshot)

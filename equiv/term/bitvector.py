@@ -509,7 +509,7 @@ def integer_form(x: Term) -> Linear | None:
         return to_linear(x) if _is_exact(x) else None
     if x.op == "const":
         return {}, x.value
-    if x.op == "not":
+    if x.op != "concat":
         return {x: 1}, 0
     atoms, constant = to_linear(x)
     low = constant + sum(c * a.lo for a, c in atoms.items())

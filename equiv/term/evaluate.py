@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from equiv.term import bitvector as bv
@@ -114,6 +115,7 @@ def rebuild(node: Term, args: tuple[Term, ...]) -> Term:
     return construct(node.op, node.width, args, node.data) if args else node
 
 
+@lru_cache(maxsize=1 << 16)
 def construct(op: str, width: int, args: tuple[Term, ...], data: Any) -> Term:
     """The simplified term of operator `op` over `args`, which must fit it; `width` and `data` are those of the node."""
     match op:
@@ -161,6 +163,9 @@ def substitute(term: Term, replacement: Mapping[Term, Term], memo: dict[Term, Te
 
     Replacements are not themselves searched. `memo` may be shared between calls with one `replacement`.
     """
+    found = replacement.get(term)
+    if found is not None or not term.args:
+        return term if found is None else found
     done: dict[Term, Term] = {} if memo is None else memo
     stack = [term]
     while stack:

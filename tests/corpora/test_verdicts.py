@@ -19,6 +19,7 @@ from equiv.bench.manifest import Pair, load_corpora
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.oracle import KernelProgram, available
 from equiv.oracle.program import nonlinear_skbs
+from equiv.p4.parser import ParserOptions
 from equiv.report.explain import explain
 from equiv.report.json_result import input_object, result_object
 from equiv.result import Counterexample, Result, field_value
@@ -70,6 +71,9 @@ def _schema(name: str) -> Draft202012Validator:
 def _check(pair: Pair, left: str, right: str) -> Result:
     timeout = UNDECIDED_TIMEOUT if pair.id in UNDECIDED else TIMEOUT
     held = tuple(parse_tail_call(text) for text in pair.tail_calls)
+    said = [text.partition("=")[::2] for text in pair.others]
+    relations, assumed = ([value for name, value in said if name == asked] for asked in ("--relation", "--assume"))
+    is_acceptance = ("--observe", "accept") in said
     return api.check(
         left,
         right,
@@ -77,6 +81,9 @@ def _check(pair: Pair, left: str, right: str) -> Result:
         timeout=timeout,
         observe_maps=pair.observe,
         tail_calls=held,
+        parsers=ParserOptions("accept" if is_acceptance else None, ("--exact-end", "") in said or None),
+        relation=relations[0] if relations else None,
+        assume=assumed,
         outputs=read_outputs(pair.outputs) if pair.outputs else (),
         certificate=True,
     )

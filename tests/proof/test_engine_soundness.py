@@ -455,3 +455,11 @@ def test_what_is_not_compared_does_not_matter() -> None:
     assert _check(Pair(with_meta(1, DROP), with_meta(2, DROP), frame())) == "equivalent"
     assert _check(Pair(bpf(returns(0)), bpf(returns(9)), frame())) == "equivalent"
     assert _check(Pair(bpf(load64(0, 0x1_0000_0002), EXIT), ALWAYS_PASS, frame())) == "equivalent"
+
+
+def test_values_that_are_nested_too_deeply_leave_the_verdict_open() -> None:
+    mixed = [ldx(isa.W, 3, 2, 0), alu(isa.XOR, 0, src=3), alu(isa.ADD, 0, src=3), alu(isa.MUL, 0, imm=5)]
+    deep = bpf(*needs(40), mov(0, 0), *(mixed * 1200), alu(isa.AND, 0, imm=1), alu(isa.ADD, 0, imm=1), EXIT, *returns(1, "short"))
+    result = api.check(deep, deep, timeout=60)
+    assert result.verdict == "unknown"
+    assert "nested too deeply" in result.reason

@@ -28,6 +28,7 @@ from equiv.term import (
     const,
     eq,
     evaluate,
+    extract,
     resize,
     ule,
     ult,
@@ -313,3 +314,38 @@ def test_a_cut_learns_nothing_after_its_first_join_or_it_would_never_settle() ->
     kept = {joins: join(new_entry(cells, first, joins=joins), cells, second, hints(cells), -1) for joins in (0, 1)}
     assert all(joined is not None for joined in kept.values())
     assert [len(list(joined.facts.terms())) for joined in kept.values() if joined] == [1, 0]
+
+
+# --- cells that are only carried on -----------------------------------------------------------------------------
+
+
+def test_cells_carried_alike_by_both_sides_share_one_symbol() -> None:
+    def field(at: int) -> Term:
+        return concat(*(byte(number(at + i)) for i in range(4)))
+
+    old, new = ({"L.field": field(at), "R.field": field(at)} for at in (14, 30))
+    merged = join(new_entry(old, Facts()), new, Facts(), Hints(), 0)
+    assert merged is not None
+    assert merged.cells["L.field"] is merged.cells["R.field"]
+    assert list(merged.symbols) == [merged.cells["L.field"]]
+
+
+def test_a_byte_that_another_cell_has_too_stays_related_to_it() -> None:
+    def cells(at: int) -> dict[str, Term]:
+        field = concat(*(byte(number(at + i)) for i in range(4)))
+        return {"L.field": field, "R.byte": byte(number(at + 2)), "R.field": field}
+
+    merged = join(new_entry(cells(14), Facts()), cells(30), Facts(), Hints(), 0)
+    assert merged is not None
+    assert extract(15, 8, merged.cells["L.field"]) is merged.cells["R.byte"]
+
+
+def test_a_cell_is_the_sum_of_what_two_others_moved_by() -> None:
+    """As is seen by marks first: sums that are equal have equal ones, at any width and whatever wraps."""
+    for width in (8, 32, 64):
+        a, b, c, d = (var(f"in{i}", width) for i in range(4))
+        old = {"L.x": a, "L.y": b, "L.z": bvadd(a, b), "R.x": a, "R.y": b, "R.z": bvadd(a, b)}
+        new = {"L.x": c, "L.y": d, "L.z": bvadd(c, d), "R.x": c, "R.y": d, "R.z": bvadd(c, d)}
+        merged = join(new_entry(old, Facts()), new, Facts(), Hints(), 0)
+        assert merged is not None
+        assert merged.cells["L.z"] is bvadd(merged.cells["L.x"], merged.cells["L.y"])

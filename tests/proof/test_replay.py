@@ -53,3 +53,20 @@ def test_byte_matters_if_zero_or_a_flipped_bit_makes_the_difference_go_away() ->
 
     found = relevant_bytes(Input(b"\xff\x00\x45\x60"), range(9), still_differs)
     assert found == {0, 1, 2}
+
+
+def test_bytes_that_do_not_matter_cost_about_one_run_each() -> None:
+    runs = 0
+
+    def still_differs(candidate: Input) -> bool:
+        nonlocal runs
+        runs += 1
+        return candidate.packet[77] & 0x80 != 0
+
+    assert relevant_bytes(Input(bytes(77) + b"\x80" + bytes(922)), range(1000), still_differs) == {77}
+    assert runs < 1100
+
+
+def test_byte_of_which_only_one_bit_matters_is_found_among_many() -> None:
+    found = relevant_bytes(Input(bytes(300)), range(300), lambda candidate: candidate.packet[123] < 0x80)
+    assert found == {123}

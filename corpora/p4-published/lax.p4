@@ -1,0 +1,32 @@
+// What is not IPv6 is taken for IPv4.
+#include <ebpf_model.p4>
+
+header ethernet_t { bit<96> addresses; bit<16> type; }
+header ipv4_t { bit<128> bits; }
+header ipv6_t { bit<288> bits; }
+
+struct headers_t {
+    ethernet_t ethernet;
+    ipv4_t ipv4;
+    ipv6_t ipv6;
+}
+
+parser Parse(packet_in packet, out headers_t hdr) {
+    state start {
+        packet.extract(hdr.ethernet);
+        transition select(hdr.ethernet.type) {
+            0x86dd: ipv6;
+            default: ipv4;
+        }
+    }
+
+    state ipv4 {
+        packet.extract(hdr.ipv4);
+        transition accept;
+    }
+
+    state ipv6 {
+        packet.extract(hdr.ipv6);
+        transition accept;
+    }
+}
