@@ -23,6 +23,7 @@ from equiv.proof.exact import Search, Searches
 from equiv.proof.facts import Facts
 from equiv.proof.pinned import DeepProduct, WideProduct
 from equiv.proof.product import Product, Way
+from equiv.proof.stopwatch import Stopwatch
 from equiv.proof.termination import termination
 from equiv.proof.trace import Trace, Tracer, distances_from_start
 from equiv.solve.backend import Backend, Model
@@ -470,23 +471,8 @@ class Engine:
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise ResourceLimit("the time limit was reached")
 
-    def _phase(self, name: str) -> _Stopwatch:
-        return _Stopwatch(self.finding.phases, name)
-
-
-@dataclass(slots=True)
-class _Stopwatch:
-    """Adds the seconds spent in a `with` block to an entry of a table."""
-
-    table: dict[str, float]
-    name: str
-    started: float = 0.0
-
-    def __enter__(self) -> None:
-        self.started = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.table[self.name] = self.table.get(self.name, 0.0) + time.perf_counter() - self.started
+    def _phase(self, name: str) -> Stopwatch:
+        return Stopwatch(self.finding.phases, name)
 
 
 def _depth(ending: Ending) -> int:

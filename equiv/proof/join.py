@@ -374,7 +374,7 @@ def _carried_alike(merge: Merge, names: AbstractSet[str]) -> set[str]:
             users[leaf] = users.get(leaf, 0) + 1
     found: set[str] = set()
     for (stored, arrived), own in pairs.items():
-        if stored.width > ADDRESS_WIDTH or not names.issuperset(own) or len({name[0] for name in own}) < 2:
+        if stored.width > ADDRESS_WIDTH or not names >= set(own) or len({name[0] for name in own}) < 2:
             continue
         before, after = leaves(stored), leaves(arrived)
         both_known = stored.zeros & arrived.zeros | stored.ones & arrived.ones

@@ -26,15 +26,10 @@ from equiv.proof.join import join, narrow
 from equiv.proof.lineage import Lineage
 from equiv.proof.pace import earlier
 from equiv.proof.room import is_room_open
-from equiv.proof.symbols import is_symbol
+from equiv.proof.thresholds import note_threshold
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models
-from equiv.term import (
-    Term,
-    negate,
-    signed,
-    to_linear,
-)
+from equiv.term import Term, negate
 
 CROWDED = 64
 """More entries than this at one joint location are merged whatever they forget (widening)."""
@@ -452,7 +447,7 @@ class Product:
         answer = facts.decide(guard)
         if answer is not None:
             return answer
-        self._note_threshold(guard)
+        note_threshold(self.thresholds, guard)
         relevant = facts.about(guard)
         simple = facts.simplify(guard)
         if not relevant or is_plainly_open(simple, relevant) or is_room_open(simple, relevant):
@@ -471,24 +466,6 @@ class Product:
             answer = True
         self._asked[question] = answer
         return answer
-
-    def _note_threshold(self, guard: Term) -> None:
-        """Remember which value a merged number is compared with: a counter may stop there."""
-        while guard.op == "not":
-            guard = guard.args[0]
-        if guard.op != "eq" or not guard.args[1].is_const:
-            return
-        atoms, constant = to_linear(guard.args[0])
-        if len(atoms) != 1:
-            return
-        ((atom, coefficient),) = atoms.items()
-        base = atom.args[-1] if atom.op == "concat" else atom
-        if base.op == "extract" and base.data[1] == 0:
-            base = base.args[0]
-        if coefficient in (1, -1) and is_symbol(base):
-            value = (signed(guard.args[1].value, guard.args[1].width) - constant) * coefficient
-            if value > 0:
-                self.thresholds.setdefault(base, set()).add(value)
 
     def _possible(self, facts: list[Term], condition: Term) -> bool:
         """Whether `condition` can hold with `facts`, as far as a model or the solver can tell."""

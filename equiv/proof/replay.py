@@ -188,7 +188,7 @@ def relevant_bytes(given: Input, offsets: Iterable[int], still_differs: Callable
 
 
 def _mattering(given: Input, indices: list[int], flip: int, still_differs: Callable[[Input], bool]) -> set[int]:
-    """Those of `indices` at which flipping those bits matters. Mostly none does, which one run for all of them shows."""
+    """Those of `indices` at which flipping those bits matters. Mostly none does, as one run for all of them shows."""
     if not indices or still_differs(_with_bytes(given, {index: given.packet[index] ^ flip for index in indices})):
         return set()
     if len(indices) == 1:

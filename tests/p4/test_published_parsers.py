@@ -1,4 +1,4 @@
-"""The published parsers in P4 (`corpora/p4-published`) accept what the published automata do, where these are at hand."""
+"""The published parsers in P4 (`corpora/p4-published`) accept what the published automata do, where those are."""
 
 from __future__ import annotations
 

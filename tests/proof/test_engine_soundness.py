@@ -459,7 +459,15 @@ def test_what_is_not_compared_does_not_matter() -> None:
 
 def test_values_that_are_nested_too_deeply_leave_the_verdict_open() -> None:
     mixed = [ldx(isa.W, 3, 2, 0), alu(isa.XOR, 0, src=3), alu(isa.ADD, 0, src=3), alu(isa.MUL, 0, imm=5)]
-    deep = bpf(*needs(40), mov(0, 0), *(mixed * 1200), alu(isa.AND, 0, imm=1), alu(isa.ADD, 0, imm=1), EXIT, *returns(1, "short"))
+    deep = bpf(
+        *needs(40),
+        mov(0, 0),
+        *(mixed * 1200),
+        alu(isa.AND, 0, imm=1),
+        alu(isa.ADD, 0, imm=1),
+        EXIT,
+        *returns(1, "short"),
+    )
     result = api.check(deep, deep, timeout=60)
     assert result.verdict == "unknown"
     assert "nested too deeply" in result.reason
