@@ -48,11 +48,16 @@ def test_every_file_that_a_manifest_names_exists(folder: str) -> None:
     assert [path for path in sides(folder) if not path.is_file()] == []
 
 
+KEYS = {
+    *("left", "right", "expect", "bug", "interface", "observe_maps", "tail_calls", "outputs"),
+    *("observe", "exact_end", "relation", "assume", "timeout", "allow_unknown"),
+}
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_pair_says_what_to_expect_and_every_difference_says_why(folder: str) -> None:
     for pair in manifest(folder)["pair"]:
-        asked = {"left", "right", "expect", "bug", "interface", "observe_maps", "tail_calls", "outputs"}
-        assert set(pair) <= asked | {"timeout", "allow_unknown"}
+        assert set(pair) <= KEYS
         assert pair["expect"] in ("equivalent", "different")
         assert ("bug" in pair) == (pair["expect"] == "different")
 
