@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Final
 
 from equiv.bpf import insn as isa
@@ -113,17 +114,20 @@ def relocated(
         return f"{reason}: {what}"
 
 
-def spelled(words: tuple[int, ...], own: Btf) -> str:
+def spelled(words: tuple[int, ...], own: Btf, known: dict[int, str]) -> str:
     """A relocation in words: two that ask for the same read alike, however their objects number types.
 
-    Where it is about a whole type, the type's members and theirs are part of it, since libbpf compares them.
+    Where it is about a whole type, a hash of the type's members and theirs is part of it, since libbpf compares them;
+    `known` keeps those hashes, by type, for the next relocation of the same object.
     """
     type_id, offset, number = words
     kind = Relocation(number).name if number in Relocation._value2member_map_ else str(number)
     access = own.string(offset)
     what = [kind, _titled(own, type_id), access]
     if number in _OF_TYPES:
-        return " ".join([*what, *_members(own, type_id)])
+        if type_id not in known:
+            known[type_id] = sha256("".join(_members(own, type_id)).encode()).hexdigest()
+        return " ".join([*what, known[type_id]])
     here = type_id
     for each in access.split(":")[int(number not in _OF_ENUMS) :]:
         found, at = own.resolve(here), int(each) if each.isascii() and each.isdecimal() else -1

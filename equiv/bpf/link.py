@@ -114,6 +114,7 @@ def _relocate(assembly: _Assembly, types: Types | None) -> tuple[dict[int, str],
     source = assembly.source
     unresolved: dict[int, str] = {}
     asked: dict[int, str] = {}
+    known: dict[int, str] = {}
     any_made = False
     for function, base in assembly.bases.items():
         section = source.code[function.section].section.name
@@ -123,7 +124,7 @@ def _relocate(assembly: _Assembly, types: Types | None) -> tuple[dict[int, str],
             assert source.btf is not None
             if insn is None:
                 raise InputError("a CO-RE relocation in the middle of a 64-bit load", _file(assembly))
-            said = spelled(record.words, source.btf)
+            said = spelled(record.words, source.btf, known)
             asked[slot] = f"{asked[slot]}, {said}" if slot in asked else said
             made = relocated(insn, record.words, source.btf, types, source.elf.byte_order)
             if isinstance(made, str):

@@ -113,10 +113,24 @@ def read_root(text: str) -> str:
     digits = re.compile("[0-9a-f]{64}")
     if digits.fullmatch(text):
         return text
+    _require_own(text)
     words = read_input(text, 1 << 20).decode("utf-8", "replace").split()
     if not words or not digits.fullmatch(words[0]):
         raise InputError("holds no fingerprint: 64 hexadecimal digits in small letters", Place(text))
     return words[0]
+
+
+def _require_own(path: str) -> None:
+    """Raises InputError for a file that decides what is trusted, and that anybody may write."""
+    import os
+    import stat
+
+    from equiv.inputs import open_input
+
+    with open_input(path) as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise InputError("others than its owner may write it", Place(path), "chmod go-w, and see that it is right")
 
 
 def _head(options: argparse.Namespace) -> Head | None:
@@ -129,6 +143,7 @@ def _head(options: argparse.Namespace) -> Head | None:
         return _parsed_head(options.head, "--head")
     if not options.remember or not os.path.lexists(options.remember):
         return None
+    _require_own(options.remember)
     return _parsed_head(read_input(options.remember, 1 << 20).decode("utf-8", "replace").strip(), options.remember)
 
 

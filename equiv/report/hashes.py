@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from equiv.bpf.link import OWN_TYPES
 from equiv.report.style import Style, clean
 from equiv.report.terminal import KINDS
 from equiv.trust.identity import Identity
@@ -19,6 +20,8 @@ WHAT = {
     "meaning": "what the table means",
     "file": "the file as it is: of this kind no other hash is known",
 }
+
+OWN = "with its own types: a loader adjusts it to those of the kernel (--btf FILE)"
 
 
 def as_json(found: Sequence[Identity], source: SourceHash | None) -> str:
@@ -62,6 +65,8 @@ def lines(found: Sequence[Identity], source: SourceHash | None, style: Style) ->
         yield f"  file    {loaded.sha256}"
         if loaded.program is not None:
             yield f"  tag     {_shown(each.tag)}"
+            if loaded.program.core_types == OWN_TYPES:
+                yield f"          {style.faint(OWN)}"
         for name, tag in each.tails:
             yield f"  tag     {_shown(tag)}  {style.faint('of ' + clean(name))}"
         for claim in each.sources:

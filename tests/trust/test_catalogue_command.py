@@ -148,6 +148,16 @@ def test_whatever_cannot_be_used_is_said_in_json_too(filled: Shell) -> None:
         assert (document["verdict"], document["reason"]) == ("refused", "unusable")
 
 
+def test_files_that_decide_what_is_trusted_are_nobody_else_s_to_write(filled: Shell) -> None:
+    filled.ok(f"{TRUST} --remember seen")
+    for name in ("root.txt", "seen"):
+        os.chmod(name, 0o666)
+        assert filled(f"{TRUST} --remember seen") == 2
+        assert f"{name}: error: others than its owner may write it" in filled.err
+        os.chmod(name, 0o644)
+    filled.ok(f"{TRUST} --remember seen")
+
+
 def test_programs_that_are_none_are_one_error(filled: Shell) -> None:
     for program in (f"{w.PROGRAM}:nope", str(w.TABLE), "device.json", "missing.o", "."):
         assert filled(TRUST.replace(str(w.PROGRAM), program)) == 2

@@ -133,6 +133,22 @@ def test_the_header_of_the_specification_puts_it_into_an_object(tmp_path: Path) 
     assert claimed_sources(load(str(tmp_path / "p.bpf.o"))) == (CLAIM,)
 
 
+def test_a_tag_that_depends_on_the_kernel_s_types_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clang = next((found for name in ("clang", "clang-16", "clang-19") if (found := shutil.which(name))), None)
+    if clang is None:
+        pytest.skip("no clang")
+    (tmp_path / "p.c").write_text(
+        "struct net_device { int ifindex; } __attribute__((preserve_access_index));\n"
+        '__attribute__((section("xdp"), used)) int prog(void *context)\n'
+        "{ return __builtin_preserve_field_info(((struct net_device *)0)->ifindex, 2); }\n"
+    )
+    subprocess.run([clang, "-O2", "-g", "-target", "bpf", "-c", "p.c", "-o", "p.bpf.o"], cwd=tmp_path, check=True)
+    assert cli.main(["hash", str(tmp_path / "p.bpf.o")]) == 0
+    assert "with its own types" in capsys.readouterr().out
+    assert cli.main(["hash", str(CORPORA / "five-tuple" / "five-tuple.bpf.o")]) == 0
+    assert "with its own types" not in capsys.readouterr().out
+
+
 def test_a_file_that_is_none_is_one_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["hash", str(tmp_path / "missing.dev")]) == 2
     assert cli.main(["hash"]) == 2

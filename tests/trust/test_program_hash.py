@@ -207,10 +207,10 @@ def test_relocations_against_other_fields_are_told_apart_even_where_the_instruct
         )
 
     field = Relocation.FIELD_BYTE_OFFSET
-    texts = {spelled((2, 1, field), types("a", "b")), spelled((2, 1, field), types("a", "c"))}
-    texts.add(spelled((2, 1, Relocation.FIELD_BYTE_SIZE), types("a", "b")))
-    texts.add(spelled((2, 1, Relocation.TYPE_SIZE), types("a", "b")))
-    texts.add(spelled((2, 1, Relocation.TYPE_SIZE), types("a", "c")))
+    texts = {spelled((2, 1, field), types("a", "b"), {}), spelled((2, 1, field), types("a", "c"), {})}
+    texts.add(spelled((2, 1, Relocation.FIELD_BYTE_SIZE), types("a", "b"), {}))
+    texts.add(spelled((2, 1, Relocation.TYPE_SIZE), types("a", "b"), {}))
+    texts.add(spelled((2, 1, Relocation.TYPE_SIZE), types("a", "c"), {}))
     assert len(texts) == 5
     program = _program(OBJECTS[0])
     hashes = {hash_of(replace(program, core_asked={0: text})) for text in texts} | {hash_of(program)}
