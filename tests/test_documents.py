@@ -121,3 +121,9 @@ def rewrite_readme() -> None:
 
 if __name__ == "__main__":
     rewrite_readme()
+
+
+def test_no_document_has_the_marks_of_a_merge() -> None:
+    marks = re.compile(r"^(<{7}|>{7}|\|{7}) ", re.MULTILINE)
+    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("specs/**/*.md"), *ROOT.glob("corpora/*.md")]
+    assert [str(file.relative_to(ROOT)) for file in files if marks.search(file.read_text("utf-8"))] == []
