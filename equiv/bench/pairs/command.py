@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     rows = _check_all(found, options)
     if options.output is not None:
         command = shlex.join(["equiv", "bench", "pairs", *arguments])
-        text = report(options.folder, rows, found.alone, environment(), command)
+        text = report(rows, found.alone, {"folder": options.folder, **environment()}, options.note, command)
         with replacing(options.output) as temporary:
             Path(temporary).write_text(text, encoding="utf-8")
     if options.json:
@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="checks at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report here, as Markdown")
+    parser.add_argument(
+        "--note", action="append", default=[], metavar="TEXT", help="a line for the report's head; may be repeated"
+    )
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser

@@ -38,10 +38,13 @@ def summary(rows: Sequence[Checked], alone: Sequence[str]) -> list[str]:
     return lines
 
 
-def report(folder: str, rows: Sequence[Checked], alone: Sequence[str], facts: Mapping[str, str], command: str) -> str:
-    """The whole report."""
+def report(
+    rows: Sequence[Checked], alone: Sequence[str], facts: Mapping[str, str], notes: Sequence[str], command: str
+) -> str:
+    """The whole report; `notes` are of whoever asked for it."""
     lines = ["# P4 sources against their objects", "", f"Written by `{command}`; do not edit.", ""]
-    lines += [f"- {name}: {value}" for name, value in {"folder": folder, **facts}.items()]
+    lines += [f"- {name}: {value}" for name, value in facts.items()]
+    lines += [f"- {cell(note)}" for note in notes]
     lines += ["", "## Summary", "", *summary(rows, alone)]
     for each in (row for row in rows if row.verdict == "different"):
         lines += ["", f"## {cell(each.name)}: different", "", *_difference(each)]
