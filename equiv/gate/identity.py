@@ -24,12 +24,16 @@ def code_identity() -> str:
 
     So a changed checker never takes over what another one found, also while it is being worked on.
     """
+    return identity_of(Path(equiv.__file__).parent, specs_directory() / "interfaces")
+
+
+def identity_of(package: Path, interfaces: Path) -> str:
+    """The same for equiv in the folder `package`; in a source tree its `interfaces` lie beside that, else in it."""
     digest = sha256()
     for name in LIBRARIES:
         digest.update(f"{name} {_version(name)}\n".encode())
     digest.update(f"python {sys.version_info[0]}.{sys.version_info[1]}\n".encode())
-    package = Path(equiv.__file__).parent
-    for root in dict.fromkeys((package, specs_directory() / "interfaces")):
+    for root in (package, interfaces):
         for path in _files(root):
             digest.update(f"{path.relative_to(root)}\0".encode())
             digest.update(sha256(path.read_bytes()).digest())
@@ -44,7 +48,8 @@ def executor(kernel: bool) -> str:
 def _files(root: Path) -> list[Path]:
     found = []
     for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if name != "__pycache__"]
+        inside = folder == str(root) and "specs" in folders  # an installed package has them; they are not code
+        folders[:] = [name for name in folders if name != "__pycache__" and not (inside and name == "specs")]
         found += [Path(folder, name) for name in names if name.endswith(SUFFIXES)]
     return sorted(found)
 

@@ -24,11 +24,10 @@ from equiv.gate.answer import ROOM, Answer, failed
 from equiv.gate.identity import code_identity, executor
 from equiv.gate.model import Limits, Options, Pair, moved
 from equiv.gate.needs import Need
+from equiv.gate.paths import OUTSIDE
 from equiv.gate.process import Ended, run
 from equiv.report.style import clean
 
-OUTSIDE = ".outside"
-"""Folder for files that lie beyond the gate's folder, by their absolute path."""
 GRACE_SECONDS = 60.0
 """How much longer than its time limit a check may take, to start, to replay and to write, before it is ended."""
 _STATUS = {"equivalent": 0, "different": 1, "unknown": 3}

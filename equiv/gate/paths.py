@@ -16,6 +16,8 @@ from equiv.errors import InputError, Place
 
 WILD = re.compile(r"[*?]|\[[^\]]+\]")
 MAX_MATCHES = 100_000
+OUTSIDE = ".outside"
+"""Where files beyond the gate's folder lie in the folder of a check, by their absolute path (D151)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Folder:
         if relative.split(os.sep)[0] == ".." or not (real == folder or real.startswith(folder.rstrip("/") + os.sep)):
             hint = f'`outside = ["{absolute}"]` in the manifest that the gate is given allows it'
             raise InputError(f"`{text}` leads out of the manifest's folder", place, hint)
+        if relative.split(os.sep)[0] == OUTSIDE:
+            raise InputError(f"`{text}`: no folder of a gate is called {OUTSIDE}", place)
         return relative
 
     def real(self, path: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,8 @@ from equiv.gate.task import Done, Task
 from tests.gate.project import PAIRS, gate, project
 
 distributed: Any = pytest.importorskip("distributed")
+dask: Any = pytest.importorskip("dask")
+ROOT = Path(__file__).resolve().parents[2]
 MANY = PAIRS + "".join(
     f'[[pair]]\nname = "again {number}"\nleft = "good.dev"\nright = "alike.dev"\ntimeout = {50 + number}\n'
     for number in range(6)
@@ -76,6 +80,33 @@ def test_a_worker_that_dies_changes_nothing(cluster: Any, tmp_path: Path) -> Non
     assert victim not in _pids(cluster)
     assert [judged.outcome for judged in found.values()] == ["expected"] * 8
     assert _plain(found) == _plain(gate(path))
+
+
+def test_workers_keep_the_limits(cluster: Any, tmp_path: Path) -> None:
+    path = project(tmp_path, PAIRS + "memory = 5\n")
+    found = gate(path, None, partial(perform_all, address=cluster.scheduler_address))
+    assert [judged.outcome for judged in found.values()] == ["expected", "unknown"]
+    assert "needs more than 5 MB" in found["good.dev=other.dev"].why
+
+
+def test_a_pair_that_its_workers_die_of_fails(tmp_path: Path) -> None:
+    for name in ("protobuf.bpf.o", "protobuf.dev"):
+        shutil.copy(ROOT / "corpora" / "protobuf" / name, tmp_path)
+    path = project(tmp_path, '[[pair]]\nleft = "protobuf.bpf.o"\nright = "protobuf.dev"\n')
+    settings = {"distributed.scheduler.allowed-failures": 0}
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as frail,
+    ):
+        (victim,) = _pids(frail)
+
+        def perform(tasks: Sequence[Task], load: Load, started: Started) -> Iterator[tuple[int, Done]]:
+            threading.Timer(1.0, os.kill, (victim, signal.SIGKILL)).start()
+            yield from perform_all(tasks, load, started, frail.scheduler_address)
+
+        (judged,) = gate(path, None, perform).values()
+    assert (judged.outcome, judged.status) == ("error", 5)
+    assert "lost in the cluster: KilledWorker" in judged.why
 
 
 def test_without_workers_the_rest_is_given_up(tmp_path: Path) -> None:

@@ -230,6 +230,15 @@ def test_a_link_out_of_the_folder_needs_one_too(tmp_path: Path) -> None:
         assert "leads out of the manifest's folder" in error.message
 
 
+def test_no_file_can_be_mistaken_for_one_outside(tmp_path: Path) -> None:
+    """In the folder of a check it would lie where the other one does (D151)."""
+    inner = tmp_path / ".outside" / "etc"
+    inner.mkdir(parents=True)
+    (inner / "hostname").touch()
+    error = refused(tmp_path, '[[pair]]\nleft = ".outside/etc/hostname"\nright = "a.dev"\n')
+    assert "no folder of a gate is called .outside" in error.message
+
+
 def test_loops_of_links_end(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "again").symlink_to("../x")
