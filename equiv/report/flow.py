@@ -9,6 +9,7 @@ from equiv.bpf import insn as isa
 from equiv.bpf.cfg import Block, control_flow
 from equiv.bpf.program import FunctionRef, Program
 from equiv.report.disassembly import insn_text
+from equiv.report.marked import CALL
 from equiv.report.show_program import tail_call_targets
 from equiv.report.style import clean
 from equiv.report.svg import Drawing, Edge, Kind, Node
@@ -97,7 +98,7 @@ def _ways(program: Program, block: Block) -> list[tuple[int, str]]:
     found += [(slot, names[0]) for slot, names in tail_call_targets(program, block).items()]
     for insn in program.insns[block.start : block.end]:
         if insn is not None and isinstance(insn.ref, FunctionRef):
-            found.append((insn.ref.target, "call"))
+            found.append((insn.ref.target, CALL))
     return found
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from equiv.bpf import insn as isa
 from equiv.bpf.program import Program
-from equiv.machine.concrete import Observation, TraceStep
+from equiv.machine.concrete import Observation
 from equiv.report.style import clean, shorten
 from equiv.report.svg import COLOURS, ENDS, Drawing, Edge, Kind, Node
+from equiv.report.walked import walked
 
 STATE = re.compile(r"state (\S+) at (?:offset|bit) \d+")
-BY_LINE = re.compile(r"(\d+): (taken|not taken)")
-BY_BRANCH = re.compile(r"(\d+): .*: (taken|not taken)$")
+CALL = "call"
+"""Label of an arrow to a function that is called, and comes back."""
 ENDING = "ending"
 """Name of the box that shows how a run ended, where the drawing has none for that."""
 
@@ -55,31 +57,32 @@ def mark_states(drawing: Drawing, seen: Observation) -> Drawing:
 def mark_flow(drawing: Drawing, program: Program, seen: Observation) -> Drawing:
     """A program's control flow with the boxes that a run went through, told by the ways that its jumps went."""
     of_slot = {slot: node.name for node in drawing.nodes for slot in node.slots}
-    following: dict[str, list[str]] = {}
-    for edge in drawing.edges:
-        following.setdefault(edge.source, []).append(edge.target)
+    slots = {node.name: min(node.slots, default=0) for node in drawing.nodes}
+    edges = {(edge.source, edge.target) for edge in drawing.edges}
+    outermost = _outermost(program)
     way = _Way([of_slot[0]] if 0 in of_slot else [], set())
-    for slot, taken in _decisions(seen.path):
-        insn = program.insns[slot] if slot < len(program.insns) else None
-        if insn is None or not isa.is_conditional(insn) or slot not in of_slot:
+    end, exits = way.nodes[-1] if way.nodes else "", _exits(program)
+    left = 0 in exits
+    for slot, following in walked(program, seen.path):
+        here, there = of_slot.get(slot), of_slot.get(following)
+        if here is None or there is None:
             continue
-        jump = isa.jump_target(slot, insn) if taken else None
-        here, target = of_slot[slot], of_slot.get(slot + 1 if jump is None else jump)
-        for name in filter(None, (here, target)):
-            if name not in way.nodes:
-                way.nodes.append(name)
-        if target is not None and target != here:
-            way.edges.add((here, target))
-    for name in way.nodes:  # grows: what is entered without a decision
-        if len(following.get(name, ())) == 1:
-            (target,) = following[name]
-            way.edges.add((name, target))
-            if target not in way.nodes:
-                way.nodes.append(target)
-    leaving = [name for name in way.nodes if name not in following]
-    if not leaving:
-        return _marked(drawing, way, "", None, "")
-    return _marked(drawing, _ending_in(way, leaving[0]), seen.verdict, None, "")
+        if (here, there) in edges and (here != there or following <= slot):
+            way.edges.add((here, there))
+        way.nodes += [name for name in dict.fromkeys((here, there)) if name not in way.nodes]
+        if outermost(slots[there]):
+            end, left = there, following in exits
+    return _marked(drawing, _ending_in(way, end), seen.verdict if end and left else "", None, "")
+
+
+def _exits(program: Program) -> set[int]:
+    return {slot for slot, insn in enumerate(program.insns) if insn is not None and isa.is_exit(insn)}
+
+
+def _outermost(program: Program) -> Callable[[int], bool]:
+    """Tells slots of programs from slots of functions that they call: only the former end a run."""
+    starts = sorted(program.functions)
+    return lambda slot: starts[bisect_right(starts, slot) - 1] in program.entries
 
 
 def _ending_in(way: _Way, name: str) -> _Way:
@@ -94,17 +97,6 @@ def _enter(way: _Way, name: str, edges: set[tuple[str, str]]) -> None:
             way.edges.add((before, name))
             break
     way.nodes.append(name)
-
-
-def _decisions(path: Sequence[TraceStep]) -> Iterable[tuple[int, bool]]:
-    for step in path:
-        whole = BY_BRANCH.match(step.text)
-        if whole:
-            yield int(whole[1][-9:]), whole[2] == "taken"
-            continue
-        _, gap, note = step.text.rpartition("  [")
-        if gap:
-            yield from ((int(slot[-9:]), way == "taken") for slot, way in BY_LINE.findall(note))
 
 
 def _marked(drawing: Drawing, way: _Way, verdict: str, last: tuple[str, str] | None, why: str) -> Drawing:
@@ -130,32 +122,18 @@ def _marked(drawing: Drawing, way: _Way, verdict: str, last: tuple[str, str] | N
     )
 
 
-def around(drawing: Drawing, most: int) -> tuple[Drawing, int]:
-    """A drawing of at most about `most` boxes, those marked and what they lead to; and how many are left out."""
-    if len(drawing.nodes) <= most:
-        return drawing, 0
-    keep = {node.name for node in drawing.nodes if node.marked}
-    if not keep:
-        keep = {drawing.nodes[0].name}
-    following: Mapping[str, list[str]] = _following(drawing)
-    for name in list(keep):
-        for target in following.get(name, ()):
-            if len(keep) < most:
-                keep.add(target)
-    names = [node.name for node in drawing.nodes if node.name in keep][: 4 * most]
-    kept = set(names)
-    return (
-        replace(
-            drawing,
-            nodes=tuple(node for node in drawing.nodes if node.name in kept),
-            edges=tuple(edge for edge in drawing.edges if edge.source in kept and edge.target in kept),
-        ),
-        len(drawing.nodes) - len(kept),
-    )
-
-
-def _following(drawing: Drawing) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for edge in drawing.edges:
-        found.setdefault(edge.source, []).append(edge.target)
-    return found
+def around(drawing: Drawing, most: int, arrows: int) -> tuple[Drawing, int]:
+    """A drawing of at most about `most` boxes and `arrows`, those marked and what they lead to; and how many boxes and
+    arrows are left out."""
+    kept = {node.name for node in drawing.nodes}
+    if len(drawing.nodes) > most:
+        kept = {node.name for node in drawing.nodes if node.marked} or {drawing.nodes[0].name}
+        for edge in drawing.edges:
+            if len(kept) < most and edge.source in kept:
+                kept.add(edge.target)
+    nodes = [node for node in drawing.nodes if node.name in kept][: 2 * most]
+    kept = {node.name for node in nodes}
+    between = [edge for edge in drawing.edges if edge.source in kept and edge.target in kept]
+    edges = sorted(between, key=lambda edge: not edge.marked)[:arrows] if len(between) > arrows else between
+    left_out = len(drawing.nodes) - len(nodes) + len(drawing.edges) - len(edges)
+    return replace(drawing, nodes=tuple(nodes), edges=tuple(edges)), left_out

@@ -12,7 +12,7 @@ from equiv.machine.concrete import Observation
 from equiv.report.marked import around, mark_flow, mark_states
 from equiv.report.svg import Drawing
 
-MAX_BOXES = 120
+MAX_BOXES, MAX_ARROWS = 120, 360
 """Of larger graphs the part around the path is drawn, or the beginning."""
 
 
@@ -37,9 +37,9 @@ def draw_side(loaded: Loaded, seen: Observation | None, key: str) -> Drawn | Non
         drawing = mark_flow(drawing, loaded.program, seen)
     elif seen is not None:
         drawing = mark_states(drawing, seen)
-    shown, left_out = around(drawing, MAX_BOXES)
+    shown, left_out = around(drawing, MAX_BOXES, MAX_ARROWS)
     what = "Control flow of the program, as source lines" if loaded.program else "Parse graph"
-    note = f"{left_out} more boxes are not drawn; equiv show --svg OUT draws all." if left_out else ""
+    note = f"{left_out} more boxes and arrows are not drawn; equiv show --svg OUT draws all." if left_out else ""
     # The drawing escapes every text itself (equiv.report.svg).
     return Drawn(Markup(shown.inline(key)), what, note)
 
