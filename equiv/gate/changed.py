@@ -2,7 +2,7 @@
 
 A pair is asked if one of these changed: a file that its check reads, a manifest that it stands in or that includes
 this one, a file that matches a trigger, a source that its objects' debug information names or that lies beside them
-under the same stem, a source whose hash its table names.
+under the same stem, a source whose hash its table or its object claims.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from equiv.gate.model import Manifest, Pair
 from equiv.gate.needs import Hashes, named_files, read_need
 from equiv.gate.paths import Folder
 
-_SOURCE = re.compile(rb'\bsource\s+"(?:sha1|sha256):([0-9a-fA-F]{40,64})"')
+_SOURCE = re.compile(rb"\b(?:sha1|sha256|git):([0-9a-fA-F]{40,64})\b")
+"""A claim of what something was built from (specs/source-hashes.md), in a table's text or a section of an object."""
 
 
 def touched(manifest: Manifest, pairs: Sequence[Pair], changes: Changes) -> list[Pair]:
@@ -72,8 +73,8 @@ class _Asking:
     def _names_source(self, path: str) -> bool:
         try:
             data = read_need(self._folder, path)
-            if data.startswith(b"\x7fELF"):
-                return not self._names.isdisjoint(_sources(self._folder.real(path)))
+            if data.startswith(b"\x7fELF") and not self._names.isdisjoint(_sources(self._folder.real(path))):
+                return True
         except EquivError:
             return True
         named = {digest.decode().lower() for digest in _SOURCE.findall(data)}

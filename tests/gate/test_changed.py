@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from hashlib import sha256
+from hashlib import sha1, sha256
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,8 @@ def repository(tmp_path: Path) -> Path:
         (folder / name).write_bytes((ROOT / "corpora" / "five-tuple" / name).read_bytes())
     source = b"the source\n"
     told = f'source "sha256:{sha256(source).hexdigest()}";\n'
+    with (folder / "five-tuple.bpf.o").open("ab") as stream:  # where a section could be
+        stream.write(b"\0git:" + sha1(b"blob %d\0%s" % (len(source), source)).hexdigest().encode() + b"\0")
     files = {
         "equiv.toml": MANIFEST,
         "good.dev": GOOD,
@@ -91,7 +93,7 @@ EVERY = {"tables", "program", "parser", "options", "in/included"}
         ("five-tuple.bpf.c", {"program"}),  # as the line information says
         ("elsewhere/five-tuple.bpf.c", {"program"}),  # the same name: more is asked than need be
         ("five-tuple.h", {"program"}),  # the same stem
-        ("source.txt", {"tables"}),  # as the table's `source` says
+        ("source.txt", {"tables", "program"}),  # as the table's `source` says, and the object
         ("x.p4", {"parser"}),
         ("deeper.p4", {"parser"}),
         ("held.json", {"options"}),
