@@ -22,8 +22,8 @@ from equiv.errors import InputError
 from equiv.question import Posed
 
 CORPORA = str(Path(__file__).parents[2] / "corpora")
-ASKED = Asked(seed=1, timeout=10.0, packets=150, runs=20, kernel=True)
-FAST = ["five-tuple", "gre", "p4-gre", "port-filter", "tc-mark"]
+ASKED = Asked(seed=1, timeout=10.0, packets=100, runs=20, kernel=True, native=5000)
+FAST = ["five-tuple", "gre", "p4-gre"]
 
 
 def judged(only: list[str], count: int, asked: Asked = ASKED) -> list[Row]:

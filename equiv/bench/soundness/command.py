@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     target = None if options.output is None else options.output or REPORT
     if target is not None:
         expect_writable(target)
-    asked = Asked(options.seed, options.timeout, options.packets, options.runs, not options.no_kernel)
+    asked = Asked(options.seed, options.timeout, options.packets, options.runs, not options.no_kernel, options.native)
     pairs = equivalent_pairs(options.corpora, options.only)
     dealt = groups(pairs, options.count)
     rows = {row.number: row for row in read_state(options.state, dealt)} if options.state else {}
@@ -157,8 +157,9 @@ def _parser() -> argparse.ArgumentParser:
         help="processor time of a proof (default: 10)",
     )
     parser.add_argument(
-        "--packets", type=count, default=1000, metavar="N", help="for a mutant that is not told apart (default: 1000)"
+        "--packets", type=count, default=200, metavar="N", help="for a mutant that is not told apart (default: 200)"
     )
+    parser.add_argument("--native", type=count, default=100_000, metavar="N", help="then, compiled (default: 100000)")
     parser.add_argument("--runs", type=count, default=60, metavar="N", help="in the kernel, of each (default: 60)")
     parser.add_argument("--no-kernel", action="store_true", help="do not ask the running kernel")
     parser.add_argument("--state", metavar="FILE", help="keep rows here as they come; what is there is not done again")

@@ -30,7 +30,7 @@ def summary(rows: Sequence[Row]) -> list[str]:
         f"- {len(other)} different: each on a packet that both interpreters ran and differed on; "
         f"the packets that were generated for their pair tell {sum(row.killed for row in other)} of them apart, too",
         f"- {len(same)} equivalent: no difference on {sum(row.inputs for row in same):,} generated inputs, "
-        f"{least:,} or more of each",
+        f"{least:,} or more of each, and on {sum(row.native for row in same):,} packets as machine code",
         f"- {len(open_)} unknown, {sum(row.killed for row in open_)} of them told apart by generated packets",
         f"- {len(of['refused'])} refused: the prover says that the verifier rejects them, and the interpreter shows it",
         f"- {len(killed)} told apart by generated packets in all",
@@ -54,7 +54,7 @@ def report(rows: Sequence[Row], command: str, environment: Mapping[str, str]) ->
         "that the running kernel does not show.",
         "",
         "*killed*: told apart by generated packets. *packets*: generated inputs that both sides ran, until they",
-        "differed. *kernel runs*: in the kernel and interpreted.",
+        "differed. *native*: packets as machine code on both sides. *kernel runs*: in the kernel, and interpreted.",
     ]
     wrong = [row for row in rows if row.problem]
     if wrong:
@@ -66,7 +66,7 @@ def report(rows: Sequence[Row], command: str, environment: Mapping[str, str]) ->
                 for row in wrong
             ],
         )
-    titles = ("mutants", *VERDICTS, "killed", "packets", "kernel runs", "median s", "most s")
+    titles = ("mutants", *VERDICTS, "killed", "packets", "native", "kernel runs", "median s", "most s")
     for head, key in (("Kind of input", _of), ("Kind of mistake", _kind), ("Corpus", _corpus)):
         lines += ["", f"## {head}", "", *table((head.lower(), *titles), _counts(rows, key))]
     odd = Counter((row.pair, row.reason) for row in rows if row.verdict in ("unknown", "failed"))
@@ -106,6 +106,7 @@ def _counts(rows: Sequence[Row], key: object) -> Iterable[tuple[str, ...]]:
             *(str(verdicts[verdict]) for verdict in VERDICTS),
             str(sum(row.killed for row in own)),
             str(sum(row.inputs for row in own)),
+            str(sum(row.native for row in own)),
             str(sum(row.runs for row in own)),
             f"{seconds[len(seconds) // 2]:.2f}",
             f"{seconds[-1]:.1f}",

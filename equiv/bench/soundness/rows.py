@@ -22,6 +22,8 @@ class Asked:
     packets: int
     runs: int
     kernel: bool
+    native: int = 100_000
+    """Packets, as machine code, for each that is neither told apart nor called different."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Row:
     differs: tuple[str, ...] = ()
     inputs: int = 0
     runs: int = 0
+    native: int = 0
+    """Packets that both sides ran as machine code."""
     rejected: int = 0
     faulted: bool = False
     taken: bool = False
@@ -73,6 +77,7 @@ class Shown:
 
     inputs: int = 0
     runs: int = 0
+    native: int = 0
     killed_by: str = ""
     differs: tuple[str, ...] = ()
     faulted_on: str = ""

@@ -17,7 +17,9 @@ from equiv.bench.soundness.rows import Asked, Group, Row, Shown, Side, Verdict
 from equiv.bpf.interpret import Executable, Fault
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.errors import EquivError, InputError, InternalError, ResourceLimit, Unsupported
+from equiv.fuzz.hunt import Hunt, Limits
 from equiv.fuzz.packets import numbers_of
+from equiv.fuzz.sides import Sides
 from equiv.generate.generator import Generator, Plan
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable, Observation
@@ -38,6 +40,8 @@ PLAN: Final = Plan(80, 150)
 """What the solver gives to the pair's inputs, and to a mutant's own."""
 OWN_PLAN: Final = Plan(40, 60)
 TRIES: Final = 400
+NATIVE_SECONDS: Final = 60.0
+SIDES: Final[tuple[Side, Side]] = ("left", "right")
 LONGEST_REASON: Final = 160
 
 
@@ -113,6 +117,8 @@ class Stand:
         shown = Shown()
         verdict, reason, problem = prove(posed, self._asked.timeout)
         self._run(drawn, posed, shown, verdict != "different")
+        if verdict != "different" and not shown.killed_by and not shown.faulted_on:
+            self._run_natively(posed, shown)
         if mutant.taken:
             self._run_in_kernel(drawn.loaded, posed, shown)
         problems = [*([problem] if problem[0] else []), *shown.problems]
@@ -134,6 +140,7 @@ class Stand:
             differs=shown.differs,
             inputs=shown.inputs,
             runs=shown.runs,
+            native=shown.native,
             rejected=mutant.rejected,
             faulted=bool(shown.faulted_on),
             taken=mutant.taken,
@@ -177,6 +184,25 @@ class Stand:
             return False
         shown.killed_by, shown.differs = _written(given), names
         return True
+
+    def _run_natively(self, posed: Posed, shown: Shown) -> None:
+        """Both sides as machine code, on very many packets; parsers are not compiled."""
+        if posed.left.parser is not None or posed.right.parser is not None:
+            return
+        hunt = Hunt(Sides(posed.left, posed.right, posed.interface), self._asked.seed, self._inputs, generated=False)
+        try:
+            hunt.run(Limits(packets=self._asked.native, seconds=NATIVE_SECONDS))
+        except InternalError as error:
+            shown.problems.append((error.message, ""))
+            return
+        finally:
+            hunt.close()
+        shown.native = hunt.packets
+        for given in hunt.differences[:1]:
+            run = {side: runner(self._side(posed, side), posed.interface, side) for side in SIDES}
+            names = differing(posed.interface, run["left"](given), run["right"](given), given)
+            if names and not _depends(given):
+                shown.killed_by, shown.differs = _written(given), names
 
     def _run_in_kernel(self, loaded: Loaded, posed: Posed, shown: Shown) -> None:
         """What the mutant's interpreter shows must be what the kernel shows."""
