@@ -158,6 +158,16 @@ def test_files_that_decide_what_is_trusted_are_nobody_else_s_to_write(filled: Sh
     filled.ok(f"{TRUST} --remember seen")
 
 
+def test_without_the_library_for_signatures_the_error_says_what_to_install(
+    filled: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cryptography.hazmat.primitives.asymmetric.ed25519", "cryptography.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for line in (TRUST, "catalogue list c.json", "catalogue keygen another.pem"):
+        assert filled(line) == 2
+        assert "pip install 'equiv[trust]'" in filled.err
+
+
 def test_programs_that_are_none_are_one_error(filled: Shell) -> None:
     for program in (f"{w.PROGRAM}:nope", str(w.TABLE), "device.json", "missing.o", "."):
         assert filled(TRUST.replace(str(w.PROGRAM), program)) == 2

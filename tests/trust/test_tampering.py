@@ -476,6 +476,11 @@ def forged_certificate_in_a_signed_entry(world: World) -> None:
     _entry(world, certificate=digest(data))
 
 
+@refused("certificate-undecided")
+def certificate_that_takes_longer_to_check_than_there_is_time(world: World) -> None:
+    world.seconds = 0.0
+
+
 @refused("question-too-weak")
 def certificate_of_an_implication_in_a_signed_entry(world: World) -> None:
     path = w.certificate_for(world.folder, w.PROGRAM, w.TABLE, relation="accept(left) => accept(right)")

@@ -67,6 +67,7 @@ class World:
     root: str = field(default_factory=lambda: fingerprint(public_of(ROOT)))
     head: Head | None = None
     time: str = LATER
+    seconds: float = 60.0
 
     @property
     def catalogue(self) -> Path:
@@ -87,7 +88,7 @@ class World:
         """The decision about the program's file. Raises Refused where the catalogue as a whole is."""
         log = read_log(str(self.catalogue), self.root, self.head)
         report = parse_report(json.dumps(self.report).encode(), equiv.errors.Place("report"))
-        setting = Setting(log, report, frozenset(self.affirmed), self.time)
+        setting = Setting(log, report, frozenset(self.affirmed), self.time, self.seconds)
         (subject,) = in_files([str(self.program)])
         return decide(subject, setting)
 
