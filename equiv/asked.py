@@ -20,6 +20,7 @@ from equiv.errors import InputError, Place
 from equiv.inputs import read_input
 from equiv.loaded import Loaded, choose_interface, observing_maps
 from equiv.machine.interface import Interface, Observable
+from equiv.p4.convention import Convention
 from equiv.p4.parser import P4, ParserOptions, all_errors, verdict_only
 from equiv.p4.view import PARSER_ERROR
 
@@ -86,12 +87,30 @@ def interface_for(
         interface = observing_maps(_open(a, other, name, options), maps, sides)
         interface = _with_conditions(interface, a, other, asked)
     else:
-        interface = observing_maps(choose_interface(a, b, name, options), maps, sides)
+        interface = _observing(choose_interface(a, b, name, options), maps, sides)
     if not asked.assume:
         return interface
     setting = _setting(interface, a, None if asked.against else b, asked.replaces_equality)
     assumed = tuple(Assumption(text, read(text, "--assume", setting), interface.element_width) for text in asked.assume)
-    return _showing(replace(interface, assumed=assumed), a, other, [each.condition for each in assumed], asked)
+    return _showing(
+        replace(interface, assumed=(*interface.assumed, *assumed)),
+        a,
+        other,
+        [each.condition for each in assumed],
+        asked,
+    )
+
+
+def _observing(interface: Interface, maps: tuple[str, ...], sides: tuple[Loaded, Loaded]) -> Interface:
+    """Every entry of the named maps is compared, too. Raises InputError where one side is a P4 parser."""
+    observing = observing_maps(interface, maps, sides)
+    if maps and interface.relation is not None and any(side.parser for side in sides):
+        raise InputError("--observe-map is for programs and tables: a P4 parser has no maps")
+    if isinstance(interface.relation, Convention):
+        more = tuple(o for o in observing.observables if o.map_name in maps)
+        relation = replace(interface.relation, untouched=(*interface.relation.untouched, *more))
+        return replace(observing, relation=relation)
+    return observing
 
 
 # --- interfaces whose relation is left open ------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from equiv.machine.concrete import Input, Observation
 from equiv.machine.inputs import context_field
 from equiv.machine.interface import Observable
 from equiv.machine.protocol import Outcome
-from equiv.term import Term, conj, const, disj, distinct, eq, extract
+from equiv.term import TRUE, Term, conj, const, disj, distinct, eq, extract
 
 VERDICT = "verdict"
 CONTROL_BLOCK_BITS = 160
@@ -65,7 +65,8 @@ class Convention:
     def violated(self, left: Outcome, right: Outcome) -> dict[str, Term]:
         found = {VERDICT: distinct(left.code, right.code)}
         for observable in self.untouched:
-            counts = disj(*(eq(left.code, const(code, left.code.width)) for code in sorted(observable.when)))
+            codes = (const(code, left.code.width) for code in sorted(observable.when))
+            counts = disj(*(eq(left.code, code) for code in codes)) if observable.when else TRUE
             one, other = left.values.get(observable.name), right.values.get(observable.name)
             if one is None and other is None:
                 continue
@@ -80,7 +81,7 @@ class Convention:
         names = [
             o.name
             for o in self.untouched
-            if left.code in o.when and left.values.get(o.name) != right.values.get(o.name)
+            if (not o.when or left.code in o.when) and left.values.get(o.name) != right.values.get(o.name)
         ]
         return (*names, *self.parts.differing(left, right, given))
 

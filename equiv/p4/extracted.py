@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from equiv.bpf.map_access import ARRAYS
 from equiv.bpf.program import Program
 from equiv.bpf.shape import Array, Number, Record, Shape
 from equiv.condition import model as m
@@ -71,6 +72,8 @@ def struct_of(how: Extracted, program: Program) -> Record:
     if spec is None:
         known = ", ".join(sorted(program.maps)) or "none"
         raise InputError(f"no map {how.map_name!r} that holds what was parsed", place, f"maps: {known}")
+    if spec.type not in ARRAYS or how.key >= spec.max_entries:
+        raise InputError(f"map {how.map_name!r} is no array with an entry {how.key}", place)
     if spec.value is None:
         raise InputError(f"no types (BTF) say what a value of map {how.map_name!r} is", place, "compile with -g")
     if not isinstance(spec.value, Record):

@@ -78,6 +78,8 @@ class ParserMachine:
                 Test(at_end, REJECT, nowhere, "at the packet's end", NOT_AT_END),
                 Jump("", nowhere),
             )
+        self._goes_on = interface.extracted is not None and interface.extracted.error is not None
+        """Whether a parser that rejects with an error hands the packet on (D200)."""
         self._outputs = {verdict: self._observed(verdict) for verdict in (ACCEPT, REJECT)}
         successors = {
             name: list(dict.fromkeys(t for op in ops for t in targets(op) if t)) for name, ops in self._blocks.items()
@@ -86,7 +88,10 @@ class ParserMachine:
         self._stride = 1 + max(len(ops) for ops in self._blocks.values())
         self._position = {name: i for i, name in enumerate(order)}
         self._loops = back_edges(successors, self._position)
-        self._live = liveness(self._blocks, order, {v: cells_read(o.values()) for v, o in self._outputs.items()})
+        read = {v: cells_read(o.values()) for v, o in self._outputs.items()}
+        if self._goes_on:  # the verdict depends on it, whatever is shown
+            read[REJECT].add(ERROR)
+        self._live = liveness(self._blocks, order, read)
         self._steering = liveness(self._blocks, order, {ACCEPT: (), REJECT: ()})  # what is shown counts for nothing
         shown = {verdict: [*terms.values()] for verdict, terms in self._outputs.items()}
         self._guarded = guarded(self._blocks, order, shown, self._live)
@@ -202,8 +207,7 @@ class ParserMachine:
 
     def _observed(self, verdict: str) -> dict[str, Term]:
         """Every observable that counts with this verdict, over cells."""
-        goes_on = self.interface.extracted is not None and self.interface.extracted.error is not None
-        code = accept_code(self.interface) if verdict == ACCEPT or goes_on else reject_code(self.interface)
+        code = accept_code(self.interface) if verdict == ACCEPT or self._goes_on else reject_code(self.interface)
         return observed_outputs(self.code, self.interface, code)
 
     def _outcome(self, state: State) -> Outcome:

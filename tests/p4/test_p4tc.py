@@ -199,3 +199,29 @@ def test_a_bit_field_is_shown_as_its_own_bits() -> None:
 def test_metadata_that_a_parser_need_not_set_may_be_stale() -> None:
     folder = CORPORA.parent / "xdp2"
     assert api.check(str(folder / "tuple-set.p4"), str(folder / "tuple.stale.bpf.o")).verdict == "equivalent"
+
+
+def test_an_assumption_of_the_user_stands_beside_those_of_the_convention() -> None:
+    sides = str(CORPORA / "ipv4.p4"), str(CORPORA / "ipv4.valid-early.bpf.o")
+    result = api.check(*sides, assume=("length >= 34",))
+    assert result.verdict == "equivalent"  # the bug shows in shorter packets only
+    assert any("cb[13]" in text for text in result.assumptions)
+
+
+def test_maps_of_a_program_cannot_be_compared_with_p4_source() -> None:
+    with pytest.raises(InputError, match="a P4 parser has no maps"):
+        api.check(str(CORPORA / "ipv4.p4"), str(CORPORA / "ipv4.bpf.o"), observe_maps=("hdr_md_cpumap",))
+
+
+def test_two_programs_are_compared_byte_by_byte_where_the_map_is_to_be_observed() -> None:
+    sides = str(CORPORA / "ipv4.bpf.o"), str(CORPORA / "ipv4.valid-early.bpf.o")
+    result = api.check(*sides, observe_maps=("hdr_md_cpumap",), kernel=False)
+    assert result.counterexample is not None
+    assert "map.hdr_md_cpumap[0]" in result.counterexample.differs
+
+
+def test_conditions_can_be_asked_of_such_programs() -> None:
+    ours = str(CORPORA / "ipv4.bpf.o")
+    assert api.check(ours, against=("accept || drop",)).verdict == "equivalent"
+    result = api.check(str(CORPORA / "ipv4.p4"), ours, relation="accept(left) == accept(right)")
+    assert result.verdict == "equivalent"
