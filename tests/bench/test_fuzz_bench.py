@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def test_nine_in_ten_is_the_aim_and_a_pair_that_cannot_be_measured_is_none() -> 
 
 
 def test_the_report_names_what_was_not_reached_and_what_was_not_found() -> None:
-    pair = Row("p/q=r", "equivalent", "", 0.5, 2e6, 1.5e5, left=Coverage(1, 2, ("f.c:3: taken",)), right=Coverage(4, 4))
+    pair = Row("p/q=r", "equivalent", "", 0.5, 2e6, 1.5e5, left=Coverage(1, 2), right=Coverage(4, 4))
+    pair = replace(pair, missed=(("f.c:3: taken", "no packet reaches it"),))
     text = "\n".join(report([pair, twin(None, None, None)], ASKED, "equiv bench fuzz", {"machine": "m"}))
     assert "f.c:3: taken" in text and "| 1/2 |" in text and "a \\| bug" in text and "—" in text
     lines = "\n".join(summary([pair, twin(1.0, 2.0, 3.0)], ASKED))

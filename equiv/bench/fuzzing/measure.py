@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, Final
 
 from equiv.asked import read_outputs
+from equiv.bench.fuzzing.unreached import Status, unreached
 from equiv.bench.manifest import Pair
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.compiled.native import NotCompiled
@@ -58,6 +59,8 @@ class Row:
     right: Coverage | None = None
     found: dict[str, list[float | None]] = field(default_factory=dict)
     note: str = ""
+    missed: tuple[tuple[str, Status], ...] = ()
+    """Edges and rows that were not reached, with what the engine says of each."""
 
     def median_of(self, way: str) -> float | None:
         """The median time over all seeds; None where at least half of them found nothing."""
@@ -104,6 +107,10 @@ def _measure(pair: Pair, asked: Asked) -> Row:
         found = {way: _searches(sides, compiled, way, asked) for way in WAYS}
         return Row(pair.id, pair.expected, pair.bug, compile_seconds, found=found, note=note)
     figures = Hunt(sides, 1, pair=compiled).run(Limits(seconds=asked.rate_seconds, differences=1))
+    missed: list[tuple[str, Status]] = []
+    if compiled is not None:
+        for side, loaded in ((compiled.left, posed.left), (compiled.right, posed.right)):
+            missed += unreached(side, loaded, posed.interface)
     rate = _rate(sides, compiled, asked.rate_seconds)
     kernel_rate, kernel_note = _kernel_rate(posed, asked) if asked.kernel else (None, "")
     return Row(
@@ -118,6 +125,7 @@ def _measure(pair: Pair, asked: Asked) -> Row:
         figures.right,
         {},
         note,
+        tuple(missed),
     )
 
 

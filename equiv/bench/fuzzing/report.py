@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from equiv.bench.fuzzing.measure import BYTES, OURS, SCAPY, WAYS, Asked, Row
+from equiv.bench.fuzzing.unreached import QUESTION_SECONDS, Status
 from equiv.bench.markdown import cell, table
 from equiv.result import Coverage
 
@@ -37,6 +39,9 @@ def report(rows: Sequence[Row], asked: Asked, command: str, facts: Mapping[str, 
         *table(("pair", "compiling s", "compiled", "with the kernel", "left", "right", "remark"), map(_pair, pairs)),
         "",
         "### Not reached",
+        "",
+        "The engine is asked whether any packet gets there at all (`equiv.suite.reach`), "
+        f"{QUESTION_SECONDS:g} seconds each, but not about plain transitions of tables, limits and tail calls.",
         "",
         *(_missed(pairs) or ["Nothing."]),
         "",
@@ -81,6 +86,9 @@ def summary(rows: Sequence[Row], asked: Asked) -> list[str]:
     if covered:
         reached, total = sum(each.reached for each in covered), sum(each.total for each in covered)
         lines.append(f"- {reached:,} of {total:,} edges and rows reached ({100 * reached / total:.1f} %)")
+    if unreached := Counter(_distinct(pairs).values()):
+        said = ", ".join(f"{count} {status}" for status, count in sorted(unreached.items()))
+        lines.append(f"- what was not reached, asked of the engine: {said}")
     failed = [row for row in rows if _failed(row)]
     lines += [f"- **not measured**: `{row.id}`: {cell(row.note)}" for row in failed]
     return lines
@@ -119,15 +127,18 @@ def _share(covered: Coverage | None) -> str:
 
 
 def _missed(rows: Sequence[Row]) -> list[str]:
-    lines: list[str] = []
-    seen: set[str] = set()
-    for row in rows:
-        for covered in (row.left, row.right):
-            for text in covered.missed if covered is not None else ():
-                if text not in seen:
-                    seen.add(text)
-                    lines.append(f"- `{cell(text)}`")
-    return lines
+    """What was not reached, each once, with what the engine says of it."""
+    found = [(f"`{text}`", status) for text, status in _distinct(rows).items()]
+    return table(("not reached", "the engine"), found) if found else []
+
+
+def _distinct(rows: Sequence[Row]) -> dict[str, Status]:
+    """By edge or row what the engine says, one that knows before one that does not."""
+    found: dict[str, Status] = {}
+    for text, status in (each for row in rows for each in row.missed):
+        if found.get(text) in (None, "not decided"):
+            found[text] = status
+    return found
 
 
 def _twin(row: Row) -> tuple[str, ...]:

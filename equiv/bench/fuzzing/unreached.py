@@ -1,0 +1,90 @@
+"""Edges and rows that a campaign did not reach: whether the engine proves that no packet does."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from equiv.bpf import insn as op
+from equiv.bpf.symbolic import BpfMachine
+from equiv.compiled.pair import Side
+from equiv.compiled.shape import Edge
+from equiv.fuzz.coverage import place_of
+from equiv.loaded import Loaded
+from equiv.machine.interface import Interface
+from equiv.suite.goals import Goal, goals_of
+from equiv.suite.reach import reach
+from equiv.table.symbolic import TableMachine
+
+Status = Literal["no packet reaches it", "a packet reaches it", "not decided", "not asked"]
+
+QUESTION_SECONDS: Final = 15.0
+ALL_SECONDS: Final = 90.0
+"""How long the engine is asked about one edge, and about all of a side."""
+ANSWERS: Final[dict[str, Status]] = {
+    "unreachable": "no packet reaches it",
+    "reached": "a packet reaches it",
+    "open": "not decided",
+}
+SAID: Final = {
+    "truncation": "truncation",
+    "require fails": "require fails",
+    "advance backwards": "would move backwards",
+    "advance not in": "not in",
+}
+"""What exits are called here, and by the engine."""
+
+
+def unreached(side: Side, loaded: Loaded, interface: Interface) -> list[tuple[str, Status]]:
+    """Each edge of a side that no run passed, in words, and what the engine says of it."""
+    subject = loaded.program or loaded.table
+    machine = loaded.machine(interface)
+    if subject is None or not isinstance(machine, TableMachine | BpfMachine):
+        return []
+    seen = side.seen.raw
+    goals = goals_of(machine)
+    until = time.monotonic() + ALL_SECONDS
+    found: list[tuple[str, Status]] = []
+    before: Counter[Edge] = Counter()
+    for number, edge in enumerate(side.source.edges):
+        if not seen[number]:
+            goal = _goal(edge, before[edge], machine, goals)
+            found.append((place_of(edge, subject), _asked(machine, goal, interface, until)))
+        before[edge] += 1
+    return found
+
+
+def _asked(machine: TableMachine | BpfMachine, goal: Goal | None, interface: Interface, until: float) -> Status:
+    if goal is None:
+        return "not asked"
+    if time.monotonic() > until:
+        return "not decided"
+    status, _ = reach(machine, [goal], interface, QUESTION_SECONDS)
+    return ANSWERS[status]
+
+
+def _goal(edge: Edge, number: int, machine: TableMachine | BpfMachine, goals: Sequence[Goal]) -> Goal | None:
+    """What of the engine's is this edge, the `number`-th that looks like it; None where there is no such thing."""
+    if isinstance(machine, BpfMachine):
+        insn = machine.program.insns[edge.at]
+        target = op.jump_target(edge.at, insn) if insn is not None else None
+        if target is None or edge.text not in ("taken", "not taken"):
+            return None
+        wanted = target if edge.text == "taken" else edge.at + 1
+        here = [goal for goal in goals if goal.kind == "branch" and (goal.source, goal.target) == (edge.at, wanted)]
+    else:
+        here = [goal for goal in goals if _is_at(goal, edge) and _is_like(goal, edge)]
+    return here[number] if number < len(here) else None
+
+
+def _is_like(goal: Goal, edge: Edge) -> bool:
+    if edge.text.startswith(("select case", "row ")):
+        return goal.kind in ("case", "default", "row")
+    words = next((theirs for ours, theirs in SAID.items() if edge.text.startswith(ours)), None)
+    return goal.kind == "exit" and words is not None and words in goal.text
+
+
+def _is_at(goal: Goal, edge: Edge) -> bool:
+    return goal.place.line == edge.at and isinstance(goal.source, tuple) and goal.source[0] == edge.group
