@@ -32,7 +32,6 @@ SAID: Final = {
     "truncation": "truncation",
     "require fails": "require fails",
     "advance backwards": "would move backwards",
-    "advance not in": "not in",
 }
 """What exits are called here, and by the engine."""
 
