@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -74,12 +75,16 @@ def verify(
     A property that was asked of the left side is in the certificate: there is no right one then.
 
     With `refutations`, a folder that `equiv.certificate.bundle` wrote, no solver is asked: the folder's refutations
-    are gone through. `timeout` in seconds bounds the checking (None: no bound). `on_obligation` is given each
-    obligation before it is proved. Raises InputError where the certificate is about other
-    inputs, another interface or another version of equiv, or where it is none.
+    are gone through. `timeout` in seconds bounds reading and checking (None: no bound). `on_obligation` is given each
+    obligation before it is proved. Raises ResourceLimit where reading takes all the time, InputError where the
+    certificate is about other inputs, another interface or another version of equiv, or where it is none.
     """
+    started = time.monotonic()
+    certificate = read_certificate(path, timeout)
+    if timeout is not None:
+        timeout -= time.monotonic() - started
     return verify_read(
-        read_certificate(path),
+        certificate,
         Place(path),
         left,
         right,
@@ -107,6 +112,7 @@ def verify_read(
     """As `verify`, of a certificate that was read; `place` is where from. Sides that are loaded already must have been
     loaded as the certificate's question says (`own_question`). `types` is where the file of types lies now.
     """
+    started = time.monotonic()
     version = importlib.metadata.version("equiv")
     if certificate.version != version:
         hint = f"check with equiv {certificate.version}, or write it again"
@@ -126,7 +132,7 @@ def verify_read(
     result = verify_relation(
         Checker(*machines, posed.interface, certificate.relation),
         prover,
-        seconds=timeout,
+        seconds=None if timeout is None else timeout - (time.monotonic() - started),
         on_obligation=on_obligation,
         on_progress=on_progress,
     )

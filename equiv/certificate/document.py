@@ -10,12 +10,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from equiv.certificate.relation import JointState, Rank, Relation, Symbol, Way
-from equiv.errors import InputError, Place
+from equiv.errors import InputError, Place, ResourceLimit
 from equiv.inputs import read_input
 from equiv.term import Term
 from equiv.term.table import MalformedTerm, TermTable, read_terms
@@ -71,8 +72,12 @@ def write_certificate(certificate: Certificate) -> bytes:
     return _canonical({**document, "seal": _seal(document)})
 
 
-def read_certificate(path: str) -> Certificate:
-    """Read a certificate. Raises InputError where it is none, is not as equiv writes it, or its seal is broken."""
+def read_certificate(path: str, seconds: float | None = None) -> Certificate:
+    """Read a certificate. Raises InputError where it is none, is not as equiv writes it, or its seal is broken.
+
+    Raises ResourceLimit where that takes more than `seconds`.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
     place = Place(path)
     raw = read_input(path, MAX_BYTES, "a certificate is not")
     try:
@@ -86,7 +91,7 @@ def read_certificate(path: str) -> Certificate:
     if not whole:
         raise InputError("the certificate's seal is broken: the file was changed after equiv wrote it", place)
     try:
-        return _read(document)
+        return _read(document, until, place)
     except RecursionError as error:
         raise InputError("malformed certificate: a term is nested too deeply", place) from error
     except (MalformedTerm, KeyError, TypeError, ValueError, IndexError) as error:
@@ -163,12 +168,17 @@ def _written_state(state: JointState, table: TermTable) -> Json:
 Item = TypeVar("Item")
 
 
-def _read(document: Json) -> Certificate:
+def _read(document: Json, until: float | None, place: Place) -> Certificate:
     _fields(
         document,
         {"schema", "equiv", "solver", "interface", "question", "left", "right", "terms", "start", "states", "ranks"},
     )
-    terms = read_terms(_is(list, document["terms"]))
+
+    def in_time() -> None:
+        if until is not None and time.monotonic() > until:
+            raise ResourceLimit("not checked to its end: the time was up while it was read", place)
+
+    terms = read_terms(_is(list, document["terms"]), in_time)
     interface = _fields(document["interface"], {"name", "sha256"})
     return Certificate(
         version=_is(str, document["equiv"]),

@@ -13,7 +13,7 @@ short table cannot ask for much: what is shared, wide or multiplied is bounded b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from equiv.term.evaluate import construct
@@ -77,11 +77,15 @@ class TermTable:
         return [node.op, node.width, *args]
 
 
-def read_terms(nodes: Sequence[Any]) -> list[Term]:
-    """The terms of a table, in its order. Raises MalformedTerm for the first node that is none."""
+def read_terms(nodes: Sequence[Any], before_each: Callable[[], None] = lambda: None) -> list[Term]:
+    """The terms of a table, in its order. Raises MalformedTerm for the first node that is none.
+
+    `before_each` is called before each node is read; what it raises ends the reading.
+    """
     terms: list[Term] = []
     budget = _Budget(len(nodes))
     for place, node in enumerate(nodes):
+        before_each()
         try:
             terms.append(_read(node, terms, budget))
         except MalformedTerm as error:

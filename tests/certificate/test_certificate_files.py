@@ -20,7 +20,7 @@ from equiv import api, certified
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.certificate.document import read_certificate, write_certificate
 from equiv.cli import main
-from equiv.errors import EquivError, InputError
+from equiv.errors import EquivError, InputError, ResourceLimit
 from equiv.question import Question, read_question
 
 SPECS = CORPORA.parent / "specs"
@@ -261,7 +261,8 @@ def test_a_rejected_certificate_is_status_1_and_an_unusable_one_2(
 def test_a_check_that_runs_out_of_time_is_status_3(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [str(written / name) for name in ("certificate.json", LEFT, RIGHT)]
     assert main(["verify", *arguments, "--timeout", "0.000001"]) == 3
-    assert "not checked to its end" in capsys.readouterr().out
+    assert "not checked to its end" in capsys.readouterr().err
+    assert main(["verify", *arguments, "--timeout", "1000"]) == 0
 
 
 # --- proofs for those who trust no solver -----------------------------------------------------------------------------
@@ -318,3 +319,8 @@ def test_a_folder_that_is_there_is_not_written_to(written: Path, bundle: Path, t
     rejected = resealed(written, lambda document: document.update(ranks=[]))
     assert run("verify", rejected, *pair[1:], "--proofs", tmp_path / "new") == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_reading_ends_when_the_time_is_up(written: Path) -> None:
+    with pytest.raises(ResourceLimit, match="while it was read"):
+        read_certificate(str(written / "certificate.json"), seconds=-1.0)
