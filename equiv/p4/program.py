@@ -97,7 +97,15 @@ class P4Parser:
             if name != CONSUMED and stored & cells_read([term])
         )
 
+    def _under(self, interface: Interface) -> Interface:
+        """The interface as this parser's architecture has it: some drop whatever their parser rejects (D200)."""
+        how = interface.extracted
+        if how is None or self.continues_after_reject:
+            return interface
+        return replace(interface, extracted=replace(how, error=None))
+
     def machine(self, interface: Interface, side: Side) -> Machine:
+        interface = self._under(interface)
         is_own = (side, interface.element_width) == ("left", self.element)
         code = self._code if is_own else Lowering(self.model, side, interface.element_width).code()
         if interface.extracted is not None:
@@ -105,6 +113,7 @@ class P4Parser:
         return ParserMachine(self.file, code, interface)
 
     def execute(self, interface: Interface, given: Input, side: Side) -> Observation:
+        interface = self._under(interface)
         width = interface.element_width
         bits = 0
         for value in given.packet:
