@@ -10,8 +10,10 @@ docs/gate.md.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
+from asyncio import CancelledError
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +47,8 @@ def perform_all(
     try:
         yield from _Sending(client, tasks, load, started, patience).done()
     finally:
-        client.close()
+        with contextlib.suppress(Exception):
+            client.close()
 
 
 def remote(task: Task, contents: Contents) -> Done:
@@ -63,6 +66,11 @@ def _connect(address: str) -> Client:
     except (OSError, ValueError, TypeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"no Dask scheduler answers at {address}: {said}", hint="tcp://HOST:8786") from error
+
+
+def _lost(error: BaseException) -> Done:
+    said = str(error).partition("\n")[0]
+    return Done(failed(5, f"lost in the cluster: {type(error).__name__}: {said}"))
 
 
 class _Sending:
@@ -95,7 +103,8 @@ class _Sending:
                 number = self._waiting.pop(future)
                 yield number, self._result(future, self._tasks[number].job)
         finally:
-            self._client.cancel(list(self._waiting), force=True)
+            with contextlib.suppress(Exception):  # of a client that has lost its scheduler
+                self._client.cancel(list(self._waiting), force=True)
 
     def _send(self) -> Iterator[tuple[int, Done]]:
         """Send as many tasks as the cluster can use now."""
@@ -108,9 +117,13 @@ class _Sending:
                 yield number, Done(failed(error.exit_status, str(error)))
                 continue
             key = f"equiv-gate-{number}-{self._tasks[number].job.key[:16]}"
-            future = self._client.submit(
-                remote, self._tasks[number], contents, key=f"{key}-{id(self):x}", pure=False, retries=RETRIES
-            )
+            try:
+                future = self._client.submit(
+                    remote, self._tasks[number], contents, key=f"{key}-{id(self):x}", pure=False, retries=RETRIES
+                )
+            except Exception as error:
+                yield number, _lost(error)
+                continue
             self._waiting[future] = number
             self._started(number)
             future.add_done_callback(self._ended.put)
@@ -118,8 +131,8 @@ class _Sending:
     def _result(self, future: Any, job: Job) -> Done:
         try:
             found = future.result(timeout=CONNECT_SECONDS)
-        except Exception as error:  # whatever a cluster may raise is not about the pair
-            return Done(failed(5, f"lost in the cluster: {type(error).__name__}: {error}"))
+        except (Exception, CancelledError) as error:  # whatever a cluster may raise is not about the pair
+            return _lost(error)
         if not isinstance(found, Done) or not belongs(job, found.answer):
             return Done(failed(5, "a worker answered another question"))
         return found
@@ -128,7 +141,7 @@ class _Sending:
         """Threads of each worker, by its address; none while the scheduler does not answer."""
         try:
             return dict(self._client.nthreads())
-        except (OSError, TimeoutError):
+        except Exception:  # of several kinds, from one version of Dask to the next
             return {}
 
     def _is_alone(self) -> bool:

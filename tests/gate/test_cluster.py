@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -115,6 +119,28 @@ def test_without_workers_the_rest_is_given_up(tmp_path: Path) -> None:
         found = gate(project(tmp_path, PAIRS), None, perform)
     assert [(judged.outcome, judged.status) for judged in found.values()] == [("error", 5)] * 2
     assert "no workers" in next(iter(found.values())).why
+
+
+def test_without_a_scheduler_the_rest_is_given_up(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    file = tmp_path / "scheduler.json"
+    scheduler = subprocess.Popen([*command, "--scheduler-file", str(file)], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if file.exists():
+                break
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+
+        def perform(tasks: Sequence[Task], load: Load, started: Started) -> Iterator[tuple[int, Done]]:
+            threading.Timer(1.0, scheduler.kill).start()
+            yield from perform_all(tasks, load, started, address, patience=3600)
+
+        found = gate(project(tmp_path, PAIRS), None, perform)
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    assert [(judged.outcome, judged.status) for judged in found.values()] == [("error", 5)] * 2
 
 
 def test_a_worker_with_another_equiv_is_not_believed(
