@@ -116,7 +116,8 @@ def _responsible(case: Case, given: Input, differs: Sequence[str]) -> Iterator[s
     """What instructions of programs made them differ, where the interface knows (D203)."""
     for name, side in (("left", case.left), ("right", case.right)):
         if side.program:
-            yield from responsible(side.program, case.interface, given, differs, name)
+            alone = not (case.left.program and case.right.program)
+            yield from responsible(side.program, case.interface, given, differs, "program" if alone else name)
 
 
 def _on_kernel(case: Case, given: Input) -> tuple[tuple[str, ...], dict[str, Observation], tuple[str, ...]]:

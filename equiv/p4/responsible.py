@@ -19,7 +19,7 @@ def responsible(
     program: Program, interface: Interface, given: Input, differs: Sequence[str], side: str
 ) -> tuple[str, ...]:
     """For each of `differs` the instruction that last stored it, and the run's last decision; nothing under other
-    interfaces."""
+    interfaces. `side` is what the program is called."""
     relation, how = interface.relation, interface.extracted
     if not isinstance(relation, Convention) or how is None:
         return ()
@@ -43,7 +43,7 @@ def _in_words(
                 yield f"{name}: the {side} stores nothing there"
     if found.decision is not None:
         way = "taken" if found.taken else "not taken"
-        yield f"last decision on the {side}: {_where(program, found.decision)}, {way}"
+        yield f"last decision of the {side}: {_where(program, found.decision)}, {way}"
 
 
 def _where(program: Program, slot: int) -> str:

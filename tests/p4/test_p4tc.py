@@ -105,7 +105,7 @@ def test_the_instruction_that_stored_a_wrong_value_is_named_with_its_line() -> N
     result = api.check(str(CORPORA / "ipv6.p4"), str(CORPORA / "ipv6.wire-mac.bpf.o"), kernel=False)
     assert result.counterexample is not None
     assert any(
-        "stored last by the right's instruction" in note and "ipv6.bpf.c" in note
+        "stored last by the program's instruction" in note and "ipv6.bpf.c" in note
         for note in result.counterexample.notes
     )
 
@@ -113,7 +113,7 @@ def test_the_instruction_that_stored_a_wrong_value_is_named_with_its_line() -> N
 def test_that_nothing_was_stored_is_said() -> None:
     result = api.check(str(CORPORA / "ipv4.p4"), str(CORPORA / "ipv4.stale.bpf.o"), kernel=False)
     assert result.counterexample is not None
-    assert "ipv4.isValid(): the right stores nothing there" in result.counterexample.notes
+    assert "ipv4.isValid(): the program stores nothing there" in result.counterexample.notes
 
 
 def test_paged_packets_are_too_short_for_such_a_parser() -> None:
