@@ -70,6 +70,15 @@ def error_text(value: int | bytes | None, errors: Sequence[str]) -> str:
     return value_text(value)
 
 
+def comparable(left: Observation, right: Observation, fields: Sequence[OutputField]) -> set[str]:
+    """Names of what can be shown side by side: observables, and parts that both sides have something for.
+
+    Other names of what differs are conditions, or outputs that are not observed of one of the sides as such (D121).
+    """
+    parts = {field.name for field in fields if None not in (part_value(field, left), part_value(field, right))}
+    return {VERDICT, *left.values, *right.values, *parts}
+
+
 def compare(
     left: Observation,
     right: Observation,
@@ -82,7 +91,8 @@ def compare(
     A byte array that differs and has named parts is followed by these. A part may itself be what differs. `errors` are
     names of parser errors by number.
     """
-    named = {field.name: field for field in fields if field.name in differs}
+    both = comparable(left, right, fields)
+    named = {field.name: field for field in fields if field.name in differs and field.name in both}
     rows = [Row(VERDICT, verdict_text(left), verdict_text(right), VERDICT in differs, left.code == right.code)]
     rows += [_stands_for(named[name], left, right) for name in differs if name in named]
     names = [name for name in dict.fromkeys([*left.values, *right.values]) if name not in named]

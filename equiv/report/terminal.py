@@ -10,7 +10,7 @@ from itertools import groupby
 from equiv.machine.concrete import Input, Observation, TraceStep
 from equiv.report.explain import explain
 from equiv.report.figures import figures
-from equiv.report.observables import ABSENT, VERDICT, Row, compare
+from equiv.report.observables import ABSENT, VERDICT, Row, comparable, compare
 from equiv.report.packet import hex_dump, render_layers
 from equiv.report.style import PLAIN, Style, clean, shorten
 from equiv.result import Counterexample, PuntClass, Result, Side, Statistics, UnknownCause
@@ -126,7 +126,7 @@ def _counterexample(title: str, found: Counterexample, result: Result, style: St
 
 def _what_differs(title: str, found: Counterexample, result: Result, style: Style) -> list[str]:
     """The observables that differ, or the conditions that are violated with all that was observed."""
-    seen = {VERDICT, *found.left.values, *found.right.values, *(field.name for field in result.fields)}
+    seen = comparable(found.left, found.right, result.fields)
     violated = [name for name in found.differs if name not in seen]
     if not violated:
         rows = compare(found.left, found.right, found.differs, result.fields, result.errors)

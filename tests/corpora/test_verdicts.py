@@ -22,6 +22,7 @@ from equiv.oracle.program import nonlinear_skbs
 from equiv.p4.parser import ParserOptions
 from equiv.report.explain import explain
 from equiv.report.json_result import input_object, result_object
+from equiv.report.observables import comparable
 from equiv.result import Counterexample, Result, field_value
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,6 +130,9 @@ def _must_say(result: Result, found: Counterexample) -> list[str]:
     told = [f"Both {one} "]
     parts = {f.name for f in result.fields}
     for name in found.differs:
+        if name not in comparable(found.left, found.right, result.fields):
+            told.append(f"`{name}`")
+            continue
         if name in parts:
             told += [f"{name} is "] * (name in [each for each in found.differs if each in parts][:3])
             continue

@@ -7,7 +7,7 @@ import re
 from equiv.machine.concrete import Observation
 from equiv.report.explain.outputs import in_words
 from equiv.report.explain.packets import given_in_words, headers_of, packet_in_words
-from equiv.report.observables import VERDICT
+from equiv.report.observables import VERDICT, comparable
 from equiv.report.style import clean
 from equiv.result import Counterexample, Result
 
@@ -23,7 +23,7 @@ def explain(result: Result, found: Counterexample) -> str:
     """One counterexample in one sentence, on one line. Says nothing but what the counterexample shows."""
     left, right = _nouns(result)
     packet, given = packet_in_words(found, result), given_in_words(found.input)
-    seen = {VERDICT, *found.left.values, *found.right.values, *(field.name for field in result.fields)}
+    seen = comparable(found.left, found.right, result.fields)
     violated = [name for name in found.differs if name not in seen]
     if violated:
         return clean(_violated(violated, found, result, packet + given))

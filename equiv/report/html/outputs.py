@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from equiv.machine.concrete import Observation
-from equiv.report.observables import VERDICT, Row, compare
+from equiv.report.observables import VERDICT, Row, comparable, compare
 from equiv.result import Counterexample, Result
 
 Piece = tuple[str, bool]
@@ -42,7 +42,7 @@ class Comparison:
 
 def compare_sides(found: Counterexample, result: Result) -> Comparison:
     """What a page shows of one counterexample's outputs."""
-    seen = {VERDICT, *found.left.values, *found.right.values, *(field.name for field in result.fields)}
+    seen = comparable(found.left, found.right, result.fields)
     violated = tuple(name for name in found.differs if name not in seen)
     rows = compare(
         found.left, found.right, [name for name in found.differs if name in seen], result.fields, result.errors

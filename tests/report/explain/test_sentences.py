@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equiv import api
+from equiv.asked import read_outputs
 from equiv.machine.concrete import Input, Observation
 from equiv.report.explain import explain
 from equiv.report.explain.walk import walk
 from equiv.report.style import clean
+from equiv.report.terminal import render_result
 from equiv.result import Counterexample, Dependence, OutputField, Result, Side, Statistics
 
 CORPORA = Path(__file__).resolve().parents[3] / "corpora"
@@ -144,6 +147,19 @@ def test_further_inputs_are_told() -> None:
 def test_a_property_is_told_in_the_words_of_the_user() -> None:
     result = api.check(str(CORPORA / "p4-vlan" / "vlan.p4"), against=("accept => false",), kernel=False)
     assert _said(result) == "The parser accepts a packet of 14 bytes, which violates `false`."
+
+
+def test_outputs_that_only_one_side_names_are_told_as_what_was_asked() -> None:
+    """The parser has no `dport` of its own, but an expression that stands for it (D121): it is not absent."""
+    folder = CORPORA / "p4-outputs"
+    result = api.check(
+        str(folder / "five-tuple.ports.p4"),
+        str(CORPORA / "five-tuple" / "five-tuple.dev"),
+        outputs=read_outputs(str(folder / "table.outputs")),
+        kernel=False,
+    )
+    assert re.search(r"but do not give the same `(sport|dport)`", _said(result))
+    assert "absent" not in render_result(result) and "absent" not in _said(result)
 
 
 @given(st.binary(max_size=120), st.sampled_from(["xdp", "p4", "buffer"]), st.sampled_from([1, 4, 8]))
