@@ -20,12 +20,13 @@ from equiv.bpf.liveness import Liveness
 from equiv.bpf.loop_step import COUNT, FUNCTION, INDEX, KEPT, is_loop
 from equiv.bpf.map_access import place_of
 from equiv.bpf.packet_snapshots import LayerShape, freeze, offsets, thaw
+from equiv.bpf.significance import significance
 from equiv.bpf.state import MAX_FRAMES, MOST_FRAMES, NOWHERE, Answers, Caller, State
 from equiv.bpf.steering import steering
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, stack
 from equiv.machine.loops import Loops
 from equiv.machine.protocol import Snapshot
-from equiv.term import Term, const
+from equiv.term import Term, const, extract, zero_extend
 
 STACK_SIZE = 512
 ALL_REGISTERS = 0x3FF
@@ -74,6 +75,7 @@ class Snapshots:
         self._flow = flow
         self._live = live
         self._steers = steering(env.program, flow)
+        self._significant = significance(env.program, flow)
         self._units = {f.entry: stack_units(env.program, flow, f) for f in flow.functions}
         self._loops = {function.entry: _loops(flow, function) for function in flow.functions}
         self._cuts: dict[str, set[int]] = {}
@@ -92,7 +94,8 @@ class Snapshots:
             if is_loop(caller):
                 registers |= KEPT
             self._registers(found, shape, f"f{number}.r", 6, registers, caller.saved)
-        self._registers(found, shape, "r", 0, self._live.registers(state.pc) & ALL_REGISTERS, state.regs)
+        registers = [_significant(*pair) for pair in zip(state.regs, self._significant[state.pc], strict=True)]
+        self._registers(found, shape, "r", 0, self._live.registers(state.pc) & ALL_REGISTERS, registers)
         for number, cells in enumerate(state.stacks):
             if not cells:
                 continue
@@ -341,6 +344,13 @@ def _packet_offsets(shape: list[Shape]) -> frozenset[str]:
         for item in shape
         if _is_cursor(item) or (item.store == "keys." and item.place in (NHOFF, THOFF))
     )
+
+
+def _significant(value: Value | None, width: int) -> Value | None:
+    """A register's number without the bits above `width`, which nothing looks at (D191)."""
+    if not isinstance(value, Term) or width >= WORD:
+        return value
+    return zero_extend(WORD - width, extract(width - 1, 0, value)) if width else ZERO
 
 
 def _living(cells: Cells, live: int) -> Cells:

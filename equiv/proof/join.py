@@ -47,6 +47,9 @@ from equiv.term import (
 LEAST_NUMBER = 4
 """Narrower cells are flags, which are related by being equal only."""
 
+LEAST_CODE, MOST_CODE = 8, 0xFFFF
+"""Between these are EtherTypes in either byte order, the codes of 16 bits that programs carry along most."""
+
 WIDENING_STEPS = (0xFF, 0xFFFF, 1 << 20, (1 << 32) - 1)
 """Upper bounds that a symbol which keeps growing is widened to, in turn."""
 
@@ -113,7 +116,7 @@ def _is_number(merge: Merge, hints: Hints, name: str) -> bool:
     stored, arrived = merge.entry.cells[name], merge.cells[name]
     if name in hints.offsets or _is_sum(stored, arrived):
         return True
-    if not (stored.is_const and arrived.is_const) or stored.width < LEAST_NUMBER:
+    if not (stored.is_const and arrived.is_const) or stored.width < LEAST_NUMBER or _is_code(stored, arrived):
         return False
     return name in hints.steering or _stride(merge, name) == 1
 
@@ -348,7 +351,7 @@ def _merge_value(merge: Merge, name: str) -> Term:
         return counted
     if name in merge.whole:
         return _merge_piece(merge, name, stored, arrived, 0)
-    if _is_bytewise(stored) or _is_bytewise(arrived) or stored.width > ADDRESS_WIDTH:
+    if _is_bytewise(stored) or _is_bytewise(arrived) or _is_code(stored, arrived) or stored.width > ADDRESS_WIDTH:
         pieces = []
         for top in range(stored.width, 0, -8):
             hi, lo = top - 1, max(top - 8, 0)
@@ -388,6 +391,14 @@ def _carried_alike(merge: Merge, names: AbstractSet[str]) -> set[str]:
 def _is_bytewise(term: Term) -> bool:
     """Whether a term is put together from several varying parts, as a field of several packet bytes is."""
     return term.op == "concat" and sum(not part.is_const for part in term.args) > 1
+
+
+def _is_code(stored: Term, arrived: Term) -> bool:
+    """Whether two constants look like numbers of protocols, of which the other side may have the bytes swapped."""
+    if not (stored.is_const and arrived.is_const) or stored.width % 8:
+        return False
+    low, high = sorted((stored.value, arrived.value))
+    return LEAST_CODE <= low and high <= MOST_CODE and high - low > 0xFF
 
 
 def _by_place(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | None:

@@ -27,6 +27,8 @@ def show_table(table: Table, style: Style, verbose: bool) -> Iterable[str]:
     yield f"  interface   {table.interface}: {load_interface(table.interface).title}"
     yield f"  source      {clean(table.source) or 'not said'}"
     yield f"  truncation  {table.truncation.name}"
+    if table.offset_width is not None:
+        yield f"  offset      {table.offset_width} bits; unchecked advances wrap around"
     limits = (f"{limit.what} {limit.count} else {limit.otherwise.name}" for limit in table.limits)
     yield from _list("limits", limits)
     yield from _list("registers", (f"bit<{r.width}> {r.name} = {r.initial}" for r in table.registers))

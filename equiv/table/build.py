@@ -30,6 +30,8 @@ MAX_STATES = 20_000
 MAX_LIMIT = 65_536
 MAX_METADATA = 252
 MAX_MAP_VALUE = 4096
+MIN_OFFSET_WIDTH, MAX_OFFSET_WIDTH = 16, 32
+GENERAL_LIMITS = ("steps", "bytes")
 
 
 def build(tree: Syntax, source: Source) -> Table:
@@ -72,6 +74,7 @@ def build(tree: Syntax, source: Source) -> Table:
         maps=maps,
         outputs=tuple(scope.outputs.values()),
         truncation=scope.target(_token(truncation, 0), True) if truncation else Target("verdict", "drop"),
+        offset_width=_offset_width(scope, items),
         limits=_limits(scope, items),
         file=source.file,
     )
@@ -286,14 +289,35 @@ def _declare_states(scope: Scope, items: _Items) -> dict[str, tuple[str, list[Sy
 def _limits(scope: Scope, items: _Items) -> tuple[Limit, ...]:
     found: dict[str, Limit] = {}
     for item in items.of("limit"):
-        what, count_node, otherwise = item.children
-        assert isinstance(what, Token) and isinstance(count_node, Tree) and isinstance(otherwise, Token)
+        *names, count_node, otherwise = item.children
+        assert isinstance(count_node, Tree) and isinstance(otherwise, Token)
         place = scope.source.at(item)
-        general = what in ("steps", "bytes")
-        if not general and what not in scope.states:
-            raise scope.unknown("state", what, scope.source.at(what), ["steps", "bytes", *scope.states])
-        if what in found:
-            raise InputError(f"`limit {what}` is already given in line {found[str(what)].place.line}", place)
+        general = names[0] in GENERAL_LIMITS
         count = expressions.constant(scope, count_node, 0 if not general else 1, MAX_LIMIT, "limit").value
-        found[str(what)] = Limit(str(what), count, scope.target(otherwise, verdict_only=general), place)
-    return tuple(found.values())
+        words = tuple(str(name) for name in names)
+        limit = Limit(words, count, scope.target(otherwise, verdict_only=general), place)
+        for name in names:
+            assert isinstance(name, Token)
+            if name in GENERAL_LIMITS and len(names) > 1:
+                raise InputError(f"`{name}` is limited alone; only states are counted together", scope.source.at(name))
+            if not general and name not in scope.states:
+                raise scope.unknown("state", name, scope.source.at(name), [*GENERAL_LIMITS, *scope.states])
+            if name in found:
+                where = place if len(names) == 1 else scope.source.at(name)
+                raise InputError(f"`limit {name}` is already given in line {found[str(name)].place.line}", where)
+            found[str(name)] = limit
+    return tuple(dict.fromkeys(found.values()))
+
+
+def _offset_width(scope: Scope, items: _Items) -> int | None:
+    item = items.single("offset")
+    if item is None:
+        return None
+    node = _tree(item, 1)
+    width = expressions.size(scope, node, MAX_OFFSET_WIDTH)
+    if width < MIN_OFFSET_WIDTH:
+        hint = f"from {MIN_OFFSET_WIDTH} to {MAX_OFFSET_WIDTH} bits"
+        raise InputError(
+            f"an offset of {width} bits does not reach the end of every packet", scope.source.at(node), hint
+        )
+    return width

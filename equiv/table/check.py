@@ -53,11 +53,15 @@ def check(table: Table) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way from one state to another: at least `moved` bytes on; `needs` if it was checked that bytes are there."""
+    """A way from one state to another: at least `moved` bytes on; `needs` if it was checked that bytes are there.
+
+    `wraps` if the cursor may have come to a smaller offset (D190), whatever `moved` says.
+    """
 
     target: str
     moved: int
     needs: bool
+    wraps: bool = False
 
     @property
     def progresses(self) -> bool:
@@ -83,12 +87,12 @@ def ways(table: Table, state: State) -> Iterator[Way]:
             walk.learn(match.operand, *_interval(match.keyset, match.operand))
         for action in row.actions:
             yield from walk.step(action, in_row=True)
-        yield from _to(row.target, walk.moved, walk.needs)
+        yield from _to(row.target, walk.moved, walk.needs, walk.wraps)
 
 
-def _to(target: Target, moved: int, needs: bool) -> Iterator[Way]:
+def _to(target: Target, moved: int, needs: bool, wraps: bool = False) -> Iterator[Way]:
     if target.kind == "state":
-        yield Way(target.name, moved, needs)
+        yield Way(target.name, moved, needs, wraps)
 
 
 class _Walk:
@@ -99,14 +103,17 @@ class _Walk:
         self.truncation = state.truncation or table.truncation
         self.moved = 0
         self.needs = False
+        self.wraps = False
+        self.can_wrap = table.offset_width is not None
         self.facts: dict[Expr, Interval] = {}
 
     def step(self, statement: Statement, in_row: bool) -> Iterator[Way]:
         """Take one statement; yields the ways on which it leaves the state."""
         left_behind = 0 if in_row else self.moved  # D13: a row that is not finished does not move the cursor
+        wrapped = self.wraps and not in_row
         looks = needed_bytes(*_expressions(statement)) > 0
         if looks or isinstance(statement, Extract | Advance):
-            yield from _to(self.truncation, left_behind, self.needs)
+            yield from _to(self.truncation, left_behind, self.needs, wrapped)
         self.needs = self.needs or looks
         match statement:
             case Extract(instance=instance, size=size):
@@ -116,25 +123,26 @@ class _Walk:
                 self._forget(f"{instance}.", moved=not in_row)
             case Advance(amount=amount, bounds=bounds, unchecked=unchecked):
                 if bounds is not None:
-                    yield from _to(bounds.otherwise, left_behind, self.needs)
+                    yield from _to(bounds.otherwise, left_behind, self.needs, wrapped)
+                self.wraps = self.wraps or (unchecked and self.can_wrap)
                 self.needs = self.needs or not unchecked
                 self.moved += advanced_bytes(statement, self.bounds(amount))[0]
                 self._forget("", moved=not in_row)
             case Assign(target=target):
                 self._forget(target.name, moved=False)
             case Require(condition=condition, otherwise=otherwise):
-                yield from _to(otherwise, self.moved, self.needs)
+                yield from _to(otherwise, self.moved, self.needs, self.wraps)
                 self._assume(condition)
 
     def leave_by(self, transition: object) -> Iterator[Way]:
         """The ways on which the transition leaves the state."""
         if isinstance(transition, Select):
-            yield from _to(self.truncation, self.moved, self.needs)
+            yield from _to(self.truncation, self.moved, self.needs, self.wraps)
             self.needs = self.needs or needed_bytes(*transition.keys) > 0
             for case in transition.cases:
-                yield from _to(case.target, self.moved, self.needs)
+                yield from _to(case.target, self.moved, self.needs, self.wraps)
         else:
-            yield from _to(transition.target, self.moved, self.needs)  # type: ignore[attr-defined]
+            yield from _to(transition.target, self.moved, self.needs, self.wraps)  # type: ignore[attr-defined]
 
     def bounds(self, expr: Expr) -> Interval:
         """Bounds of `expr` by what is known here; never looser than its own."""
@@ -215,12 +223,12 @@ def _redirect(table: Table, state: str) -> str | None:
 
 
 def _refuse_endless_redirection(table: Table) -> None:
-    for limit in table.limits:
+    for place, name in ((limit.place, name) for limit in table.limits for name in limit.names):
         seen: set[str] = set()
-        state: str | None = limit.what
+        state: str | None = name
         while state is not None:
             if state in seen:
-                raise InputError(f"the limits of `{state}` and others lead to each other without end", limit.place)
+                raise InputError(f"the limits of `{state}` and others lead to each other without end", place)
             seen.add(state)
             state = _redirect(table, state)
 
@@ -228,17 +236,23 @@ def _refuse_endless_redirection(table: Table) -> None:
 def _refuse_standstill(table: Table) -> None:
     if table.limit("steps"):
         return
-    redirected = {limit.what: _redirect(table, limit.what) for limit in table.limits}
+    redirected = {name: _redirect(table, name) for limit in table.limits for name in limit.names}
     graph: dict[str, list[str]] = {}
+    every: dict[str, list[str]] = {}
+    back: set[tuple[str, str]] = set()
     for name, state in table.states.items():
         for way in ways(table, state):
-            if way.progresses:
-                continue
             target: str | None = way.target
             while target in redirected:
                 target = redirected[target]
-            if target is not None and name not in redirected:
+            if target is None or name in redirected:
+                continue
+            every.setdefault(name, []).append(target)
+            if way.wraps:
+                back.add((name, target))
+            elif not way.progresses:
                 graph.setdefault(name, []).append(target)
+    _refuse_return(table, every, back)
     for component in strongly_connected(graph):
         some = min(component, key=list(table.states).index)
         if len(component) > 1 or some in graph.get(some, ()):
@@ -247,3 +261,15 @@ def _refuse_standstill(table: Table) -> None:
                 table.states[some].place,
                 f"move forward by a byte or more and check it, or add `limit {some} N else VERDICT;`",
             )
+
+
+def _refuse_return(table: Table, graph: dict[str, list[str]], back: set[tuple[str, str]]) -> None:
+    """Offsets that wrap around (D190) may lead to bytes that were seen before; then only a limit ends a cycle."""
+    for component in strongly_connected(graph) if back else ():
+        for name in sorted(component, key=list(table.states).index):
+            if any((name, target) in back for target in component):
+                raise InputError(
+                    f"state `{name}` can be entered again and again: its advance may wrap around to an earlier offset",
+                    table.states[name].place,
+                    f"check that the skipped bytes are there, or add `limit {name} N else VERDICT;`",
+                )

@@ -28,6 +28,7 @@ from equiv.table.model import (
     Require,
     RowState,
     Select,
+    Slice,
     State,
     Statement,
     Table,
@@ -117,7 +118,7 @@ Op = Test | Set | Load | Choose | Jump
 
 
 def visits(state: str) -> str:
-    """The cell that counts entries into a limited state."""
+    """The cell that counts entries into limited states, by the first name that the limit has."""
     return f"$visits.{state}"
 
 
@@ -153,13 +154,14 @@ class _Compiler:
     def _enter(self) -> None:
         """Limits, in the order of D16: a refused entry counts neither as a visit nor as a step."""
         counters: list[str] = []
-        for what, cell in ((self.state.name, visits(self.state.name)), ("steps", STEPS)):
+        for what in (self.state.name, "steps"):
             limit = self.table.limit(what)
             if limit is None:
                 continue
+            cell = STEPS if what == "steps" else visits(limit.names[0])
             count = Variable("counter", cell, COUNTER_WIDTH)
             condition = _compare(count, "<", Number(limit.count))
-            self._test(condition, limit.otherwise, limit.place, f"limit {what} {limit.count}")
+            self._test(condition, limit.otherwise, limit.place, f"limit {limit.what} {limit.count}")
             counters.append(cell)
         for cell in counters:
             count = Variable("counter", cell, COUNTER_WIDTH)
@@ -197,7 +199,7 @@ class _Compiler:
                 if isinstance(self.state, ParseState):
                     self._move(Number(size), place)
             case Advance():
-                self._move(self._advance(statement), place)
+                self._move(self._advance(statement), place, statement.unchecked)
             case Assign(target=target, value=value):
                 self._need(needed_bytes(value), place)
                 self._assign(target, value, place)
@@ -205,9 +207,15 @@ class _Compiler:
                 self._need(needed_bytes(condition), place)
                 self._test(condition, otherwise, place, "require")
 
-    def _move(self, size: Expr, place: Place) -> None:
+    def _move(self, size: Expr, place: Place, unchecked: bool = False) -> None:
+        self.ops.append(Set((Destination(CURSOR, 64),), self._moved(size, unchecked), place))
+
+    def _moved(self, size: Expr, unchecked: bool) -> Expr:
+        """The cursor past `size` bytes. What was checked lies in the packet, where no offset wraps around (D190)."""
         to = Binary("+", Cursor(), size, 0, Cursor.hi)
-        self.ops.append(Set((Destination(CURSOR, 64),), to, place))
+        if self.table.offset_width is None or not unchecked:
+            return to
+        return Slice(to, self.table.offset_width - 1, 0)
 
     def _advance(self, statement: Advance) -> Expr:
         """Everything that is checked before the cursor moves; returns by how many bytes it does."""
@@ -274,21 +282,21 @@ class _Compiler:
     def _row_actions(self, actions: tuple[Extract | Advance | Assign, ...]) -> None:
         """Actions look at the packet from the row's start; the cursor moves when all are done (D13)."""
         pending: Expr | None = None
+        unchecked = False
         place = self.state.place
         for number, action in enumerate(actions):
             if not isinstance(action, Advance):
                 self._statement(action)
                 continue
-            place = action.place
+            place, unchecked = action.place, action.unchecked
             pending = self._advance(action)
             if not isinstance(pending, Number) and number + 1 < len(actions):
-                to = Binary("+", Cursor(), pending, 0, Cursor.hi)
-                self.ops.append(Set((Destination(NEXT, 64),), to, place))
+                self.ops.append(Set((Destination(NEXT, 64),), self._moved(pending, unchecked), place))
                 pending = Variable("counter", NEXT, 64)
         if isinstance(pending, Variable):
             self.ops.append(Set((Destination(CURSOR, 64),), pending, place))
         elif pending is not None:
-            self._move(pending, place)
+            self._move(pending, place, unchecked)
 
     def _choose(
         self,

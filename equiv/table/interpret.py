@@ -97,8 +97,8 @@ class _Run:
         """Enter the state that `target` names; returns where it leads. Limits come first (D16)."""
         state = self.table.states[target.name]
         limit = self.table.limit(state.name)
-        if limit and self.visits.get(state.name, 0) >= limit.count:
-            self._note(limit.place, f"limit of {limit.count} entries into {state.name} -> {limit.otherwise.name}")
+        if limit and sum(self.visits.get(name, 0) for name in limit.names) >= limit.count:
+            self._note(limit.place, f"limit of {limit.count} entries into {limit.what} -> {limit.otherwise.name}")
             return limit.otherwise
         limit = self.table.limit("steps")
         if limit and self.steps >= limit.count:
@@ -137,7 +137,7 @@ class _Run:
                 self._note(row.place, f"row {number} of {state.name} -> {row.target.name}")
                 for action in row.actions:
                     self.do(action, state)
-                self.cursor = self.base + self.advanced
+                self.cursor = self._wrapped(self.base + self.advanced)
                 return row.target
         raise InternalError("rows without default", state.place)
 
@@ -178,9 +178,13 @@ class _Run:
         if not statement.unchecked:
             self._require_bytes(self.base + size, state, statement.place)
         if isinstance(state, ParseState):
-            self.cursor = self.base + size
+            self.cursor = self._wrapped(self.base + size)
         else:
             self.advanced = size
+
+    def _wrapped(self, offset: int) -> int:
+        """The offset in as many bits as the device has for it (D190)."""
+        return offset if self.table.offset_width is None else offset % (1 << self.table.offset_width)
 
     def _assign(self, target: Variable, value: int) -> None:
         value &= (1 << target.width) - 1

@@ -431,12 +431,20 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`what` is "steps", "bytes" or a state's name; `count` may be reached, one more leads to `otherwise`."""
+    """`names` is "steps", "bytes" or states; `count` may be reached, one more leads to `otherwise`.
 
-    what: str
+    Of several states, the entries into all of them are counted together.
+    """
+
+    names: tuple[str, ...]
     count: int
     otherwise: Target
     place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    @property
+    def what(self) -> str:
+        """The names as a `.dev` file writes them."""
+        return ", ".join(self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,10 +463,12 @@ class Table:
     maps: tuple[MapValue, ...] = ()
     outputs: tuple[Output, ...] = ()
     truncation: Target = Target("verdict", "drop")
+    offset_width: int | None = None
+    """The cursor is a number of so many bits, where unchecked advances wrap around (D190). None: it never wraps."""
     limits: tuple[Limit, ...] = ()
     file: str = field(default="", compare=False)
     sha256: str = field(default="", compare=False)
 
     def limit(self, what: str) -> Limit | None:
         """The limit on "steps", "bytes" or entries into a state, if there is one."""
-        return next((limit for limit in self.limits if limit.what == what), None)
+        return next((limit for limit in self.limits if what in limit.names), None)

@@ -74,6 +74,8 @@ def _declarations(table: Table) -> Iterator[str]:
     for output in table.outputs:
         encoding = f"{output.encoding} " if output.encoding else ""
         yield f"output {encoding}{output.name} at {output.spelled};"
+    if table.offset_width is not None:
+        yield f"offset bit<{table.offset_width}>;"
     yield f"on truncation {table.truncation.name};"
     for limit in table.limits:
         yield f"limit {limit.what} {limit.count} else {limit.otherwise.name};"

@@ -1,4 +1,5 @@
-"""Linux's own BPF flow dissector: interpreter, symbolic machine and kernel show the same, and what its vectors expect.
+"""Linux's own BPF flow dissector: interpreter, symbolic machine, kernel and both tables of it show the same, and what
+its vectors expect.
 
 Needs an extracted source tree of Linux (EQUIV_LINUX_SOURCE), as Debian's package linux-source-6.1 has it, and clang.
 Nothing of it is part of equiv: it is built when the tests run.
@@ -12,6 +13,7 @@ import re
 import shutil
 import struct
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,15 +25,22 @@ from equiv.bpf.load import load_program
 from equiv.bpf.program import Program
 from equiv.bpf.symbolic import BpfMachine
 from equiv.bpf.tail_calls import TailCall
-from equiv.machine.concrete import Input
+from equiv.machine.concrete import Input, Observation
 from equiv.machine.drive import assignment_for, drive, show
 from equiv.machine.interface import Interface, load_interface
 from equiv.machine.protocol import Done
 from equiv.oracle import KernelProgram, available
+from equiv.report.pcapng import read_packets
+from equiv.table.interpret import run as run_table
+from equiv.table.model import Table
+from equiv.table.parse import load_table
 from tests.bpf.programs import FLOW_DISSECTOR
+from tests.corpora.flow_packets import EXPECTED, TABLES, generated
 from tests.oracle.dissected import Packets, nested_ipv4
 
 TREE = Path(os.environ.get("EQUIV_LINUX_SOURCE", "/nonexistent"))
+CAPTURES = Path(os.environ.get("EQUIV_CAPTURES", Path(__file__).resolve().parents[3] / "shared" / "captures"))
+"""Packets as other people recorded them, where there are some."""
 SELFTESTS = TREE / "tools/testing/selftests/bpf"
 CLANG = next((name for name in ("clang-16", "clang-19", "clang-14", "clang") if shutil.which(name)), None)
 
@@ -41,6 +50,9 @@ pytestmark = [
     pytest.mark.skipif(not SELFTESTS.is_dir(), reason="EQUIV_LINUX_SOURCE is no source tree of Linux"),
     pytest.mark.skipif(CLANG is None, reason="clang is not installed"),
 ]
+
+LONGEST_TEST_RUN = 3500
+"""Bytes that a test run has room for in one page."""
 
 VECTOR_SOURCE = """
 #include <stdbool.h>
@@ -159,6 +171,52 @@ def test_vectors_of_the_kernel_give_what_they_expect(dissector: Program, tmp_pat
                 assert seen.values["keys.dport"] == keys[14:16]
                 assert seen.values["keys.flow_label"] == keys[52:56]
             assert_stepped(machine, given, seen.code, seen.values)
+            assert_tabled(given, seen)
+
+
+@pytest.fixture(scope="module")
+def tables() -> list[Table]:
+    return [load_table(str(path)) for path in TABLES]
+
+
+def assert_tabled(given: Input, program: Observation, tables: Sequence[Table] = ()) -> None:
+    """Both tables show what the program does."""
+    for table in tables or [load_table(str(path)) for path in TABLES]:
+        seen = run_table(table, FLOW_DISSECTOR, given)
+        assert seen.code == program.code, (table.file, given)
+        if seen.verdict == "accept":
+            assert seen.values == program.values, (table.file, given)
+
+
+def test_tables_do_what_kernel_and_interpreter_do(dissector: Program, tables: list[Table]) -> None:
+    given = [Input(e.packet, context={"flags": e.flags}) for e in EXPECTED]
+    given += [Input(generated(n), context={"flags": n % 8 if n % 3 == 0 else 0}) for n in range(2000)]
+    packets = Packets(random.Random(23))
+    given += [Input(packets.any(), context={"flags": n % 8}) for n in range(500)]
+    interpreted = Executable(dissector, FLOW_DISSECTOR)
+    with KernelProgram(dissector, FLOW_DISSECTOR) as kernel:
+        for each in given:
+            seen, real = interpreted.run(each, trace=False), kernel.run(each)
+            assert (seen.code, seen.values) == (real.code, real.values), each
+            assert_tabled(each, seen, tables)
+
+
+@pytest.mark.skipif(not CAPTURES.is_dir(), reason="EQUIV_CAPTURES is no folder of captures")
+def test_recorded_packets_give_the_same_keys_everywhere(dissector: Program, tables: list[Table]) -> None:
+    interpreted = Executable(dissector, FLOW_DISSECTOR)
+    tried = 0
+    with KernelProgram(dissector, FLOW_DISSECTOR) as kernel:
+        for path in sorted(CAPTURES.glob("*.pcap*")):
+            for packet in read_packets(str(path)):
+                if not 14 <= len(packet) <= LONGEST_TEST_RUN:
+                    continue
+                for flags in (0, 7):
+                    given = Input(packet, context={"flags": flags})
+                    seen, real = interpreted.run(given, trace=False), kernel.run(given)
+                    assert (seen.code, seen.values) == (real.code, real.values), (path.name, packet.hex())
+                    assert_tabled(given, seen, tables)
+                    tried += 1
+    assert tried
 
 
 def assert_stepped(
