@@ -1,4 +1,6 @@
 .PHONY: demo test format grammars readme picture explanations corpora
+.PHONY: demo test format grammars readme explanations corpora
+.PHONY: demo test format grammars readme corpora flow-dissector
 
 demo:
 	./bootstrap demo
@@ -25,3 +27,8 @@ explanations:  ## put the differences of all broken twins into words anew; look 
 
 corpora:  ## rebuild every program from its source and compare; needs the compilers named there
 	$(MAKE) -C corpora compare
+
+LINUX_SOURCE = /usr/src/linux-source-6.1.tar.xz
+
+flow-dissector:  ## build Linux's flow dissector from Debian's kernel source and check it against the tables of it
+	.venv/bin/python -m equiv bench flow-dissector --linux-source $(LINUX_SOURCE) --only '*clang-16 -O2 v3' --timeout 600

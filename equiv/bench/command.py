@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TextIO
 
 from equiv.bench.environment import environment
-from equiv.bench.flow import flow_pairs, flow_report
+from equiv.bench.flow import NEEDED, flow_pairs, flow_report
+from equiv.bench.flow_tables import FOLDER as FLOW_TABLES
 from equiv.bench.growth import growing, growth_report
 from equiv.bench.leapfrog import DEFAULT_DATA, leapfrog_pairs, leapfrog_report
+from equiv.bench.linux_source import linux_tree
 from equiv.bench.manifest import Corpus, load_corpora, select
 from equiv.bench.markdown import corpora_report, heading, summary
 from equiv.bench.measure import Limits, Row, measure_all, rows_as_json
@@ -143,8 +145,11 @@ def _leapfrog(options: argparse.Namespace, command: str) -> tuple[list[Row], Rep
 
 
 def _flow(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports]:
-    with tempfile.TemporaryDirectory() as folder:
-        pairs = select(flow_pairs(options.linux_source, Path(folder)), options.only)
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = linux_tree(options.linux_source, NEEDED, Path(temporary))
+        folder = Path(options.keep or temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        pairs = select(flow_pairs(str(tree), folder, Path(options.corpora) / FLOW_TABLES), options.only)
         rows = measure_all(pairs, _limits(options), options.jobs, _Counter(sys.stderr, len(pairs)))
     return rows, {FLOW_REPORT: flow_report(rows, _head(FLOW_REPORT, options, command))}
 
@@ -254,11 +259,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_corpora(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of corpora (default: corpora)")
+
+
 def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
     where = REPORTS if name == "all" else f"{REPORTS}/{name}.md"
     what = "FOLDER" if name == "all" else "FILE"
     if name == "flow-dissector":
-        parser.add_argument("--linux-source", required=True, metavar="DIR", help="an unpacked kernel tree (6.1)")
+        parser.add_argument(
+            "--linux-source",
+            required=True,
+            metavar="PATH",
+            help="a kernel tree (6.1), or the archive of one: /usr/src/linux-source-6.1.tar.xz of Debian's package",
+        )
+        parser.add_argument("--keep", metavar="DIR", help="leave the built objects and the broken tables here")
+        _add_corpora(parser)
     elif name == "leapfrog":
         parser.add_argument(
             "--data", default=DEFAULT_DATA, metavar="DIR", help=f"their folder (default: {DEFAULT_DATA})"
@@ -267,7 +283,7 @@ def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
             "--peer-times", metavar="FILE", help="another tool's wall times by pair (JSON), to put beside equiv's"
         )
     else:
-        parser.add_argument("--corpora", default="corpora", metavar="DIR", help="folder of corpora (default: corpora)")
+        _add_corpora(parser)
     parser.add_argument(
         "--only",
         action="append",

@@ -1,4 +1,4 @@
-"""Linux's flow dissector as eBPF, built in many ways from a kernel tree: every build against one of them.
+"""Linux's flow dissector as eBPF, built in many ways from a kernel tree: against each other, and against tables.
 
 Nothing of it is in this project: `--linux-source` says where Debian's kernel source lies, and clang builds it.
 """
@@ -6,60 +6,109 @@ Nothing of it is in this project: `--linux-source` says where Debian's kernel so
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import which
 
-from equiv.bench.manifest import Pair
-from equiv.bench.markdown import COLUMNS, costs, summary, table
+from equiv.bench.flow_tables import GRAPH, ROWS, write_broken_tables
+from equiv.bench.manifest import Expected, Pair
+from equiv.bench.markdown import megabytes, summary, table
 from equiv.bench.measure import Row
-from equiv.bench.programs.builds import OTHERS, REFERENCE, Build
-from equiv.errors import InputError, Place
+from equiv.bench.programs.builds import REFERENCE, Build
+from equiv.bpf.load import load_program
+from equiv.bpf.tail_calls import parse_tail_call
+from equiv.errors import EquivError, InputError, Place
 
 SOURCE = "tools/testing/selftests/bpf/progs/bpf_flow.c"
+NEEDED = (SOURCE, "tools/include/uapi")
+"""What of a kernel tree is needed."""
 ENTRY = "_dissect"
 SLOTS = tuple(f"jmp_table[{number}]=flow_dissector_{number}" for number in range(6))
 """What user space puts into the program array: see `jmp_table` in the source and its test."""
 
+COMPILERS = ("clang-16", "clang-14", "clang-19")
+LEVELS = ("-O2", "-O1", "-O3", "-Os")
+CPUS = ("v3", "v1", "v2", "v4")
+BUILDS = tuple(Build(compiler, level, cpu) for compiler in COMPILERS for level in LEVELS for cpu in CPUS)
+"""The reference first."""
 
-def flow_pairs(tree: str, into: Path) -> list[Pair]:
-    """Build the dissector in every way that the compilers here can; the reference against each, itself first.
+BUILT, TABLED, BROKEN = "builds", "tables", "broken"
+"""Corpora of the three kinds of pairs."""
 
-    Raises InputError where the tree has no such source, or where the reference cannot be built.
+
+def flow_pairs(tree: str, into: Path, tables: Path | None = None) -> list[Pair]:
+    """Build the dissector in every way that the compilers here can: the reference against each, itself first.
+
+    With the folder `tables`, each build also against both tables there, and the reference against the broken ones.
+    Builds of the same instructions as an earlier one are left out. Raises InputError where the tree has no such source,
+    or where the reference cannot be built.
     """
     if not (Path(tree) / SOURCE).exists():
         raise InputError(f"no {SOURCE} in this kernel tree", Place(tree))
-    (into / "gnu").mkdir()
+    (into / "gnu").mkdir(exist_ok=True)
     (into / "gnu" / "stubs.h").touch()  # glibc's header asks for it where a target is not x86-64; it holds nothing
-    reference = _built(tree, REFERENCE, into)
-    if reference is None:
+    builds = list(_builds(tree, into))
+    if not builds or builds[0][0] != REFERENCE:
         raise InputError(f"{REFERENCE.name} cannot build {SOURCE}", Place(tree), "install clang-16 and libbpf-dev")
-    others = [(REFERENCE, reference)]
-    others += [(build, made) for build in OTHERS if (made := _built(tree, build, into)) is not None]
-    return [
-        Pair(
-            id=f"flow-dissector/{REFERENCE.name}={build.name}",
-            corpus="flow-dissector",
-            left=f"{reference}:{ENTRY}",
-            right=f"{made}:{ENTRY}",
-            expected="equivalent",
-            interface="flow_dissector",
-            tail_calls=SLOTS,
-        )
-        for build, made in others
+    reference = builds[0][1]
+    pairs = [_pair(BUILT, reference, build.name, f"{made}:{ENTRY}") for build, made in builds]
+    if tables is None:
+        return pairs
+    for name in (GRAPH, ROWS):
+        pairs += [_pair(TABLED, made, f"{name} {build.name}", str(tables / name)) for build, made in builds]
+    pairs += [
+        _pair(BROKEN, reference, broken.name, str(path), "different", broken.bug)
+        for broken, path in write_broken_tables(tables, into)
     ]
+    return pairs
+
+
+def _pair(corpus: str, left: Path, name: str, right: str, expected: Expected = "equivalent", bug: str = "") -> Pair:
+    return Pair(
+        id=f"{corpus}/{REFERENCE.name}={name}" if corpus != TABLED else f"{corpus}/{name}",
+        corpus=corpus,
+        left=f"{left}:{ENTRY}",
+        right=right,
+        expected=expected,
+        interface="flow_dissector",
+        bug=bug,
+        tail_calls=SLOTS,
+    )
+
+
+def _builds(tree: str, into: Path) -> Iterator[tuple[Build, Path]]:
+    """Each build with its object, but for those of which an earlier one has the instructions."""
+    seen = set()
+    for build in BUILDS:
+        made = _built(tree, build, into)
+        if made is None:
+            continue
+        instructions = _instructions(made)
+        if instructions not in seen:
+            seen.add(instructions)
+            yield build, made
+
+
+def _instructions(made: Path) -> object:
+    try:
+        return load_program(str(made), ENTRY, [parse_tail_call(slot) for slot in SLOTS]).insns
+    except EquivError:
+        return made  # the check will say what is wrong with it
 
 
 def _built(tree: str, build: Build, into: Path) -> Path | None:
     if which(build.compiler) is None:
         return None
     target = into / f"bpf_flow.{build.name.replace(' ', '')}.bpf.o"
-    flags = ["-g", build.level, "-target", "bpf", f"-mcpu={build.cpu}", "-Wno-everything", "-I", str(into)]
+    flags = ["-g", build.level, "-target", "bpf", f"-mcpu={build.cpu}", "-Wno-everything", "-I", str(into.resolve())]
     flags += ["-I", "tools/testing/selftests/bpf", "-I", "tools/include/uapi"]
     flags += ["-idirafter", "/usr/include/x86_64-linux-gnu"]
-    command = [build.compiler, *flags, "-c", SOURCE, "-o", str(target)]
+    command = [build.compiler, *flags, "-c", SOURCE, "-o", str(target.resolve())]
     done = subprocess.run(command, cwd=tree, capture_output=True, check=False, timeout=120)
     return target if done.returncode == 0 else None
+
+
+COLUMNS = ("verdict", "joint states", "queries", "processor s", "seconds", "MB", "certificate kB", "verified in s")
 
 
 def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
@@ -67,16 +116,37 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
     lines = [
         *head,
         "",
+        "*processor s*: what the process took of the processor, whatever else the machine did.",
+        "",
         f"`{SOURCE}`, entered at `{ENTRY}`, `jmp_table` filled as its test does: 7 programs that call each",
         "other through tail calls, up to 33 of them in a run, in a cyclic graph. Every packet of 14 to 65,535 bytes in",
         "one linear piece; all flow keys and the return code are compared, writes to `last_dissection` are not.",
+        "Builds whose instructions are those of another are left out. The tables are `corpora/linux-flow-dissector`.",
         "",
         "## Summary",
         "",
         *summary(rows),
-        "",
-        "## Builds",
-        "",
-        *table(("build", *COLUMNS, "remark"), [(row.id.partition("=")[2], *costs(row), row.reason) for row in rows]),
     ]
+    builds = [(row.id.partition("=")[2], *_costs(row), row.reason) for row in rows if row.corpus == BUILT]
+    if builds:
+        lines += ["", f"## Builds against {REFERENCE.name}", "", *table(("build", *COLUMNS, "remark"), builds)]
+    tabled = [(row.id.partition("/")[2], *_costs(row), row.reason) for row in rows if row.corpus == TABLED]
+    if tabled:
+        lines += ["", "## Builds against the tables", "", *table(("table and build", *COLUMNS, "remark"), tabled)]
+    broken = [
+        (row.id.partition("=")[2], *_costs(row)[:6], str(row.packet_size or ""), ", ".join(row.confirmed_by), row.bug)
+        for row in rows
+        if row.corpus == BROKEN
+    ]
+    if broken:
+        titles = ("table", *COLUMNS[:6], "packet bytes", "confirmed by", "what is wrong with it")
+        lines += ["", "## Broken tables", "", *table(titles, broken)]
     return "\n".join(lines) + "\n"
+
+
+def _costs(row: Row) -> tuple[str, ...]:
+    verdict = row.verdict if row.as_expected else f"**{row.verdict}** (not {row.expected})"
+    numbers = (str(row.joint_states), str(row.solver_queries), f"{row.processor_seconds:.1f}", f"{row.seconds:.1f}")
+    verified = "" if row.verify_seconds is None else f"{row.verify_seconds:.2f}"
+    size = f"{row.certificate_bytes / 1e3:.0f}" if row.certificate_bytes else ""
+    return (verdict, *numbers, megabytes(row), size, verified)

@@ -70,6 +70,8 @@ class Row:
     verify_seconds: float | None = None
     """Wall time of the whole process that checked the certificate."""
     verify_peak_rss_bytes: int = 0
+    processor_seconds: float = 0.0
+    """What the process that checked took of the processor."""
 
     @property
     def as_expected(self) -> bool:
@@ -148,6 +150,7 @@ def _row(pair: Pair, check: Ended, answer: dict[str, Any]) -> Row:
         phases=statistics.get("phases", {}),
         confirmed_by=tuple(example["confirmed_by"]) if example else (),
         packet_size=example["inputs"]["length"] if example else None,
+        processor_seconds=check.processor_seconds,
     )
 
 
@@ -160,6 +163,7 @@ class Ended:
     err: bytes
     seconds: float
     peak_rss_bytes: int
+    processor_seconds: float = 0.0
 
     def answer(self, statuses: tuple[int, ...]) -> dict[str, Any]:
         """The JSON that it wrote, if it ended with one of `statuses`; in its place, what went wrong."""
@@ -192,7 +196,7 @@ def run_measured(command: Sequence[str], most: float) -> Ended:
         out.seek(0)
         err.seek(0)
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return Ended(process.returncode, out.read(), err.read(), seconds, peak)
+        return Ended(process.returncode, out.read(), err.read(), seconds, peak, usage.ru_utime + usage.ru_stime)
 
 
 def check_command(pair: Pair, limits: Limits, certificate: str = "") -> list[str]:

@@ -94,8 +94,8 @@ class Snapshots:
             if is_loop(caller):
                 registers |= KEPT
             self._registers(found, shape, f"f{number}.r", 6, registers, caller.saved)
-        registers = [_significant(*pair) for pair in zip(state.regs, self._significant[state.pc], strict=True)]
-        self._registers(found, shape, "r", 0, self._live.registers(state.pc) & ALL_REGISTERS, registers)
+        held = [_significant(*pair) for pair in zip(state.regs, self._significant[state.pc], strict=True)]
+        self._registers(found, shape, "r", 0, self._live.registers(state.pc) & ALL_REGISTERS, held)
         for number, cells in enumerate(state.stacks):
             if not cells:
                 continue

@@ -398,7 +398,7 @@ def _is_code(stored: Term, arrived: Term) -> bool:
     if not (stored.is_const and arrived.is_const) or stored.width % 8:
         return False
     low, high = sorted((stored.value, arrived.value))
-    return LEAST_CODE <= low and high <= MOST_CODE and high - low > 0xFF
+    return low >= LEAST_CODE and high <= MOST_CODE and high - low > 0xFF
 
 
 def _by_place(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | None:
