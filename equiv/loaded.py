@@ -79,7 +79,7 @@ class Loaded:
         if self.table:
             from equiv.table.symbolic import TableMachine
 
-            return TableMachine(self.table, interface)
+            return TableMachine(self.table, replace(interface, split="linear") if self.linear else interface)
         if self.kind == "property":
             return Ended(self.path, interface.code_width)
         from equiv.bpf.symbolic import BpfMachine
@@ -94,7 +94,7 @@ class Loaded:
         if self.table:
             from equiv.table.interpret import run as run_table
 
-            return run_table(self.table, interface, given)
+            return run_table(self.table, interface, self.given(given))
         if self.kind == "property":
             return NOTHING
         from equiv.bpf.interpret import run as run_program
@@ -214,6 +214,8 @@ def choose_interface(
         from equiv.p4.extracted_twice import programs_interface
 
         return programs_interface(interface, left.program, right.program)
+    if interface.split == "any" and any(side.table for side in (left, right)):
+        interface = replace(interface, stack_above=True)  # a table has no stack to compare the packet's place with
     for side in (left, right):
         if side.table:
             for value in side.table.maps:

@@ -87,8 +87,11 @@ def _metadata(env: Environment, state: State, observable: Observable, code: Term
 
 
 def _header_offsets(env: Environment, state: State) -> tuple[Term, Term]:
-    """nhoff and thoff after `bpf_flow_dissect` (net/core/flow_dissector.c) clamped them to the packet, 16 bits each."""
-    length = extract(15, 0, packet_length())
+    """nhoff and thoff after `bpf_flow_dissect` (net/core/flow_dissector.c) clamped them, 16 bits each.
+
+    They are clamped to the packet's linear part, as `hlen` is `skb_headlen` (D192).
+    """
+    length = extract(15, 0, env.packet_end(state))
     nhoff = _clamp(_number(cells.load(state.keys, NHOFF, 2, env.little, _no_byte)), const(14, 16), length)
     thoff = _clamp(_number(cells.load(state.keys, THOFF, 2, env.little, _no_byte)), nhoff, length)
     return nhoff, thoff

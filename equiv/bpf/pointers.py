@@ -19,6 +19,10 @@ PLACED = (
     "higher by more than pointers stray: the result depends on that"
 )
 
+ABOVE = (
+    "an address on the stack is compared with the packet's, which no table can do; as on x86-64, the stack is higher"
+)
+
 SMALL = 1 << 62
 """Offsets below this are never negative, and sums of two of them do not wrap."""
 
@@ -100,7 +104,7 @@ def compare(env: Environment, state: State, code: int, a: Value | None, b: Value
         if same_region(a.region, b.region):
             return _compare_offsets(state, code, a.offset, b.offset)
         if code in _LESS and {a.region.kind, b.region.kind} == {"pkt", "stack"}:
-            return _compare_objects(env, code, a.region)
+            return _compare_objects(env, state.pc, code, a.region)
         raise stuck(f"compares a pointer to {a.region} with one to {b.region}: the result depends on kernel addresses")
     if b is ZERO and code in _NULL:
         return _NULL[code]
@@ -109,11 +113,13 @@ def compare(env: Environment, state: State, code: int, a: Value | None, b: Value
     raise stuck("compares a pointer with a number: the result depends on kernel addresses")
 
 
-def _compare_objects(env: Environment, code: int, left: Region) -> Term:
+def _compare_objects(env: Environment, slot: int, code: int, left: Region) -> Term:
     """A stack address against a packet address: an input that all such comparisons share (D51)."""
-    env.noted.add(PLACED)
+    line = env.program.line_at(slot)
+    where = f" ({line.file}:{line.line})" if line is not None else f" (instruction {slot})"
+    env.noted.add((f"warning: {ABOVE}" if env.interface.stack_above else PLACED) + where)
     swap, opposite = _LESS[code]
-    packet_above = context_field(PACKET_ABOVE_STACK, 1)
+    packet_above = FALSE if env.interface.stack_above else context_field(PACKET_ABOVE_STACK, 1)
     left_above = packet_above if left.kind == "pkt" else negate(packet_above)
     less = left_above if swap else negate(left_above)
     return negate(less) if opposite else less

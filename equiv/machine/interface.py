@@ -138,6 +138,8 @@ class Interface:
     """What holds of every input that counts."""
     parser_fields: tuple[Observable, ...] = ()
     """What a P4 parser shows under the interface of a program or table, for a relation to look at (D121)."""
+    stack_above: bool = False
+    """Where a program compares an address on its stack with the packet's, the stack's is taken to be higher (D192)."""
     code_width: int = 32
     """How many low bits of r0 are the return code."""
     extracted: Extracted | None = None

@@ -21,7 +21,7 @@ from equiv.proof.endings import Ending
 from equiv.proof.entry import Arrival, Entry, Key, covers
 from equiv.proof.exact import Search, Searches
 from equiv.proof.facts import Facts
-from equiv.proof.pinned import DeepProduct, WideProduct
+from equiv.proof.pinned import DeepProduct, DivingProduct, WideProduct
 from equiv.proof.product import Product, Way
 from equiv.proof.stopwatch import Stopwatch
 from equiv.proof.termination import termination
@@ -46,6 +46,9 @@ SEARCHED_WITHOUT_LOOPS = 2.0
 
 SUSPECTED_SECONDS = 0.5
 """What it may take, and as much again with each suspicion, once a difference is suspected."""
+
+DIVING = 0.7, 2.0
+"""For how long a difference is looked for in few rounds before one is in the last; how much time that then gets."""
 
 LAST_SECONDS = (6.0, 12.0)
 """What it may take in all where exploring has ended with a possible difference, before and after other attempts."""
@@ -258,7 +261,9 @@ class Engine:
     def _search(self, start: Facts, until: float) -> bool:
         """Whether a search without merging shows a difference before it has taken `until` seconds in all."""
         if self._searches is None:
-            self._searches = Searches([self._exact_search(kind, start) for kind in (WideProduct, DeepProduct)])
+            kinds = (WideProduct, DeepProduct, DivingProduct)
+            self._searches = Searches([self._exact_search(kind, start) for kind in kinds])
+            self._searches.searches[-1].head_start, self._searches.searches[-1].share = DIVING
         result = self._searches.run(until)
         if result is None:
             return False

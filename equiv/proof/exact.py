@@ -2,7 +2,8 @@
 
 Nothing is forgotten here, so whatever differs is an input that does it. Most differences show within a round or two of
 a loop. Some take one round more than a limit allows, where the paths are too many to follow all; a *deep* product
-(`DeepProduct`) has one of them in each round. Searches go on for as long as they are given and then say nothing. Their
+(`DeepProduct`) has one of them in each round; where rounds are long themselves, as those of whole programs that
+tail-call each other, one that dives (`DivingProduct`) gets to the last round first. Searches go on for as long as they are given and then say nothing. Their
 time is that of the processor, so that what is found does not depend on what else the machine does.
 """
 
@@ -50,6 +51,10 @@ class Search:
     backend: Backend
     guesses: Mapping[Term, Term] = field(default_factory=dict)
     """By condition, what may make it easier to satisfy."""
+    head_start: float = 0.0
+    """How many seconds other searches have before this one gets a turn."""
+    share: float = 1.0
+    """How much time this one gets for a second of the others', from then on."""
     best: Found | None = None
     spent: float = 0.0
     """Seconds of the processor's time so far."""
@@ -125,7 +130,7 @@ class Searches:
             open_ones = [search for search in self.searches if not search.is_finished]
             if not open_ones:
                 return None
-            search = min(open_ones, key=lambda s: s.spent)
+            search = min(open_ones, key=lambda s: s.spent / s.share + s.head_start)
             if (found := search.run(min(TURN_SECONDS, until - self.spent))) is not None:
                 return search, found
         return None

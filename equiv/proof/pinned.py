@@ -7,6 +7,7 @@ about. The lengths of headers that the packet itself gives are taken to be the l
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -47,11 +48,31 @@ class DeepProduct(WideProduct):
 
     def _queue_arrival(self, waiting: Waiting) -> None:
         arrival = waiting.arrival
+        super()._queue_arrival(self._pinned(waiting))
+
+    def _pinned(self, waiting: Waiting) -> Waiting:
+        way, arrival, left, right = waiting
         facts = pinned(arrival.facts, (*arrival.added, *arrival.cells.values()), self.backend)
         if facts is not arrival.facts:
             cells = {name: facts.simplify(term) for name, term in arrival.cells.items()}
             arrival = replace(arrival, facts=facts, cells=cells)
         super()._queue_arrival(replace(waiting, arrival=arrival))
+        return way, arrival, left, right
+
+
+class DivingProduct(DeepProduct):
+    """The same, depth first: through all rounds along one path before others are tried, the last ones first."""
+
+    __slots__ = ()
+
+    def _queue_arrival(self, waiting: Waiting) -> None:
+        waiting = self._pinned(waiting)
+        _, arrival, left, right = waiting
+        key = (left.location, right.location, tuple(arrival.cells))
+        self._pending.setdefault(key, []).append(waiting)
+        tick = next(self._ticks)
+        self._due[key] = -tick
+        heapq.heappush(self._queue, (-tick, tick, key))
 
 
 def pinned(facts: Facts, terms: Iterable[Term], backend: Backend) -> Facts:

@@ -160,7 +160,9 @@ def _name(scope: Scope, name: Token, place: Place) -> Expr:
         case "offset":
             return Cursor(place)
         case "length":
-            return Length(place)
+            return Length(place=place)
+        case "linear_length":
+            return Length(linear=True, place=place)
     if found := scope.constants.get(name):
         return Number(found.value, found.width, found.name, place)
     if register := scope.registers.get(name):
@@ -171,7 +173,7 @@ def _name(scope: Scope, name: Token, place: Place) -> Expr:
         raise InputError(f"`{name}` is a header; name one of its fields, as `{name}.FIELD`", place)
     if name in LOOKUPS:
         raise InputError(f"`{name}` needs an offset, as `{name}[0]`", place)
-    known = [*scope.registers, *scope.outputs, *scope.constants, "offset", "length"]
+    known = [*scope.registers, *scope.outputs, *scope.constants, "offset", "length", "linear_length"]
     raise scope.unknown("name", name, place, known, ("default", "lookahead"))
 
 

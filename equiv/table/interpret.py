@@ -237,8 +237,8 @@ class _Run:
                 return int.from_bytes(self.bytes_at(self.base + offset, width // 8), "big")
             case Cursor():
                 return self.base
-            case Length():
-                return len(self.given.packet)
+            case Length(linear=linear):
+                return self._linear_length() if linear else len(self.given.packet)
             case Unary(op="-", operand=operand):
                 return -self.value(operand)
             case Unary(operand=operand):
@@ -251,6 +251,11 @@ class _Run:
                 return self.value(left) << (right.width or 0) | self.value(right)
             case Binary(op=op, left=left, right=right):
                 return _operate(op, self.value(left), self.value(right))
+
+    def _linear_length(self) -> int:
+        """How many of the packet's bytes are in the skb's linear part."""
+        length, linear = len(self.given.packet), self.given.linear
+        return length if linear is None or self.interface.split == "linear" else min(linear, length)
 
     def _output(self, output: Output) -> int:
         if output.observable == layout.RETURN:
@@ -283,7 +288,7 @@ class _Run:
         values: dict[str, int | bytes] = {
             name: bytes(memory) if isinstance(memory, bytearray) else memory for name, memory in self.memory.items()
         }
-        clamp_header_offsets(values, length)
+        clamp_header_offsets(values, self._linear_length())
         values |= {o.name: self.given.packet for o in self.interface.observables if o.kind == "packet"}
         return Observation(self.interface.label(code), code, values, path, read)
 

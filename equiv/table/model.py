@@ -91,8 +91,9 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """`length`: the packet's length in bytes."""
+    """`length`: the packet's length in bytes; `linear_length` (`linear`): that of an skb's linear part (D192)."""
 
+    linear: bool = False
     place: Place = field(default=NOWHERE, compare=False, repr=False)
     width = None
     lo = 0

@@ -44,7 +44,10 @@ def _control_block(given: Input, size: int) -> bytearray:
 
 
 def clamp_header_offsets(values: dict[str, int | bytes], length: int) -> None:
-    """What `bpf_flow_dissect` does to nhoff and thoff after the program (net/core/flow_dissector.c)."""
+    """What `bpf_flow_dissect` does to nhoff and thoff after the program (net/core/flow_dissector.c).
+
+    `length` is that of the packet's linear part, which the kernel takes for all of it (D192).
+    """
     if "keys.nhoff" in values and "keys.thoff" in values:
         nhoff, thoff = int(values["keys.nhoff"]), int(values["keys.thoff"])
         values["keys.nhoff"] = nhoff = min(max(nhoff, NETWORK_OFFSET), length)

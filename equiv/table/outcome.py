@@ -8,6 +8,7 @@ from itertools import chain
 from equiv.machine.inputs import (
     ADDRESS_WIDTH,
     context_field,
+    linear_length,
     map_value_byte,
     packet_byte,
     packet_length,
@@ -76,7 +77,8 @@ class Outcomes:
             is_packet = observable.kind == "packet"
             values[observable.name] = unchanged_packet() if is_packet else const(0, observable.width)
         if "keys.nhoff" in values and "keys.thoff" in values:
-            length = extract(15, 0, packet_length())
+            linear = self.interface.split == "linear"
+            length = extract(15, 0, packet_length() if linear else linear_length())  # D192
             nhoff = _clamp(values["keys.nhoff"], const(NETWORK_OFFSET, 16), length)
             values["keys.thoff"] = _clamp(values["keys.thoff"], nhoff, length)
             values["keys.nhoff"] = nhoff

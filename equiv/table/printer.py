@@ -193,8 +193,8 @@ def _spell(expr: Expr) -> tuple[str, int]:
             return f"lookahead<bit<{width}>>({offset or ''})", _POSTFIX
         case Cursor():
             return "offset", _POSTFIX
-        case Length():
-            return "length", _POSTFIX
+        case Length(linear=linear):
+            return "linear_length" if linear else "length", _POSTFIX
         case Unary(op=op, operand=operand):
             return f"{op}{_text(operand, _UNARY)}", _UNARY
         case Slice(operand=operand, high=high, low=low):

@@ -14,7 +14,7 @@ from equiv.machine.interface import Interface
 from equiv.table.model import Constant, Header, Output, Register, Target
 from equiv.table.syntax import Source
 
-_RESERVED_VALUES = re.compile(r"offset|length|lookahead|u[0-9]+|_|default")
+_RESERVED_VALUES = re.compile(r"offset|length|linear_length|lookahead|u[0-9]+|_|default")
 _RESERVED_STATES = re.compile(r"steps|bytes|select|punt|_|default")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from equiv.errors import Place
-from equiv.machine.inputs import ADDRESS_WIDTH, packet_bytes
+from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_bytes, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Snapshot, Stop, Stuck
 from equiv.machine.watch import OnMove
@@ -69,6 +69,7 @@ class TableMachine:
         self.interface = interface
         self.on_move: OnMove | None = None
         self._pieces = layout.segments(table)
+        self._linear = packet_length() if interface.split == "linear" else linear_length()
         self._outcomes = Outcomes(table, interface)
         self._code: dict[str, tuple[Op, ...]] = dict(compile_table(table))
         for verdict in [t for ops in self._code.values() for op in ops for t in _targets(op) if t.kind == "verdict"]:
@@ -159,7 +160,7 @@ class TableMachine:
         return const(0, width) if found is None else found
 
     def _reader(self, state: State) -> Reader:
-        return Reader(lambda name, width: self._cell(state, name, width), self._pieces)
+        return Reader(lambda name, width: self._cell(state, name, width), self._pieces, self._linear)
 
     def _take(self, state: State, op: Set | Load) -> State:
         cells = dict(state.cells)

@@ -108,6 +108,8 @@ class Reader:
 
     cell: Callable[[str, int], Term]
     pieces: Mapping[str, tuple[Segment, ...]]
+    linear: Term
+    """How many bytes of the packet are in an skb's linear part."""
 
     def condition(self, expr: Expr) -> Term:
         """A condition as a term of width 1."""
@@ -160,8 +162,8 @@ class Reader:
                 return packet_bytes(bvadd(self.cell(CURSOR, ADDRESS_WIDTH), const(offset, ADDRESS_WIDTH)), width // 8)
             case Cursor():
                 return self.cell(CURSOR, ADDRESS_WIDTH)
-            case Length():
-                return packet_length()
+            case Length(linear=linear):
+                return self.linear if linear else packet_length()
         raise AssertionError(f"not a number: {expr}")
 
 

@@ -381,8 +381,10 @@ def _packet(run: Run, counts: bool) -> bytes:
 
 
 def _clamped_keys(run: Run, keys: Region) -> bytes:
-    """Flow keys after the clamp of `bpf_flow_dissect` (net/core/flow_dissector.c): offsets stay in the packet."""
-    order, length = run.memory.order, len(run.given.packet) & 0xFFFF
+    """Flow keys after the clamp of `bpf_flow_dissect` (net/core/flow_dissector.c): offsets stay in the linear part."""
+    order, length = run.memory.order, len(run.given.packet)
+    if run.given.linear is not None:
+        length = min(run.given.linear, length)  # `hlen` is `skb_headlen` (D192)
     content = bytearray(keys.data[:FLOW_KEYS_SIZE])
     nhoff = min(max(int.from_bytes(content[0:2], order), ETHERNET_SIZE), length)
     thoff = min(max(int.from_bytes(content[2:4], order), nhoff), length)
