@@ -50,6 +50,8 @@ class Reader:
     base: Callable[[], str]
     given: str
     length: str
+    linear: str
+    """How many of the packet's bytes are in an skb's linear part."""
 
 
 def width_of(lo: int, hi: int) -> int:
@@ -97,8 +99,8 @@ def number(reader: Reader, expr: Expr) -> Value:
             return Value(code.resized(code.big_endian(where, width // 8), width, width + 1), width + 1)
         case Cursor():
             return Value(reader.base(), 64)
-        case Length():
-            return Value(code.resized(reader.length, 64, 17), 17)
+        case Length(linear=linear):
+            return Value(code.resized(reader.linear if linear else reader.length, 64, 17), 17)
         case Slice(operand=operand, low=low):
             whole = number(reader, operand)
             width = max(whole.width, expr.width + low + 1)

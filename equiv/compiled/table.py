@@ -204,12 +204,12 @@ class _Emit:
         for what in (name, "steps"):
             limit = table.limit(what)
             if limit is not None:
-                below = self._below(what, limit.count)
-                text = f"limit of {limit.count} {'steps' if what == 'steps' else f'entries into {name}'}"
+                below = self._below(limit.what, limit.count)
+                text = f"limit of {limit.count} {'steps' if what == 'steps' else f'entries into {limit.what}'}"
                 self.leave_unless(below, limit.otherwise, limit.place.line or 0, text, name)
         for what in (name, "steps"):
-            if table.limit(what) is not None:
-                self._more(what)
+            if (limit := table.limit(what)) is not None:
+                self._more(limit.what)
         code.store("i64", code.load("i64", self.cursor), self.base)
         code.store("i64", 0, self.advanced)
         if isinstance(state, ParseState):
@@ -254,9 +254,8 @@ class _Emit:
             self.note(row.place.line or 0, f"row {place} -> {row.target.name}", state.name)
             for action in row.actions:
                 self.do(action, state)
-            code.store(
-                "i64", code.op("add", "i64", code.load("i64", self.base), code.load("i64", self.advanced)), self.cursor
-            )
+            end = code.op("add", "i64", code.load("i64", self.base), code.load("i64", self.advanced))
+            code.store("i64", self._wrapped(end), self.cursor)
             self.go(row.target)
             code.begin(on)
         code.goto("ask")
@@ -342,9 +341,14 @@ class _Emit:
         if not statement.unchecked:
             self._require_bytes(end, width, state, line)
         if isinstance(state, ParseState):
-            code.store("i64", code.resized(end, width, 64), self.cursor)
+            code.store("i64", self._wrapped(code.resized(end, width, 64)), self.cursor)
         else:
             code.store("i64", code.resized(size, width, 64), self.advanced)
+
+    def _wrapped(self, offset: str) -> str:
+        """The offset in as many bits as the device has for it (D190)."""
+        width = self.table.offset_width
+        return offset if width is None else self.code.op("and", "i64", offset, (1 << width) - 1)
 
     def _assign(self, target: Variable, value: Value) -> None:
         code, width = self.code, target.width
@@ -395,7 +399,13 @@ class _Emit:
     @property
     def reader(self) -> Reader:
         base = self.base
-        return Reader(self.code, self._variable, lambda: self.code.load("i64", base), "%given", "%length")
+        linear = self._linear
+        return Reader(self.code, self._variable, lambda: self.code.load("i64", base), "%given", "%length", linear)
+
+    @property
+    def _linear(self) -> str:
+        """How many of the packet's bytes are in the skb's linear part (D192)."""
+        return "%length" if self.shape.interface.split == "linear" else "%linear"
 
     def _variable(self, variable: Variable) -> Value:
         code, width = self.code, variable.width
@@ -471,6 +481,6 @@ class _Emit:
         for name in ("keys.nhoff", "keys.thoff"):
             value = code.load("i64", self.numbers[name])
             value = code.select(code.op("icmp ult", "i64", value, low), "i64", low, value)
-            low = code.select(code.op("icmp ugt", "i64", value, "%length"), "i64", "%length", value)
+            low = code.select(code.op("icmp ugt", "i64", value, self._linear), "i64", self._linear, value)
             found[name] = low
         return found

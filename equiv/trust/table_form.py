@@ -29,6 +29,7 @@ class _Form:
         self._order: list[str] = []
         self._instances: dict[str, int] = {}
         self._registers: dict[str, int] = {}
+        self._shared: dict[tuple[str, ...], int] = {}
         self._by_register = {register.name: register for register in table.registers}
         self._by_output = {output.name: output for output in table.outputs}
 
@@ -44,7 +45,8 @@ class _Form:
         maps = sorted([value.map_name, value.key, value.size] for value in table.maps)
         # Which places outputs are bound to at all matters where they overlap: storage is cut there.
         places = sorted(self._place(output) for output in table.outputs)
-        return [SCHEMA, table.interface, table.metadata, maps, places, limits, registers, sizes, states]
+        form = [SCHEMA, table.interface, table.metadata, maps, places, limits, registers, sizes, states]
+        return form if table.offset_width is None else [*form, ["offset bits", table.offset_width]]
 
     # --- names to numbers
 
@@ -80,7 +82,12 @@ class _Form:
     # --- what is declared
 
     def _limit(self, limit: m.Limit | None) -> list[Any] | None:
-        return None if limit is None else [limit.count, self._target(limit.otherwise)]
+        if limit is None:
+            return None
+        form = [limit.count, self._target(limit.otherwise)]
+        if len(limit.names) > 1:  # counted together: which states are in it, each says by the same number
+            form.append(self._shared.setdefault(limit.names, len(self._shared)))
+        return form
 
     def _state(self, name: str) -> list[Any]:
         state = self._table.states[name]
@@ -136,8 +143,8 @@ class _Form:
                 return ["lookup", offset, width]
             case m.Cursor():
                 return ["offset"]
-            case m.Length():
-                return ["length"]
+            case m.Length(linear=linear):
+                return ["linear length" if linear else "length"]
             case m.Unary(op=op, operand=operand):
                 return [op, self._expr(operand)]
             case m.Binary(op="++", left=left, right=right):

@@ -170,3 +170,33 @@ def test_each_single_change_of_meaning_gives_another_hash() -> None:
 
 def test_bits_that_a_mask_hides_do_not_matter() -> None:
     assert hash_of(ONE.replace("0x10 &&&", "0x13 &&&")) == hash_of(ONE)
+
+
+COUNTED = """
+interface xdp; metadata 4; output le32 seen at meta[0];
+{limits}
+state start {{ transition select(u8[0]) {{ 1: one; 2: other; default: accept; }} }}
+state one {{ seen = seen + 1; advance(1 bytes); transition start; }}
+state other {{ seen = seen + 2; advance({skipped} bytes){unchecked}; seen = {length}; transition start; }}
+"""
+
+
+def test_what_is_counted_together_and_how_wide_offsets_are_matters() -> None:
+    plain = {"skipped": "1", "unchecked": "", "length": "length"}
+    texts = [
+        COUNTED.format(limits="limit one 3 else drop; limit other 3 else drop;", **plain),
+        COUNTED.format(limits="limit one, other 3 else drop;", **plain),
+        COUNTED.format(limits="limit start, other 3 else drop;", **plain),
+        COUNTED.format(limits="limit start, one, other 3 else drop;", **plain),
+        COUNTED.format(limits="limit one, other 3 else drop;", **plain | {"length": "linear_length"}),
+        COUNTED.format(limits="offset bit<16>; limit one, other 3 else drop;", **plain),
+        COUNTED.format(limits="offset bit<17>; limit one, other 3 else drop;", **plain),
+    ]
+    assert len({table_hash(parse_table(text)) for text in texts}) == len(texts)
+
+
+def test_names_and_order_of_states_that_are_counted_together_do_not_matter() -> None:
+    plain = {"skipped": "1", "unchecked": "", "length": "length"}
+    text = COUNTED.format(limits="limit one, other 3 else drop;", **plain)
+    renamed = text.replace("other", "second").replace("limit one, second", "limit second, one")
+    assert table_hash(parse_table(text)) == table_hash(parse_table(renamed))

@@ -103,9 +103,10 @@ def _map_value(emit: Emit, observable: Observable, at: str) -> None:
 
 
 def _clamp(emit: Emit) -> None:
-    """Flow keys after `bpf_flow_dissect`: 14 <= nhoff <= thoff <= length, as far as the length allows."""
+    """Flow keys after `bpf_flow_dissect`: 14 <= nhoff <= thoff <= length of the linear part, as far as that allows."""
     code, keys = emit.code, emit.own(emit.memory.keys)
-    length = code.op("and", "i64", "%length", 0xFFFF)
+    linear = "%length" if emit.shape.interface.split == "linear" else "%linear"
+    length = code.op("and", "i64", linear, 0xFFFF)
     low: str = str(ETHERNET_SIZE)
     for offset in (0, 2):
         place = code.at(keys, offset)
