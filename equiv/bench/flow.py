@@ -9,9 +9,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import which
+from typing import Literal
 
 from equiv.bench.flow_tables import GRAPH, ROWS, write_broken_tables
-from equiv.bench.manifest import Expected, Pair
+from equiv.bench.manifest import Pair
 from equiv.bench.markdown import megabytes, summary, table
 from equiv.bench.measure import Row
 from equiv.bench.programs.builds import REFERENCE, Build
@@ -63,7 +64,14 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None) -> list[Pair]:
     return pairs
 
 
-def _pair(corpus: str, left: Path, name: str, right: str, expected: Expected = "equivalent", bug: str = "") -> Pair:
+def _pair(
+    corpus: str,
+    left: Path,
+    name: str,
+    right: str,
+    expected: Literal["equivalent", "different"] = "equivalent",
+    bug: str = "",
+) -> Pair:
     return Pair(
         id=f"{corpus}/{REFERENCE.name}={name}" if corpus != TABLED else f"{corpus}/{name}",
         corpus=corpus,

@@ -2,10 +2,10 @@
 
 Nothing is forgotten here, so whatever differs is an input that does it. Most differences show within a round or two of
 a loop. Some take one round more than a limit allows, where the paths are too many to follow all; a *deep* product
-(`DeepProduct`) has one of them in each round. Where rounds are long themselves, as those of whole programs that tail-call
-each other, one that *dives* (`DivingProduct`) gets to the last round first. Searches go on for as long as they are given
-and then say nothing. Their time is that of the processor, so that what is found does not depend on what else the machine
-does.
+(`DeepProduct`) has one of them in each round. Where rounds are long themselves, as those of whole programs that
+tail-call each other, one that *dives* (`DivingProduct`) gets to the last round first. Searches go on for as long as
+they are given and then say nothing. Their time is that of the processor, so that what is found does not depend on what
+else the machine does.
 """
 
 from __future__ import annotations

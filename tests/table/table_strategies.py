@@ -209,6 +209,10 @@ def tables(draw: st.DrawFn, limited: bool = True) -> str:
         parts.append(f"limit bytes {draw(st.integers(1, 24))} else {draw(st.sampled_from(verdicts))};")
     if limited and draw(st.booleans()):
         parts.append(f"limit s2 {draw(st.integers(0, 3))} else {draw(st.sampled_from(['s3', *verdicts]))};")
+    if limited and draw(st.booleans()):
+        parts.append(f"limit start, s1 {draw(st.integers(1, 3))} else {draw(st.sampled_from(verdicts))};")
+    if draw(st.booleans()):
+        parts.append("offset bit<16>;")
     for name in STATES:
         parts.append(draw(st.one_of(parse_states(name, targets), row_states(name, targets))))
     return _repaired("\n".join(parts))
