@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import which
-from typing import Literal
 
 from equiv.bench.flow_tables import GRAPH, ROWS, write_broken_tables
 from equiv.bench.manifest import Pair
@@ -19,6 +18,7 @@ from equiv.bench.programs.builds import REFERENCE, Build
 from equiv.bpf.load import load_program
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.errors import EquivError, InputError, Place
+from equiv.gate.model import Expected
 
 SOURCE = "tools/testing/selftests/bpf/progs/bpf_flow.c"
 NEEDED = (SOURCE, "tools/include/uapi")
@@ -69,7 +69,7 @@ def _pair(
     left: Path,
     name: str,
     right: str,
-    expected: Literal["equivalent", "different"] = "equivalent",
+    expected: Expected = "equivalent",
     bug: str = "",
 ) -> Pair:
     return Pair(
