@@ -32,7 +32,8 @@ MANIFEST = '[[pair]]\nleft = "{left}.dev"\nright = "{right}.dev"\nexpect = "{exp
 ROW = {
     "id", "corpus", "left", "right", "expected", "verdict", "reason", "bug", "joint_states", "explorations",
     "solver_queries", "seconds", "engine_seconds", "solver_seconds", "peak_rss_bytes", "phases", "confirmed_by",
-    "packet_size", "certificate", "certificate_bytes", "obligations", "verify_seconds", "verify_peak_rss_bytes", "processor_seconds",
+    "packet_size", "certificate", "certificate_bytes", "obligations", "verify_seconds", "verify_peak_rss_bytes",
+    "processor_seconds",
 }  # fmt: skip
 
 
