@@ -219,7 +219,7 @@ def test_the_flow_dissector_is_built_in_every_way_that_is_there(tmp_path: Path) 
     source.write_text('__attribute__((section("flow_dissector"))) int _dissect(void *ctx) { return 0; }\n')
     (tmp_path / "objects").mkdir()
     pairs = flow_pairs(str(tmp_path / "tree"), tmp_path / "objects")
-    assert pairs[0].with_itself and len(pairs) >= 5
+    assert pairs[0].with_itself and len(pairs) >= 2  # builds of the same instructions are left out
     assert all(Path(pair.right.rpartition(":")[0]).exists() for pair in pairs)
     row = measure(replace(pairs[1], tail_calls=()), Limits(timeout=30))
     assert (row.verdict, row.certificate) == ("equivalent", "holds")

@@ -179,10 +179,12 @@ def tables() -> list[Table]:
     return [load_table(str(path)) for path in TABLES]
 
 
-def assert_tabled(given: Input, program: Observation, tables: Sequence[Table] = ()) -> None:
+def assert_tabled(
+    given: Input, program: Observation, tables: Sequence[Table] = (), interface: Interface = FLOW_DISSECTOR
+) -> None:
     """Both tables show what the program does."""
     for table in tables or [load_table(str(path)) for path in TABLES]:
-        seen = run_table(table, FLOW_DISSECTOR, given)
+        seen = run_table(table, interface, given)
         assert seen.code == program.code, (table.file, given)
         if seen.verdict == "accept":
             assert seen.values == program.values, (table.file, given)
@@ -199,6 +201,19 @@ def test_tables_do_what_kernel_and_interpreter_do(dissector: Program, tables: li
             seen, real = interpreted.run(each, trace=False), kernel.run(each)
             assert (seen.code, seen.values) == (real.code, real.values), each
             assert_tabled(each, seen, tables)
+
+
+def test_tables_do_what_the_interpreter_does_to_paged_packets(dissector: Program, tables: list[Table]) -> None:
+    """With the stack above the packet, as on x86-64 (D192)."""
+    paged, source = load_interface("flow_dissector_paged"), random.Random(24)
+    interpreted, beyond = Executable(dissector, paged), 0
+    packets = [(e.packet, e.flags) for e in EXPECTED] + [(generated(n), n % 8 if n % 3 == 0 else 0) for n in range(500)]
+    for packet, flags in packets:
+        given = Input(packet, source.randrange(14, len(packet) + 1), {"flags": flags})
+        seen = interpreted.run(given, trace=False)
+        assert_tabled(given, seen, tables, paged)
+        beyond += seen.values.get("keys.thoff") == given.linear
+    assert beyond
 
 
 @pytest.mark.skipif(not CAPTURES.is_dir(), reason="EQUIV_CAPTURES is no folder of captures")
