@@ -1,6 +1,4 @@
-.PHONY: demo test format grammars readme picture explanations corpora
-.PHONY: demo test format grammars readme explanations corpora
-.PHONY: demo test format grammars readme corpora flow-dissector
+.PHONY: demo test format grammars readme picture explanations corpora flow-dissector
 
 demo:
 	./bootstrap demo

@@ -47,17 +47,15 @@ class DeepProduct(WideProduct):
         return None
 
     def _queue_arrival(self, waiting: Waiting) -> None:
-        arrival = waiting.arrival
         super()._queue_arrival(self._pinned(waiting))
 
     def _pinned(self, waiting: Waiting) -> Waiting:
-        way, arrival, left, right = waiting
+        arrival = waiting.arrival
         facts = pinned(arrival.facts, (*arrival.added, *arrival.cells.values()), self.backend)
         if facts is not arrival.facts:
             cells = {name: facts.simplify(term) for name, term in arrival.cells.items()}
             arrival = replace(arrival, facts=facts, cells=cells)
-        super()._queue_arrival(replace(waiting, arrival=arrival))
-        return way, arrival, left, right
+        return replace(waiting, arrival=arrival)
 
 
 class DivingProduct(DeepProduct):
@@ -66,13 +64,11 @@ class DivingProduct(DeepProduct):
     __slots__ = ()
 
     def _queue_arrival(self, waiting: Waiting) -> None:
-        waiting = self._pinned(waiting)
-        _, arrival, left, right = waiting
-        key = (left.location, right.location, tuple(arrival.cells))
-        self._pending.setdefault(key, []).append(waiting)
-        tick = next(self._ticks)
-        self._due[key] = -tick
-        heapq.heappush(self._queue, (-tick, tick, key))
+        turn = next(self._ticks)
+        latest = replace(self._pinned(waiting), priority=-turn)
+        self._pending.setdefault(latest.key, []).append(latest)
+        self._due[latest.key] = latest.priority
+        heapq.heappush(self._queue, (latest.priority, turn, latest.key))
 
 
 def pinned(facts: Facts, terms: Iterable[Term], backend: Backend) -> Facts:
