@@ -192,11 +192,11 @@ def test_what_is_counted_together_and_how_wide_offsets_are_matters() -> None:
         COUNTED.format(limits="offset bit<16>; limit one, other 3 else drop;", **plain),
         COUNTED.format(limits="offset bit<17>; limit one, other 3 else drop;", **plain),
     ]
-    assert len({table_hash(parse_table(text)) for text in texts}) == len(texts)
+    assert len({hash_of(text) for text in texts}) == len(texts)
 
 
 def test_names_and_order_of_states_that_are_counted_together_do_not_matter() -> None:
     plain = {"skipped": "1", "unchecked": "", "length": "length"}
     text = COUNTED.format(limits="limit one, other 3 else drop;", **plain)
     renamed = text.replace("other", "second").replace("limit one, second", "limit second, one")
-    assert table_hash(parse_table(text)) == table_hash(parse_table(renamed))
+    assert hash_of(text) == hash_of(renamed)
