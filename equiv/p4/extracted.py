@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from equiv.bpf.map_access import ARRAYS
 from equiv.bpf.program import Program
-from equiv.bpf.shape import Array, Number, Record, Shape
+from equiv.bpf.shape import Array, Number, Opaque, Record, Shape
 from equiv.condition import model as m
 from equiv.condition.relation import Conditions
 from equiv.condition.resolve import Part
@@ -232,6 +232,8 @@ class _Parts:
                         )
                     return self._bytes(spot.offset, count, False)
                 return self._bytes(spot.offset, count, True)
+            case Opaque(what=what):
+                raise self._unsupported(f"`{spot.name}` is a {what}, which is not read as a number here")
         raise self._misfit(spot, f"no number for `{type_}`")
 
     # --- what is beside it ----------------------------------------------------------------------------------------

@@ -39,6 +39,10 @@ class P4Parser:
     kind: Kind = "p4"
     accepts_at_end_only: bool = False
 
+    def __reduce__(self) -> tuple[type[P4Parser], tuple[m.Program, Kind, bool]]:
+        """Without what was worked out of it: terms belong to one process."""
+        return P4Parser, (self.model, self.kind, self.accepts_at_end_only)
+
     @property
     def file(self) -> str:
         return self.model.file

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 
 from equiv import api
 from equiv.errors import Unsupported
+from equiv.loaded import load
 
+CORPORA = Path(__file__).resolve().parents[2] / "corpora"
 PARSER = """#include <ebpf_model.p4>
 header eth_t { bit<48> dst; bit<48> src; bit<16> type; }
 struct h_t { eth_t eth; }
@@ -60,3 +63,10 @@ def test_parser_of_parts_of_bytes_is_refused_against_bytes(tmp_path: Path) -> No
     nibbles = PARSER.replace("bit<48> dst;", "bit<4> dst;")
     with pytest.raises(Unsupported, match="parts of bytes"):
         api.check(written(tmp_path, "p.p4", nibbles), table(tmp_path, "0x800"), timeout=20)
+
+
+def test_a_parser_can_be_sent_to_another_process_after_it_was_looked_at() -> None:
+    parser = load(str(CORPORA / "p4-vlan" / "vlan.p4")).parser
+    assert parser is not None and parser.outputs and parser.observables
+    again = pickle.loads(pickle.dumps(parser))
+    assert again == parser and again.outputs == parser.outputs
