@@ -39,7 +39,8 @@ def packet_in_words(found: Counterexample, result: Result) -> str:
     packet, walked = found.input.packet, headers_of(found, result)
     if walked is None or not walked.layers:
         what = "bytes" if result.interface == "buffer" else "a packet"
-        told = _brackets(_octets(packet, found.relevant, range(len(packet))))
+        unit = "byte" if result.element_width == 8 else "element"
+        told = _brackets(_octets(packet, found.relevant, range(len(packet)), unit))
         return f"{_size(len(packet), result.element_width, what)}{told}"
     parts = list(_headers(walked, found.relevant, packet))
     cut = walked.cut
@@ -137,9 +138,9 @@ def _behind(packet: bytes, walked: Walked, relevant: frozenset[int]) -> str:
     return f"{number(size)} more byte{'' if size == 1 else 's'}" + _brackets(told)
 
 
-def _octets(packet: bytes, relevant: frozenset[int], where: range) -> list[str]:
+def _octets(packet: bytes, relevant: frozenset[int], where: range, unit: str = "byte") -> list[str]:
     """Bytes that mattered and are not 0."""
-    return [f"byte {at} is {packet[at]:#04x}" for at in where if at in relevant and packet[at]]
+    return [f"{unit} {at} is {packet[at]:#04x}" for at in where if at in relevant and packet[at]]
 
 
 def _brackets(details: Sequence[str], before: str = "") -> str:

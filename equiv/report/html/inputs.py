@@ -19,6 +19,7 @@ from equiv.p4.preprocess import INCLUDES
 from equiv.result import Side
 
 MAX_BYTES = 64 << 20
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b[ \t]*(.*)", re.MULTILINE)
 
 
@@ -97,8 +98,9 @@ def _named(path: str, side: Side) -> tuple[str, str | None]:
 def _stands_alone(text: str) -> bool:
     """Whether a P4 source includes nothing but what comes with equiv."""
     own = {f"<{each.name}>" for each in INCLUDES.iterdir()} | {f'"{each.name}"' for each in INCLUDES.iterdir()}
-    joined = text.replace("\\\r\n", "").replace("\\\n", "").replace("??=", "#")
-    return all(match[1].split("//")[0].split("/*")[0].strip() in own for match in INCLUDE.finditer(joined))
+    joined = text.replace("\\\r\n", "").replace("\\\n", "").replace("??=", "#").replace("%:", "#")
+    bare = COMMENT.sub(" ", joined)
+    return all(match[1].strip() in own for match in INCLUDE.finditer(bare))
 
 
 def _reason(error: EquivError | OSError | ValueError) -> str:

@@ -60,20 +60,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ShownPacket:
-    """`unit` is what an offset counts: bytes, or elements of some bits."""
+    """`size` in words: bytes, or elements of some bits. `marked`: whether any mattered."""
 
-    size: int
-    unit: str
+    size: str
     layers: tuple[ShownLayer, ...]
     rows: tuple[Row, ...]
+    marked: bool
 
 
 def show_packet(packet: bytes, mattered: frozenset[int], element_width: int, decoded: bool) -> ShownPacket:
     """What a page shows of a packet; `decoded` says whether it is an Ethernet frame."""
     layers = dissect(packet) if decoded and element_width == 8 else []
-    unit = "byte" if element_width == 8 else f"element of {element_width} bit{'' if element_width == 1 else 's'}"
     shown = tuple(_layer(layer, mattered) for layer in layers[:MAX_LAYERS])
-    return ShownPacket(len(packet), unit, shown, tuple(_rows(packet, mattered)))
+    marked = any(at < len(packet) for at in mattered)
+    return ShownPacket(_size(len(packet), element_width), shown, tuple(_rows(packet, mattered)), marked)
+
+
+def _size(count: int, element_width: int) -> str:
+    many = "" if count == 1 else "s"
+    if element_width == 8:
+        return f"{count} byte{many}"
+    return f"{count} element{many} of {element_width} bit{'' if element_width == 1 else 's'}"
 
 
 def _layer(layer: Layer, mattered: frozenset[int]) -> ShownLayer:

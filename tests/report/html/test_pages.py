@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,8 +13,9 @@ import pytest
 from equiv import api
 from equiv.errors import InputError
 from equiv.report.html import Listed, Within, page_name, write_index, write_report
+from equiv.report.html.inputs import find
 from equiv.report.json_result import result_object
-from equiv.result import CertificateRef, Result
+from equiv.result import CertificateRef, Result, Side
 
 ROOT = Path(__file__).resolve().parents[3]
 PAIR = ROOT / "corpora" / "five-tuple"
@@ -136,8 +138,6 @@ def test_inputs_inside_of_a_folder_given_are_read(found: Result, tmp_path: Path)
 
 
 def test_a_file_of_another_kind_is_not_shown(found: Result, tmp_path: Path) -> None:
-    import hashlib
-
     secret = tmp_path / "shadow"
     secret.write_text("root:$6$secret:19000:0:99999:7:::\n", "utf-8")
     digest = hashlib.sha256(secret.read_bytes()).hexdigest()
@@ -146,6 +146,35 @@ def test_a_file_of_another_kind_is_not_shown(found: Result, tmp_path: Path) -> N
         page = _page(replace(found, right=side), tmp_path / "out")
         assert "$6$secret" not in page
         assert "cannot be understood" in page
+
+
+@pytest.mark.parametrize(
+    "include",
+    [
+        '#include "/etc/shadow"',
+        "  #  include <../../x.p4>",
+        "#include NAME",
+        '#/* x */include "other.p4"',
+        '#inc\\\nlude "other.p4"',
+        '/* x */ # include "other.p4" // <core.p4>',
+    ],
+)
+def test_a_parser_that_includes_other_files_is_not_drawn(tmp_path: Path, include: str) -> None:
+    """The hash in a result is of one file; what it includes is neither read nor shown."""
+    source = tmp_path / "p.p4"
+    source.write_text(f"#include <core.p4>\n{include}\n", "utf-8")
+    (tmp_path / "other.p4").write_text("secret", "utf-8")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    found = find(Side(str(source), digest, "P", "p4"), Within((str(tmp_path),)))
+    assert found.missing == "it includes other files, which the SHA-256 does not cover"
+    assert found.loaded is None and found.text == ()
+
+
+def test_a_parser_that_includes_what_comes_with_equiv_is_drawn() -> None:
+    path = ROOT / "corpora" / "p4-vlan" / "vlan.p4"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = find(Side(str(path), digest, "Parse", "p4"), Within((str(ROOT),)))
+    assert found.missing == "" and found.loaded is not None and len(found.text) > 10
 
 
 def test_pages_have_names_of_their_own() -> None:
