@@ -2,7 +2,7 @@
 
 The engine is asked whether the machine is equal to one that does nothing but return 0. The machine is wrapped: it
 returns 1 where it makes one of the wanted moves, and 0 where it ends without. So "different" comes with an input, and
-"equivalent" means that no input makes any of those moves: that is a proof like any other, over all packets.
+"equivalent" means that no input makes any of those moves: that is a proof like any other, over all packets (D181).
 """
 
 from __future__ import annotations

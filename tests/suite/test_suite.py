@@ -1,4 +1,4 @@
-"""Suites go every way that there is, say what cannot be reached and prove it, and are believed only as far as read."""
+"""Suites go every way that there is, prove what cannot be reached (D181), and are believed only as far as read."""
 
 from __future__ import annotations
 
