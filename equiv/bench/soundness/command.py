@@ -67,7 +67,8 @@ def judge_all(todo: Mapping[Group, frozenset[int]], asked: Asked, options: argpa
     judge = partial(_judge, asked=asked, state=options.state)
     # A group's own processes are forked from one that has set it up, so it cannot be a daemon of a Pool.
     context = multiprocessing.get_context("fork")
-    waiting = list(todo.items())
+    # Both sides of a pair one after the other, so that a run that is cut short has some of each.
+    waiting = sorted(todo.items(), key=lambda item: item[0].pair.id)
     running: list[tuple[ForkProcess, Connection]] = []
     while waiting or running:
         while waiting and len(running) < options.jobs:
