@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from equiv.errors import InputError
 from equiv.machine.concrete import Input, Observation
-from equiv.proof.dependence import dependence
+from equiv.proof.dependence import MOST, dependence
 from equiv.result import Dependence, OutputField
 
 Side = Callable[[bytes], int | bytes]
@@ -83,6 +83,14 @@ def test_runs_that_end_otherwise_say_nothing() -> None:
     packet = Input(b"\5")
     told = dependence(packet, {"left": (left, left(packet)), "right": (right, right(packet))}, ("out",), ())
     assert told == {"left": {"out": Dependence(frozenset({0}))}, "right": {"out": Dependence(frozenset())}}
+
+
+def test_of_very_many_bytes_nothing_is_told() -> None:
+    def run(given_: Input) -> Observation:
+        return Observation("accept", 2, {"out": given_.packet[0]}, (), frozenset(range(MOST + 1)))
+
+    packet = Input(bytes(MOST + 1))
+    assert dependence(packet, {"left": (run, run(packet)), "right": (run, run(packet))}, ("out",), ()) == {}
 
 
 def test_nothing_is_told_of_verdicts() -> None:
