@@ -51,7 +51,7 @@ def test_a_prover_that_calls_everything_equivalent_is_found_out(monkeypatch: pyt
     rows = one(monkeypatch, ("equivalent", "", ("", "")))
     assert any("called equivalent, and told apart" in row.problem and row.input for row in rows)
     assert all(bool(row.problem) is (row.killed or row.faulted) for row in rows)
-    assert "## Contradictions" in report(rows, "equiv", {})
+    assert "## Contradictions" in report(rows, len(rows), "equiv", {})
 
 
 def test_a_prediction_that_does_not_replay_is_a_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,9 @@ def test_mutants_are_dealt_to_both_sides_of_all_equivalent_pairs() -> None:
     assert {(g.pair.id, g.side) for g in dealt} == {(p.id, side) for p in pairs for side in ("left", "right")}
     assert sorted(n for g in dealt for n in g.numbers) == list(range(1000))
     assert len(pairs) == sum(
-        pair.expected == "equivalent" and not pair.with_itself for c in load_corpora(CORPORA) for pair in c.pairs
+        pair.expected == "equivalent" and not pair.with_itself and not pair.others
+        for c in load_corpora(CORPORA)
+        for pair in c.pairs
     )
 
 
@@ -139,6 +141,13 @@ def test_a_run_that_was_cut_short_goes_on(tmp_path: Path, capsys: pytest.Capture
         again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert again[:4] == [json.loads(line) for line in first.splitlines()]
     assert len(again) == 5
+
+
+def test_a_run_may_stop_early_and_says_so(tmp_path: Path) -> None:
+    target = tmp_path / "report.md"
+    command = ["soundness", "--corpora", CORPORA, "--only", "gre", "--count", "4", "--seconds", "0.001"]
+    assert main([*command, "--output", str(target)]) == 0
+    assert "were not judged in the time given**" in target.read_text("utf-8")
 
 
 def test_a_state_that_is_something_else_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
@@ -41,14 +42,14 @@ def main(arguments: list[str]) -> int:
     for row in judge_all({group: numbers for group, numbers in rest.items() if numbers}, asked, options):
         rows[row.number] = row
     found = [rows[number] for number in sorted(rows)]
-    lines = report(found, command, environment())
+    lines = report(found, options.count, command, environment())
     if target is not None:
         with replacing(target) as temporary:
             Path(temporary).write_text("\n".join(lines) + "\n", encoding="utf-8")
     if options.json:
         sys.stdout.write("".join(write_row(row) + "\n" for row in found))
     elif target is not None:
-        print("\n".join([*summary(found), f"- written: {target}"]))
+        print("\n".join([*summary(found, options.count), f"- written: {target}"]))
     else:
         print("\n".join(lines))
     return 1 if any(row.problem for row in found) else 0
@@ -70,7 +71,12 @@ def judge_all(todo: Mapping[Group, frozenset[int]], asked: Asked, options: argpa
     # Both sides of a pair one after the other, so that a run that is cut short has some of each.
     waiting = sorted(todo.items(), key=lambda item: item[0].pair.id)
     running: list[tuple[ForkProcess, Connection]] = []
+    until = None if options.seconds is None else time.monotonic() + options.seconds
     while waiting or running:
+        if until is not None and time.monotonic() >= until:
+            for process, _ in running:
+                process.terminate()
+            return rows
         while waiting and len(running) < options.jobs:
             reads, writes = context.Pipe(duplex=False)
             process = context.Process(target=judge, args=(*waiting.pop(0), writes))
@@ -164,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=count, default=60, metavar="N", help="in the kernel, of each (default: 60)")
     parser.add_argument("--no-kernel", action="store_true", help="do not ask the running kernel")
     parser.add_argument("--state", metavar="FILE", help="keep rows here as they come; what is there is not done again")
+    parser.add_argument(
+        "--seconds", type=positive, metavar="S", help="stop after this time; with --state another run goes on"
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, one a line")
     parser.add_argument(
         "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"

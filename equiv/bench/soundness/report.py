@@ -13,8 +13,8 @@ VERDICTS = ("different", "equivalent", "unknown", "refused", "failed")
 LONGEST = 150
 
 
-def summary(rows: Sequence[Row]) -> list[str]:
-    """What came of it, the contradictions first."""
+def summary(rows: Sequence[Row], count: int) -> list[str]:
+    """What came of it, the contradictions first; `count` mutants were asked for."""
     judged = [row for row in rows if row.kind != "none"]
     wrong = [row for row in rows if row.problem]
     of = {verdict: [row for row in judged if row.verdict == verdict] for verdict in VERDICTS}
@@ -37,16 +37,20 @@ def summary(rows: Sequence[Row]) -> list[str]:
         f"- {len(taken)} of them programs that the running kernel takes: {sum(row.runs for row in taken):,} runs in "
         f"it, each as interpreted; {sum(row.rejected for row in rows):,} more were drawn that its verifier rejects",
     ]
+    if len(rows) < count:
+        lines.append(
+            f"- **{count - len(rows):,} of the {count:,} that were asked for were not judged in the time given**"
+        )
     if of["failed"]:
         lines.append(f"- {len(of['failed'])} without an answer")
     return lines
 
 
-def report(rows: Sequence[Row], command: str, environment: Mapping[str, str]) -> list[str]:
+def report(rows: Sequence[Row], count: int, command: str, environment: Mapping[str, str]) -> list[str]:
     """The whole report."""
     lines = ["# Mutants through prover, fuzzer and kernel", "", f"Written by `{command}`; do not edit.", ""]
     lines += [f"- {name}: {value}" for name, value in environment.items()]
-    lines += ["", "## Summary", "", *summary(rows), ""]
+    lines += ["", "## Summary", "", *summary(rows, count), ""]
     lines += [
         "Each mutant has one mistake (`equiv mutate`), drawn from the seed. It is proved equal to, or told from, what",
         "its original is proved equal to. A contradiction is: called equivalent and told apart, or meeting a fault; a",
