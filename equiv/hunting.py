@@ -170,4 +170,8 @@ def _with(result: Result, found: Found, case: Case, everything: bool) -> Result:
 def inputs_of(packets: Iterable[bytes], posed: Posed) -> tuple[Input, ...]:
     """Packets of a capture as inputs, those that the interface admits."""
     low, high = posed.interface.min_length, posed.interface.max_length
+    if posed.interface.element_width != 8:
+        raise InputError(
+            f"these parsers take packets in elements of {posed.interface.element_width} bits, not in bytes"
+        )
     return tuple(Input(packet) for packet in packets if low <= len(packet) <= high)

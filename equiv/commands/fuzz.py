@@ -12,6 +12,8 @@ DEFAULT_FUZZED = 10_000
 """Packets that `fuzz FILE --against kernel` compares unless told otherwise."""
 DEFAULT_SECONDS = 30.0
 """Seconds that `fuzz LEFT RIGHT` takes unless told otherwise."""
+MOST_DIFFERENCES = 16
+"""Inputs that `--all` looks at: each takes some seconds to be made small, and many have one cause."""
 ON = ("compiled", "interpreter", "kernel")
 
 
@@ -78,7 +80,7 @@ def _pair(options: argparse.Namespace) -> int:
         corpus.write = write_text
     limit = options.seconds if options.seconds is not None or options.packets else DEFAULT_SECONDS
     campaign = Campaign(
-        Limits(options.packets, limit, 64 if options.all else 1),
+        Limits(options.packets, limit, MOST_DIFFERENCES if options.all else 1),
         options.seed,
         options.jobs,
         inputs_of(read_packets(options.pcap), posed) if options.pcap else (),

@@ -219,6 +219,9 @@ class Hunt:
 
     def _surrounded(self, packet: bytes) -> Input:
         draw, random = self._draw, self._random
+        width = self.sides.interface.element_width
+        if width < 8:  # each byte holds one element (D80)
+            packet = bytes(byte & (1 << width) - 1 for byte in packet)
         context = {**draw.context(), **draw.observed(packet)}
         linear = None
         if self.sides.interface.split == "any" and random.random() < 0.3:

@@ -21,7 +21,7 @@ from equiv.question import Question, pose
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")
 
 CORPORA = Path(__file__).parents[2] / "corpora"
-INPUTS = 250
+INPUTS = 120
 MOST_ASKED = 0.1
 """Of all runs so many may be left to the interpreter: pairs of the corpora are there to be run fast."""
 

@@ -82,7 +82,7 @@ def operations(draw: some.DrawFn) -> Insn:
     return alu(code, dst, imm=draw(some.integers(-(1 << 31), (1 << 31) - 1)), wide=wide, off=off)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some.lists(numbers, min_size=6, max_size=6), some.lists(operations(), min_size=1, max_size=60))
 def test_arithmetic_is_the_interpreters(start: list[int], insns: list[Insn]) -> None:
     made = program(*(load64(r, value) for r, value in enumerate(start)), *insns, EXIT)
@@ -91,7 +91,7 @@ def test_arithmetic_is_the_interpreters(start: list[int], insns: list[Insn]) -> 
     assert native[0] or interpret(made, BUFFER, Input(b"")).code >> 56 == 0xFE
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(numbers, numbers, some.integers(-(1 << 31), (1 << 31) - 1))
 def test_conditions_are_the_interpreters(a: int, b: int, imm: int) -> None:
     insns = [load64(1, a), load64(2, b), mov(0, 0)]
@@ -102,7 +102,7 @@ def test_conditions_are_the_interpreters(a: int, b: int, imm: int) -> None:
     assert agree(program(*insns, alu(op.AND, 0, imm=0x7FFFFFFF), EXIT), BUFFER, Input(b"")) == [True]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(some.sampled_from(SIZES), some.integers(-12, 40), some.integers(0, 24), some.booleans())
 def test_only_bytes_of_the_packet_are_loaded_and_stored(size: int, off: int, length: int, writes: bool) -> None:
     access = [stx(size, 1, off, 2)] if writes else [ldx(size, 3, 1, off)]
@@ -112,7 +112,7 @@ def test_only_bytes_of_the_packet_are_loaded_and_stored(size: int, off: int, len
     assert agree(made, BUFFER, given_) == [inside]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(some.sampled_from(SIZES), some.integers(-530, 20), numbers)
 def test_only_bytes_of_the_stack_are_stored_and_loaded_once_they_are_written(size: int, off: int, value: int) -> None:
     bytes_ = {op.B: 1, op.H: 2, op.W: 4, op.DW: 8}[size]
@@ -123,14 +123,14 @@ def test_only_bytes_of_the_stack_are_stored_and_loaded_once_they_are_written(siz
     assert agree(unwritten, BUFFER, Input(b"")) == [False]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(numbers, some.sampled_from(SIZES), some.booleans())
 def test_no_number_is_an_address(value: int, size: int, writes: bool) -> None:
     access = [stx(size, 4, 0, 4)] if writes else [ldx(size, 3, 4, 0)]
     assert agree(program(load64(4, value), *access, mov(0, 0), EXIT), BUFFER, Input(bytes(8))) == [False]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(numbers, some.sampled_from(["packet", "stack", "value"]), some.sampled_from(SIZES))
 def test_no_arithmetic_leaves_a_region(distance: int, region: str, size: int) -> None:
     """Whatever is added to a pointer: native code runs what the interpreter runs, or asks it."""

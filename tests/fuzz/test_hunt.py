@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,11 @@ def test_the_kernel_finds_what_a_broken_table_does() -> None:
 def test_what_no_kernel_runs_cannot_run_there() -> None:
     with pytest.raises(Unsupported, match="kernel"):
         hunt(five_tuple(), Campaign(Limits(seconds=1), right_on="kernel"))
+
+
+def test_parsers_of_single_bits_are_given_packets_of_single_bits() -> None:
+    """D80: each byte of a packet holds one element; what is no element is no packet."""
+    asked = five_tuple()
+    bits = replace(asked.interface, element_width=1)
+    search = Hunt(Sides(asked.left, asked.right, bits), 1)
+    assert all(max(given.packet, default=0) <= 1 for given in search._beginning())

@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
     if target is not None:
         expect_writable(target)
     baseline = options.baseline_seconds if options.baseline_seconds is not None else options.seconds
-    asked = Asked(options.seconds, baseline, options.seeds, options.rate_seconds, not options.no_kernel)
+    asked = Asked(
+        options.seconds, baseline, options.seeds, options.rate_seconds, not options.no_kernel, options.engine_seconds
+    )
     rows = measured(pairs(options.corpora, options.only), asked, options.jobs)
     lines = report(rows, asked, command, environment())
     if target is not None:
@@ -81,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=count, default=5, metavar="N", help="how often each bug is looked for (5)")
     parser.add_argument(
         "--rate-seconds", type=positive, default=5.0, metavar="S", help="how long rates and coverage are measured (5)"
+    )
+    parser.add_argument(
+        "--engine-seconds",
+        type=positive,
+        default=30.0,
+        metavar="S",
+        help="how long the engine is asked about what was not reached of one side (30)",
     )
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="pairs at a time; they slow each other down")
     parser.add_argument("--no-kernel", action="store_true", help="leave out rates with the kernel")

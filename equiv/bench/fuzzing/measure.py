@@ -39,6 +39,8 @@ class Asked:
     seeds: int
     rate_seconds: float
     kernel: bool
+    engine_seconds: float = 30.0
+    """How long the engine is asked about what a campaign did not reach of one side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _measure(pair: Pair, asked: Asked) -> Row:
     missed: list[tuple[str, Status]] = []
     if compiled is not None:
         for side, loaded in ((compiled.left, posed.left), (compiled.right, posed.right)):
-            missed += unreached(side, loaded, posed.interface)
+            missed += unreached(side, loaded, posed.interface, asked.engine_seconds)
     rate = _rate(sides, compiled, asked.rate_seconds)
     kernel_rate, kernel_note = _kernel_rate(posed, asked) if asked.kernel else (None, "")
     return Row(

@@ -21,8 +21,7 @@ from equiv.table.symbolic import TableMachine
 Status = Literal["no packet reaches it", "a packet reaches it", "not decided", "not asked"]
 
 QUESTION_SECONDS: Final = 15.0
-ALL_SECONDS: Final = 90.0
-"""How long the engine is asked about one edge, and about all of a side."""
+"""How long the engine is asked about one edge."""
 ANSWERS: Final[dict[str, Status]] = {
     "unreachable": "no packet reaches it",
     "reached": "a packet reaches it",
@@ -36,15 +35,15 @@ SAID: Final = {
 """What exits are called here, and by the engine."""
 
 
-def unreached(side: Side, loaded: Loaded, interface: Interface) -> list[tuple[str, Status]]:
-    """Each edge of a side that no run passed, in words, and what the engine says of it."""
+def unreached(side: Side, loaded: Loaded, interface: Interface, seconds: float) -> list[tuple[str, Status]]:
+    """Each edge of a side that no run passed, in words, and what the engine, asked for `seconds`, says of it."""
     subject = loaded.program or loaded.table
     machine = loaded.machine(interface)
     if subject is None or not isinstance(machine, TableMachine | BpfMachine):
         return []
     seen = side.seen.raw
     goals = goals_of(machine)
-    until = time.monotonic() + ALL_SECONDS
+    until = time.monotonic() + seconds
     found: list[tuple[str, Status]] = []
     before: Counter[Edge] = Counter()
     for number, edge in enumerate(side.source.edges):
