@@ -15,7 +15,7 @@ from equiv.errors import InputError, Unsupported
 from equiv.fuzz.corpus import Corpus, read_corpus
 from equiv.fuzz.hunt import Hunt, Limits
 from equiv.fuzz.sides import Sides
-from equiv.hunting import NOTHING_FOUND, Campaign, fuzz, hunt
+from equiv.hunting import NOTHING_FOUND, Campaign, after_unknown, fuzz, hunt
 from equiv.machine.concrete import Input
 from equiv.oracle import available
 from equiv.question import Posed, Question, pose
@@ -219,3 +219,13 @@ def test_parsers_of_single_bits_are_given_packets_of_single_bits() -> None:
     bits = replace(asked.interface, element_width=1)
     search = Hunt(Sides(asked.left, asked.right, bits), 1)
     assert all(max(given.packet, default=0) <= 1 for given in search._beginning())
+
+
+@native
+def test_a_difference_found_behind_a_check_turns_its_verdict() -> None:
+    asked = five_tuple(".short-ihl")
+    open_ = equiv.check(asked.left, asked.right, timeout=0.01, kernel=False)
+    assert open_.verdict == "unknown"
+    result = after_unknown(open_, asked, Campaign(Limits(seconds=60)), False)
+    assert result.verdict == "different" and result.counterexample is not None and result.exit_status == 1
+    assert result.unknown == open_.unknown and result.assumptions == open_.assumptions
