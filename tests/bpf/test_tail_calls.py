@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,17 @@ def test_the_order_of_stack_and_packet_is_an_input(above: int, code: int, swappe
     assert not any("compared with the stack" in sentence for sentence in machine.assumptions)
     follow(machine, given)
     assert any("compared with the stack" in sentence for sentence in machine.assumptions)
+
+
+@pytest.mark.parametrize("code", [op.JGT, op.JLE])
+def test_against_a_table_the_stack_is_above_the_packet_and_a_warning_says_where_that_matters(code: int) -> None:
+    checked = program(ldx(op.W, 2, 1, 80), mov(0, 1), jump(code, 10, 1, src=2), mov(0, 2), EXIT)
+    given = Input(bytes(64))
+    machine = BpfMachine(checked, replace(TC, stack_above=True))
+    assert follow(machine, given).code == run(checked, TC, given).code == (1 if code == op.JGT else 2)
+    assert not follow(machine, given).forks
+    (warning,) = (sentence for sentence in machine.assumptions if sentence.startswith("warning: "))
+    assert "the stack is higher" in warning and warning.endswith("(instruction 2)")
 
 
 def test_socket_filters_tail_call_too() -> None:
