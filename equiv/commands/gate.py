@@ -66,7 +66,7 @@ def add(commands: Commands) -> None:
 def _execute(options: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from equiv.gate.cache import NAME, Cache
+    from equiv.gate.cache import Cache, secret_of_user
     from equiv.gate.manifest import read_manifest
     from equiv.gate.report.live import LiveTable
     from equiv.gate.report.tally import Tally
@@ -82,7 +82,7 @@ def _execute(options: argparse.Namespace) -> int:
         return 0
     files = options.junit, options.sarif, options.summary, options.report
     expect_all_writable(*files)
-    cache = None if options.no_cache else Cache(options.cache or os.path.join(manifest.folder, NAME))
+    cache = None if options.no_cache else Cache(_cache_folder(manifest, options), secret_of_user())
     if cache is not None:
         cache.make()
     settings = Settings(
@@ -103,6 +103,18 @@ def _execute(options: argparse.Namespace) -> int:
     sys.stdout.flush()
     write_reports(tally, *files)
     return tally.status
+
+
+def _cache_folder(manifest: Manifest, options: argparse.Namespace) -> str:
+    from equiv.errors import InputError, Place
+    from equiv.gate.cache import NAME
+
+    if options.cache is not None:
+        return str(options.cache)
+    folder = os.path.join(manifest.folder, NAME)
+    if os.path.islink(folder):  # a change that is proposed may bring it along; writing there is not what is wanted
+        raise InputError("the cache is a link to another place", Place(folder), "--cache DIR says so on purpose")
+    return folder
 
 
 def _elsewhere(options: argparse.Namespace) -> Perform | None:

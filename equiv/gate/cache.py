@@ -1,42 +1,51 @@
 """What was found before, by the hash of all that it depends on (D152).
 
-An entry is two files: the answer, sealed by a hash of its own, and the certificate, whose hash the answer has.
-Whatever is damaged, or of another form, counts as not there. Who may write to the folder may make the gate pass:
-without `--verify` it is trusted as much as equiv's own files are.
+An entry is two files: the answer, sealed with a secret of the user's, and the certificate, whose hash the answer has.
+Whatever is damaged, of another form, or sealed by somebody else counts as not there: the folder lies in the project by
+default, and a change that is proposed may bring files along. Only where all is shown again no seal is asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hmac
 import json
 import os
+import secrets
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from equiv.errors import InputError
+from equiv.errors import InputError, Place
 from equiv.gate.answer import Answer
 from equiv.report.files import replacing
 
 NAME = ".equiv-cache"
 SCHEMA = "equiv-gate-cache/1"
 MAX_BYTES = 256 << 20
+VARIABLE = "EQUIV_CACHE_KEY"
+SECRET_BYTES = 32
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by equiv gate; it may be deleted at any time.\n"
 """Content of CACHEDIR.TAG (bford.info/cachedir): backups leave the folder out."""
 
 
 class Cache:
-    """Answers by key below `folder`, which is made when the first one is kept."""
+    """Answers by key below `folder`, which is made when the first one is kept; `secret` seals them."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, secret: bytes) -> None:
         self.folder = Path(folder)
+        self._secret = secret
 
-    def get(self, key: str) -> Answer | None:
-        """The answer kept for `key`, with its certificate if it has one."""
+    def get(self, key: str, sealed: bool = True) -> Answer | None:
+        """The answer kept for `key`, with its certificate if it has one. `sealed`: only what this user sealed."""
         path = self._path(key)
         try:
             document = json.loads(_read(path))
             seal = document.pop("seal")
-            if seal != _seal(document) or (document["schema"], document["key"]) != (SCHEMA, key):
+            if sealed and not hmac.compare_digest(seal, _seal(document, self._secret)):
+                return None
+            if (document["schema"], document["key"]) != (SCHEMA, key):
                 return None
             certificate = None
             if document["verdict"] == "equivalent":
@@ -78,7 +87,9 @@ class Cache:
             with replacing(str(path.with_suffix(".certificate"))) as temporary:
                 Path(temporary).write_bytes(answer.certificate)
         with replacing(str(path)) as temporary:
-            Path(temporary).write_text(json.dumps({**document, "seal": _seal(document)}) + "\n", encoding="ascii")
+            Path(temporary).write_text(
+                json.dumps({**document, "seal": _seal(document, self._secret)}) + "\n", encoding="ascii"
+            )
 
     def make(self) -> None:
         """Make the folder, if it is not there. Raises InputError where it cannot be written to."""
@@ -104,5 +115,46 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _seal(document: dict[str, Any]) -> str:
-    return sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+def _seal(document: dict[str, Any], secret: bytes) -> str:
+    return hmac.new(secret, json.dumps(document, sort_keys=True).encode(), sha256).hexdigest()
+
+
+# --- the secret ----------------------------------------------------------------------------------------------------
+
+
+def secret_of_user() -> bytes:
+    """What seals the answers that this user keeps: `$EQUIV_CACHE_KEY`, or a file of the user's, made if need be.
+
+    Where there can be no such file, a secret that nobody has again. Raises InputError for a file that others may write.
+    """
+    said = os.environ.get(VARIABLE)
+    if said:
+        return said.encode("utf-8", "surrogateescape")
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    path = os.path.join(state, "equiv", "cache.key")
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError), replacing_nothing(path) as stream:
+            stream.write(secrets.token_bytes(SECRET_BYTES))
+        with open(path, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            secret = stream.read(2 * SECRET_BYTES)
+    except OSError:
+        return secrets.token_bytes(SECRET_BYTES)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077 or len(secret) != SECRET_BYTES:
+        hint = "delete it, and another one is made; what the cache has is then checked anew"
+        raise InputError("not a secret of this user's alone", Place(path), hint)
+    return secret
+
+
+@contextlib.contextmanager
+def replacing_nothing(path: str) -> Iterator[BinaryIO]:
+    """A new file, which its owner alone may read, there at once and whole. Raises FileExistsError if it is there."""
+    temporary = f"{path}.{os.getpid()}.{secrets.token_hex(4)}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+        os.link(temporary, path)
+    finally:
+        os.unlink(temporary)

@@ -11,6 +11,7 @@ from equiv.gate.manifest import read_manifest
 from equiv.gate.run import Perform, Settings, Silent, run_gate
 
 TODAY = date(2030, 6, 15)
+SECRET = b"s" * 32
 
 TABLE = """interface xdp;
 header h_t { bit<8> x; } h_t h;
@@ -59,6 +60,6 @@ def gate(
 ) -> dict[str, Judged]:
     """Run the gate; what each pair came to, by its name."""
     manifest = read_manifest(path)
-    kept = None if cache is None else Cache(str(cache))
+    kept = None if cache is None else Cache(str(cache), SECRET)
     settings = Settings(today, kept, verify, retry_unknown, 2, perform)
     return {each.pair.id: each for each in run_gate(manifest, manifest.pairs, settings, Silent())}

@@ -16,7 +16,7 @@ from equiv.gate.answer import Answer, failed
 from equiv.gate.job import Contents
 from equiv.gate.local import Load, Started
 from equiv.gate.task import Done, Task
-from tests.gate.project import OTHER, PAIRS, gate, project
+from tests.gate.project import OTHER, PAIRS, SECRET, gate, project
 
 CORPORA = Path(__file__).resolve().parents[2] / "corpora"
 ONE = '[[pair]]\nleft = "good.dev"\nright = "alike.dev"\n'
@@ -129,7 +129,7 @@ def test_damaged_answers_count_as_not_there(tmp_path: Path, damage: str) -> None
             document = json.loads(text)
             del document["seal"]
             document["verdict"] = "different"  # its result still says otherwise
-            entry.write_text(json.dumps({**document, "seal": _seal(document)}))
+            entry.write_text(json.dumps({**document, "seal": _seal(document, SECRET)}))
     again = Fake()
     gate(path, cache, again)
     assert len(again.tasks) == 1
@@ -188,7 +188,7 @@ def test_an_allowance_ends_although_the_answer_is_known(tmp_path: Path) -> None:
     assert [each.outcome for found in outcomes for each in found.values()] == ["allowed", "expired"]
 
 
-def _poison(cache: Path, verdict: str, certificate: bytes) -> None:
+def _poison(cache: Path, verdict: str, certificate: bytes, secret: bytes) -> None:
     """As somebody would who can write to the folder and knows how."""
     from hashlib import sha256
 
@@ -200,7 +200,7 @@ def _poison(cache: Path, verdict: str, certificate: bytes) -> None:
         document |= {"verdict": verdict, "status": 0, "reason": "trust me"}
         document["result"] |= {"verdict": verdict}
         document["certificate"] = sha256(certificate).hexdigest()
-        entry.write_text(json.dumps({**document, "seal": _seal(document)}))
+        entry.write_text(json.dumps({**document, "seal": _seal(document, secret)}))
         entry.with_suffix(".certificate").write_bytes(certificate)
 
 
@@ -214,7 +214,11 @@ def test_verify_believes_no_poisoned_cache(tmp_path: Path) -> None:
         entry.unlink()
     (real,) = gate(path, cache).values()
     assert real.outcome == "different"
-    _poison(cache, "equivalent", easy.answer.certificate)
+    _poison(cache, "equivalent", easy.answer.certificate, b"not the user's")
+    again = Fake("different", 1)
+    gate(path, cache, again)
+    assert len(again.tasks) == 1  # whoever can write files, but has not the secret
+    _poison(cache, "equivalent", easy.answer.certificate, SECRET)
     (fooled,) = gate(path, cache).values()
     assert fooled.outcome == "expected"  # what the documentation says of who can write there
     (judged,) = gate(path, cache, verify=True).values()
