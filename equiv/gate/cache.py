@@ -2,7 +2,7 @@
 
 An entry is two files: the answer, sealed with a secret of the user's, and the certificate, whose hash the answer has.
 Whatever is damaged, of another form, or sealed by somebody else counts as not there: the folder lies in the project by
-default, and a change that is proposed may bring files along. Only where all is shown again no seal is asked for.
+default, and a change that is proposed may bring files along.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Cache:
         self.folder = Path(folder)
         self._secret = secret
 
-    def get(self, key: str, sealed: bool = True) -> Answer | None:
-        """The answer kept for `key`, with its certificate if it has one. `sealed`: only what this user sealed."""
+    def get(self, key: str) -> Answer | None:
+        """The answer kept for `key`, with its certificate if it has one."""
         path = self._path(key)
         try:
             document = json.loads(_read(path))
             seal = document.pop("seal")
-            if sealed and not hmac.compare_digest(seal, _seal(document, self._secret)):
+            if not hmac.compare_digest(seal, _seal(document, self._secret)):
                 return None
             if (document["schema"], document["key"]) != (SCHEMA, key):
                 return None

@@ -83,7 +83,7 @@ def run_gate(manifest: Manifest, pairs: Sequence[Pair], settings: Settings, watc
             settle(place, failed(error.exit_status, str(error)))
             continue
         job = job_of(pair, needs)
-        known = settings.cache.get(job.key, not settings.verify) if settings.cache is not None else None
+        known = settings.cache.get(job.key) if settings.cache is not None else None
         if known is not None and known.verdict == "unknown" and (settings.retry_unknown or settings.verify):
             known = None
         if known is not None and not settings.verify:
