@@ -168,11 +168,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--output", nargs="?", const=REPORT, metavar="FILE", help=f"write the report ({REPORT})")
     options = parser.parse_args(arguments)
     observed: tuple[Observe, ...] = (options.observe,) if options.observe else ("all", "accept")
+    sizes = [size for size in SIZES if options.least <= len(graph(*size).states) <= options.most]
+    if not sizes:
+        parser.error("no graph has so many states")
     rows: list[Row] = []
     for observe in observed:
-        for depth, fan_out in SIZES:
-            if not options.least <= len(graph(depth, fan_out).states) <= options.most:
-                continue
+        for depth, fan_out in sizes:
             for against in [options.against] if options.against else EXPECTED:
                 with ProcessPoolExecutor(1, get_context("spawn")) as pool:
                     rows.append(pool.submit(measure, depth, fan_out, against, observe, options.timeout).result())

@@ -42,6 +42,15 @@ def test_growth_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert {row["against"] for row in rows} == {"itself", "variant", "broken"}
 
 
+def test_growth_of_one_kind_and_of_graphs_of_some_size_only(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = ["--least", "5", "--most", "8", "--observe", "all", "--against", "variant"]
+    assert growth([*chosen, "--json"]) == 0
+    assert [(row["states"], row["against"]) for row in json.loads(capsys.readouterr().out)] == [(8, "variant")]
+    with pytest.raises(SystemExit):
+        growth(["--least", "5", "--most", "4"])
+    assert "no graph has so many states" in capsys.readouterr().err
+
+
 def test_a_mutant_differs_in_one_place() -> None:
     text = (CORPORA / "p4-vlan" / "vlan.p4").read_text("utf-8")
     kinds = set()
