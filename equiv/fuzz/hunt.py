@@ -184,7 +184,7 @@ class Hunt:
                 self._behaviours.add(behaviour)
                 self._keep(given, a.read | b.read)
             if differing(sides.interface, a, b, given):
-                self.differences.append(given)
+                self.differences.append(self._completed(given))
 
     def _over(self, limits: Limits) -> bool:
         now = time.monotonic()
@@ -296,16 +296,20 @@ class Hunt:
         if shown is None:
             return
         if differing(interface, *shown, given):
-            self.differences.append(given)
+            self.differences.append(self._completed(given))
         elif natively and all(assumed.holds(given, *shown) for assumed in interface.assumed):
             raise InternalError(
                 f"native code and interpreters disagree on packet {given.packet.hex()}",
                 hint="this is a defect in equiv; please report it with both inputs",
             )
 
+    def _completed(self, given: Input) -> Input:
+        """The input with what helpers give that no packet determines, and what the kernel chooses itself."""
+        return replace(given, context={ANYTHING: 0, **natural_context(self.sides, given.packet), **given.context})
+
     def _shown(self, given: Input, runs: Sequence[Run]) -> tuple[Observation, Observation] | None:
         """What both sides show; None, counted, where one of them cannot be run on the input."""
-        given = replace(given, context={ANYTHING: 0, **natural_context(self.sides, given.packet), **given.context})
+        given = self._completed(given)
         try:
             return runs[0](given), runs[1](given)
         except NotRunnable as reason:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import equiv
+from equiv.bpf import insn as op
 from equiv.cli import main
 from equiv.compiled.native import why_not
 from equiv.errors import InputError, Unsupported
@@ -16,10 +17,12 @@ from equiv.fuzz.corpus import Corpus, read_corpus
 from equiv.fuzz.hunt import Hunt, Limits
 from equiv.fuzz.sides import Sides
 from equiv.hunting import NOTHING_FOUND, Campaign, after_unknown, fuzz, hunt
+from equiv.loaded import Loaded
 from equiv.machine.concrete import Input
 from equiv.oracle import available
 from equiv.question import Posed, Question, pose
 from equiv.report.fuzz import write_text
+from tests.bpf.programs import EXIT, add, call, copy, jump, ldx, mov, program
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 native = pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")
@@ -229,3 +232,19 @@ def test_a_difference_found_behind_a_check_turns_its_verdict() -> None:
     result = after_unknown(open_, asked, Campaign(Limits(seconds=60)), False)
     assert result.verdict == "different" and result.counterexample is not None and result.exit_status == 1
     assert result.unknown == open_.unknown and result.assumptions == open_.assumptions
+
+
+def asking(code: int) -> Loaded:
+    """A program that calls bpf_ktime_get_ns, drops what is not IPv4, and returns `code` for that."""
+    bounds = [ldx(op.W, 2, 6, 0), ldx(op.W, 4, 6, 4), copy(5, 2), add(5, 14), mov(0, 1), jump(op.JGT, 5, 3, src=4)]
+    look = [ldx(op.H, 3, 2, 12), jump(op.JNE, 3, 1, imm=0x0008), mov(0, code)]
+    made = program(copy(6, 1), call(5), *bounds, *look, EXIT)
+    return Loaded("t.bpf.o", "00" * 32, "bpf", program=made)
+
+
+@native
+def test_helpers_that_no_packet_determines_are_given_something() -> None:
+    asked = pose(asking(2), asking(3), Question(interface="xdp"))
+    result = fuzz(asked, Campaign(Limits(seconds=60)), kernel=False)
+    assert result.verdict == "different" and result.counterexample is not None
+    assert result.counterexample.input.packet == bytes(12) + b"\x08\x00" and not result.counterexample.input.context
