@@ -149,7 +149,8 @@ def _flow(options: argparse.Namespace, command: str) -> tuple[list[Row], Reports
         tree = linux_tree(options.linux_source, NEEDED, Path(temporary))
         folder = Path(options.keep or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        pairs = select(flow_pairs(str(tree), folder, Path(options.corpora) / FLOW_TABLES), options.only)
+        tables = Path(options.corpora) / FLOW_TABLES
+        pairs = select(flow_pairs(str(tree), folder, tables, options.only), options.only)
         rows = measure_all(pairs, _limits(options), options.jobs, _Counter(sys.stderr, len(pairs)))
     return rows, {FLOW_REPORT: flow_report(rows, _head(FLOW_REPORT, options, command))}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from shutil import which
 
@@ -37,18 +38,18 @@ BUILT, TABLED, BROKEN = "builds", "tables", "broken"
 """Corpora of the three kinds of pairs."""
 
 
-def flow_pairs(tree: str, into: Path, tables: Path | None = None) -> list[Pair]:
+def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence[str] = ()) -> list[Pair]:
     """Build the dissector in every way that the compilers here can: the reference against each, itself first.
 
     With the folder `tables`, each build also against both tables there, and the reference against the broken ones.
-    Builds of the same instructions as an earlier one are left out. Raises InputError where the tree has no such source,
-    or where the reference cannot be built.
+    Builds of the same instructions as an earlier one are left out, and those that no pair that `only` names (as in
+    `select`) needs. Raises InputError where the tree has no such source, or where the reference cannot be built.
     """
     if not (Path(tree) / SOURCE).exists():
         raise InputError(f"no {SOURCE} in this kernel tree", Place(tree))
     (into / "gnu").mkdir(exist_ok=True)
     (into / "gnu" / "stubs.h").touch()  # glibc's header asks for it where a target is not x86-64; it holds nothing
-    builds = list(_builds(tree, into))
+    builds = list(_builds(tree, into, only))
     if not builds or builds[0][0] != REFERENCE:
         raise InputError(f"{REFERENCE.name} cannot build {SOURCE}", Place(tree), "install clang-16 and libbpf-dev")
     reference = builds[0][1]
@@ -84,11 +85,17 @@ def _pair(
     )
 
 
-def _builds(tree: str, into: Path) -> Iterator[tuple[Build, Path]]:
+def _is_needed(build: Build, only: Sequence[str]) -> bool:
+    ids = [f"{BUILT}/{REFERENCE.name}={build.name}", *(f"{TABLED}/{name} {build.name}" for name in (GRAPH, ROWS))]
+    names = [BUILT, TABLED, *ids]
+    return build == REFERENCE or not only or any(fnmatchcase(name, pattern) for name in names for pattern in only)
+
+
+def _builds(tree: str, into: Path, only: Sequence[str]) -> Iterator[tuple[Build, Path]]:
     """Each build with its object, but for those of which an earlier one has the instructions."""
     seen = set()
     for build in BUILDS:
-        made = _built(tree, build, into)
+        made = _built(tree, build, into) if _is_needed(build, only) else None
         if made is None:
             continue
         instructions = _instructions(made)

@@ -218,6 +218,7 @@ def test_the_flow_dissector_is_built_in_every_way_that_is_there(tmp_path: Path) 
     source.parent.mkdir(parents=True)
     source.write_text('__attribute__((section("flow_dissector"))) int _dissect(void *ctx) { return 0; }\n')
     (tmp_path / "objects").mkdir()
+    assert len(flow_pairs(str(tmp_path / "tree"), tmp_path / "objects", only=["*clang-16 -O2 v3"])) == 1
     pairs = flow_pairs(str(tmp_path / "tree"), tmp_path / "objects")
     assert pairs[0].with_itself and len(pairs) >= 2  # builds of the same instructions are left out
     assert all(Path(pair.right.rpartition(":")[0]).exists() for pair in pairs)
