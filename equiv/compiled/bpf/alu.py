@@ -59,7 +59,7 @@ def _same_region(emit: Emit, insn: Insn, width: int) -> None:
     code = emit.code
     a, b = emit.get(insn.dst), emit.get(insn.src)
     together = code.op("icmp ult", "i64", code.op("xor", "i64", a, b), 1 << 32)
-    addresses = [is_address(code, b), *([is_address(code, a)] if width == 32 else [])]
+    addresses = [is_address(emit, b), *([is_address(emit, a)] if width == 32 else [])]
     code.require(code.either(together, code.op("xor", "i1", code.either(*addresses), "true")), emit.ask)
 
 

@@ -7,8 +7,17 @@ from typing import Final
 
 from equiv.bpf.interpret.contexts import XDP_HEADROOM
 from equiv.bpf.interpret.memory import BASE_IN_SLOT
-from equiv.bpf.program import Program
-from equiv.compiled.bpf.place import CONTEXT_HI, PACKET_HI, Memory
+from equiv.bpf.program import FunctionRef, Program
+from equiv.compiled.bpf.place import (
+    CONTEXT_HI,
+    FUNCTION_HI,
+    MOST_MOVES,
+    MOVED_HI,
+    PACKET_HI,
+    VALUES_HI,
+    VALUES_STEP,
+    Memory,
+)
 from equiv.compiled.shape import Edge, Shape
 from equiv.compiled.text import Code
 
@@ -73,6 +82,14 @@ class Emit:
         if interface.context in ("buffer", "flow_dissector"):
             return interface.context
         return "socket_filter" if interface.program_type == 1 else "tc"
+
+    @property
+    def beyond(self) -> int:
+        """The high half above those of all addresses that the program can have; the fewer, the less looks like one."""
+        if self.program.maps:
+            return VALUES_HI + VALUES_STEP * len(self.program.maps)
+        takes_functions = any(insn is not None and isinstance(insn.ref, FunctionRef) for insn in self.program.insns)
+        return FUNCTION_HI + len(self.program.insns) if takes_functions else MOVED_HI + MOST_MOVES
 
     @property
     def headroom(self) -> int:

@@ -13,7 +13,6 @@ from equiv.compiled.bpf.place import (
     FIRST_SLOT,
     FRAMES,
     KEYS_HI,
-    LAST_HI,
     STACK_HI,
     STACK_SIZE,
     VALUES_HI,
@@ -64,7 +63,7 @@ def access(
     _known(emit, shadow, size, write=write, read=read)
     found(code.at("%own", place))
     code.begin(other)
-    handed_on = is_address(code, value) if value else "false"
+    handed_on = is_address(emit, value) if value else "false"
     packet, more = code.label("packet"), code.label("more")
     code.branch(code.op("icmp eq", "i64", hi, code.load("i64", emit.packet_hi)), packet, more)
     code.begin(packet)
@@ -92,10 +91,11 @@ def access(
     return code.let("phi ptr " + ", ".join(f"[{value}, %{block}]" for value, block in results))
 
 
-def is_address(code: Code, value: str) -> str:
-    """Whether a value of 64 bits is an address that this code gives out."""
+def is_address(emit: Emit, value: str) -> str:
+    """Whether a value of 64 bits is an address that this code gives out, or by chance looks like one."""
+    code = emit.code
     above = code.op("sub", "i64", code.op("lshr", "i64", value, 32), FIRST_SLOT)
-    return code.op("icmp ult", "i64", above, LAST_HI - FIRST_SLOT)
+    return code.op("icmp ult", "i64", above, emit.beyond - FIRST_SLOT)
 
 
 def _known(emit: Emit, shadow: str, size: int | str, *, write: bool, read: bool) -> None:

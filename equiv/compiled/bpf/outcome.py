@@ -15,7 +15,7 @@ def finish(emit: Emit) -> None:
     """Write the result of the run and return."""
     code, interface = emit.code, emit.shape.interface
     returned = emit.get(0)
-    code.require(code.op("xor", "i1", is_address(code, returned), "true"), emit.ask)
+    code.require(code.op("xor", "i1", is_address(emit, returned), "true"), emit.ask)
     raw = code.op("and", "i64", returned, (1 << interface.code_width) - 1)
     final = normalised(code, emit.shape, raw)
     result = emit.own(emit.memory.result)

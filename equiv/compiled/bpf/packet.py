@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from equiv.compiled.bpf.emit import CONTEXT_ADDRESS, Emit
-from equiv.compiled.bpf.place import MOVED_HI
-
-MOST_MOVES = 1024
-"""How often helpers may move a packet in one run."""
+from equiv.compiled.bpf.place import MOST_MOVES, MOVED_HI
 
 
 def check_context(emit: Emit) -> None:

@@ -20,8 +20,9 @@ MAP_HI: Final = FIRST_SLOT + 0x200
 FUNCTION_HI: Final = FIRST_SLOT + 0x10000
 MOVED_HI: Final = FIRST_SLOT + 0x8000
 """Where the packet is after a helper moved it: one further each time."""
+MOST_MOVES: Final = 1024
+"""How often helpers may move a packet in one run."""
 VALUES_HI: Final = FIRST_SLOT + 0x100000
-LAST_HI: Final = FIRST_SLOT + 0x1000000
 """High halves of addresses. A map's values lie `VALUES_STEP` apart, each in a region of its own."""
 VALUES_STEP: Final = 0x1000
 MOST_VALUES: Final = 4096

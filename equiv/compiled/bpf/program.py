@@ -246,7 +246,7 @@ def _store(emit: Emit, insn: Insn, value: str) -> None:
     if emit.kind in ("tc", "socket_filter"):
         code.branch(code.op("icmp eq", "i64", base, CONTEXT_ADDRESS), here, memory)
         code.begin(here)
-        code.require(code.op("xor", "i1", is_address(code, value), "true"), emit.ask)
+        code.require(code.op("xor", "i1", is_address(emit, value), "true"), emit.ask)
         code.goto(done if store_field(emit, insn.off, size, value) else emit.ask)
         code.begin(memory)
     address = code.op("add", "i64", base, insn.off)
