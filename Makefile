@@ -29,4 +29,4 @@ corpora:  ## rebuild every program from its source and compare; needs the compil
 LINUX_SOURCE = /usr/src/linux-source-6.1.tar.xz
 
 flow-dissector:  ## build Linux's flow dissector from Debian's kernel source and check it against the tables of it
-	.venv/bin/python -m equiv bench flow-dissector --linux-source $(LINUX_SOURCE) --only '*clang-16 -O2 v3' --timeout 600
+	.venv/bin/python -m equiv bench flow-dissector --linux-source $(LINUX_SOURCE) --only '*clang-16 -O2 v3' --only 'tables/graph.dev=rows.dev' --timeout 600

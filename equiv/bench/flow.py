@@ -41,7 +41,8 @@ BUILT, TABLED, BROKEN = "builds", "tables", "broken"
 def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence[str] = ()) -> list[Pair]:
     """Build the dissector in every way that the compilers here can: the reference against each, itself first.
 
-    With the folder `tables`, each build also against both tables there, and the reference against the broken ones.
+    With the folder `tables`, each build also against the parse graph there, that against the TCAM rows (directly against
+    a build they are not decided in good time), and the reference against the broken ones.
     Builds of the same instructions as an earlier one are left out, and those that no pair that `only` names (as in
     `select`) needs. Raises InputError where the tree has no such source, or where the reference cannot be built.
     """
@@ -56,8 +57,9 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
     pairs = [_pair(BUILT, reference, build.name, f"{made}:{ENTRY}") for build, made in builds]
     if tables is None:
         return pairs
-    for name in (GRAPH, ROWS):
-        pairs += [_pair(TABLED, made, f"{name} {build.name}", str(tables / name)) for build, made in builds]
+    pairs += [_pair(TABLED, made, f"{GRAPH} {build.name}", str(tables / GRAPH)) for build, made in builds]
+    graph, rows = str(tables / GRAPH), str(tables / ROWS)
+    pairs.append(Pair(f"{TABLED}/{GRAPH}={ROWS}", TABLED, graph, rows, "equivalent", "flow_dissector"))
     pairs += [
         _pair(BROKEN, reference, broken.name, str(path), "different", broken.bug)
         for broken, path in write_broken_tables(tables, into)
@@ -86,8 +88,7 @@ def _pair(
 
 
 def _is_needed(build: Build, only: Sequence[str]) -> bool:
-    ids = [f"{BUILT}/{REFERENCE.name}={build.name}", *(f"{TABLED}/{name} {build.name}" for name in (GRAPH, ROWS))]
-    names = [BUILT, TABLED, *ids]
+    names = [BUILT, TABLED, f"{BUILT}/{REFERENCE.name}={build.name}", f"{TABLED}/{GRAPH} {build.name}"]
     return build == REFERENCE or not only or any(fnmatchcase(name, pattern) for name in names for pattern in only)
 
 
