@@ -41,10 +41,10 @@ BUILT, TABLED, BROKEN = "builds", "tables", "broken"
 def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence[str] = ()) -> list[Pair]:
     """Build the dissector in every way that the compilers here can: the reference against each, itself first.
 
-    With the folder `tables`, each build also against the parse graph there, that against the TCAM rows (directly against
-    a build they are not decided in good time), and the reference against the broken ones.
-    Builds of the same instructions as an earlier one are left out, and those that no pair that `only` names (as in
-    `select`) needs. Raises InputError where the tree has no such source, or where the reference cannot be built.
+    With the folder `tables`, each build also against the parse graph there, the reference against the broken ones, and
+    the graph against the TCAM rows, which are not decided in good time against a build. Builds of the same instructions
+    as an earlier one are left out, and those that no pair that `only` names (as in `select`) needs. Raises InputError
+    where the tree has no such source, or where the reference cannot be built.
     """
     if not (Path(tree) / SOURCE).exists():
         raise InputError(f"no {SOURCE} in this kernel tree", Place(tree))
