@@ -5,21 +5,55 @@ Out: text with `#line` markers, from which `tokens` works out places.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pcpp
 
 from equiv.errors import InputError, Place
+from equiv.inputs import read_input
 
 INCLUDES = Path(__file__).parent / "include"
 MAX_SIZE = 4_000_000
 """Longer sources, in characters after preprocessing, are refused."""
+MAX_BYTES = 4 << 20
+"""Largest source file read, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessed:
+    """`text` with `#line` markers, and the SHA-256, in hex, of each file it was included from, in order of first use.
+
+    Files that come with equiv are not among these.
+    """
+
+    text: str
+    included: tuple[str, ...]
 
 
 class _Preprocessor(pcpp.Preprocessor):  # type: ignore[misc]
     """Every problem is an error at its line; nothing is passed through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.included: dict[str, str] = {}
+        """By path, the SHA-256 of each file of the user's that was included."""
+
+    def on_file_open(self, is_system_include: bool, includepath: str) -> TextIO:
+        if includepath.startswith(str(INCLUDES) + os.sep):
+            return super().on_file_open(is_system_include, includepath)  # type: ignore[no-any-return]
+        if not os.path.lexists(includepath):
+            raise FileNotFoundError(includepath)
+        raw = read_input(includepath, MAX_BYTES)
+        self.included.setdefault(includepath, hashlib.sha256(raw).hexdigest())
+        try:
+            return io.StringIO(raw.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise InputError(f"not text: {error}", Place(includepath)) from error
 
     def on_error(self, file: str, line: int, message: str) -> None:
         raise InputError(f"preprocessor: {message}", Place(str(file), int(line)))
@@ -40,7 +74,7 @@ class _Preprocessor(pcpp.Preprocessor):  # type: ignore[misc]
         return False
 
 
-def preprocess(path: str, text: str) -> str:
+def preprocess(path: str, text: str) -> Preprocessed:
     """`text`, the contents of the file `path`, preprocessed. Raises InputError with the place of what is wrong."""
     reader = _Preprocessor()
     reader.compress = 0
@@ -62,4 +96,4 @@ def preprocess(path: str, text: str) -> str:
     result = out.getvalue()
     if len(result) > MAX_SIZE:
         raise InputError(f"more than {MAX_SIZE} characters of source", Place(path))
-    return result.replace(str(INCLUDES) + os.sep, "")
+    return Preprocessed(result.replace(str(INCLUDES) + os.sep, ""), tuple(reader.included.values()))

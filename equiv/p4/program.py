@@ -20,12 +20,9 @@ from equiv.p4.interpret import run
 from equiv.p4.lower import Lowering
 from equiv.p4.machine import ParserMachine
 from equiv.p4.parser import Kind, Side
-from equiv.p4.preprocess import preprocess
+from equiv.p4.preprocess import MAX_BYTES, preprocess
 from equiv.p4.syntax import parse
 from equiv.p4.view import CONSUMED, PARSER_ERROR, show
-
-MAX_BYTES = 4 << 20
-"""Largest source file read, in bytes."""
 
 DROPPED_AT_REJECT = frozenset({"ebpfFilter", "xdp"})
 """Packages that drop a packet when its parser rejects; the others go on to controls with the error."""
@@ -146,11 +143,17 @@ def load_p4(path: str, name: str | None = None) -> P4Parser:
 
 
 def parse_p4(path: str, text: str, name: str | None = None, sha256: str = "") -> P4Parser:
-    """The same for `text`, which is said to be in `path`."""
-    source, tree = parse(path, preprocess(path, text))
-    parser = P4Parser(elaborate(source, tree, sha256, name))
+    """The same for `text`, which is said to be in `path` and to have this SHA-256."""
+    read = preprocess(path, text)
+    source, tree = parse(path, read.text)
+    parser = P4Parser(elaborate(source, tree, _of_all(sha256, read.included), name))
     _ = parser.observables  # what cannot be lowered is refused at once
     return parser
+
+
+def _of_all(sha256: str, included: tuple[str, ...]) -> str:
+    """The SHA-256 that a source is known by: its own, or one over its own and those of the files that it includes."""
+    return hashlib.sha256("\n".join((sha256, *included)).encode()).hexdigest() if included else sha256
 
 
 __all__ = ["CONSUMED", "P4Parser", "load_p4", "parse_p4"]

@@ -65,7 +65,7 @@ def find(side: Side, origin: Origin) -> Found:
             return Found(missing="the file is another one now: its SHA-256 is not the one in the result")
         text = data.decode("utf-8", "replace") if side.kind in ("dev", "p4") else ""
         if side.kind == "p4" and isinstance(origin, Within) and not _stands_alone(text):
-            return Found(missing="it includes other files, which the SHA-256 does not cover")
+            return Found(missing="it includes other files, and only what the result names is opened")
         loaded = load(*_named(path, side))
     except (EquivError, OSError, ValueError) as error:
         return Found(missing=_reason(error))

@@ -160,13 +160,13 @@ def test_a_file_of_another_kind_is_not_shown(found: Result, tmp_path: Path) -> N
     ],
 )
 def test_a_parser_that_includes_other_files_is_not_drawn(tmp_path: Path, include: str) -> None:
-    """The hash in a result is of one file; what it includes is neither read nor shown."""
+    """A result names one file for each side; what that includes is neither read nor shown."""
     source = tmp_path / "p.p4"
     source.write_text(f"#include <core.p4>\n{include}\n", "utf-8")
     (tmp_path / "other.p4").write_text("secret", "utf-8")
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     found = find(Side(str(source), digest, "P", "p4"), Within((str(tmp_path),)))
-    assert found.missing == "it includes other files, which the SHA-256 does not cover"
+    assert found.missing == "it includes other files, and only what the result names is opened"
     assert found.loaded is None and found.text == ()
 
 
