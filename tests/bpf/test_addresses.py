@@ -78,6 +78,17 @@ def test_an_address_is_subtracted_from_one_of_its_region_only(wide: bool) -> Non
             run(program(*ends, other, alu(op.SUB, 3, src=2, wide=wide), copy(0, 3), EXIT), XDP, Input(FRAME))
 
 
+def test_the_low_half_of_an_address_less_a_number_is_not_made_up() -> None:
+    """The kernel takes this of privileged programs, in 32 bits alone (`adjust_ptr_min_max_vals`)."""
+    half = (ldx(op.W, 3, 1, 4), alu(op.SUB, 3, imm=0, wide=False), copy(0, 3), EXIT)
+    with pytest.raises(NotRunnable, match="subtracts an address"):
+        run(program(*half), XDP, Input(FRAME))
+    with pytest.raises(NotDone):
+        follow(machine_for(*half), Input(FRAME))
+    number = program(mov(3, 5), alu(op.SUB, 3, imm=3, wide=False), copy(0, 3), EXIT)
+    assert run(number, XDP, Input(FRAME)).code == 2
+
+
 def test_an_address_is_not_returned() -> None:
     with pytest.raises(NotRunnable, match="returns an address"):
         run(program(copy(0, 1), EXIT), XDP, Input(FRAME))

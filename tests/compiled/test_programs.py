@@ -189,6 +189,7 @@ def test_addresses_that_are_handed_on_are_left_to_the_interpreter() -> None:
         program(*packet, stx(op.DW, 4, 0, 4), mov(0, 2), EXIT),
         program(*packet, alu(op.SUB, 4, src=10), mov(0, 2), EXIT),
         program(*packet, alu(op.SUB, 4, src=10, wide=False), mov(0, 2), EXIT),
+        program(*packet, alu(op.SUB, 4, imm=0, wide=False), mov(0, 2), EXIT),
     ):
         assert agree(made, XDP, Input(bytes(60))) == [False]
     spilled = program(stx(op.DW, 10, -8, 1), ldx(op.DW, 2, 10, -8), ldx(op.W, 3, 2, 0), mov(0, 2), EXIT)

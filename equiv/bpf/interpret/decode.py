@@ -111,9 +111,9 @@ def _alu(after: int, insn: Insn, width: int, order: ByteOrder) -> Step:
         r[dst] = operation(r[dst] & M32, r[src] & M32)
         return after
 
+    if code == op.SUB and (insn.opcode & op.SOURCE_MASK or width == 32):
+        return _subtract(after, insn, width)
     if insn.opcode & op.SOURCE_MASK:
-        if code == op.SUB:
-            return _subtract(after, insn, width)
         return register if width == 64 else register32
     if code == op.MOV:
         return set_immediate
@@ -121,11 +121,15 @@ def _alu(after: int, insn: Insn, width: int, order: ByteOrder) -> Step:
 
 
 def _subtract(after: int, insn: Insn, width: int) -> Step:
-    """A difference of registers: of addresses too, as far as it does not depend on where regions are (D180)."""
+    """A difference: of addresses too, as far as it does not depend on where regions are (D180).
+
+    In 32 bits the kernel subtracts numbers from addresses as well, and leaves the low half of one.
+    """
     dst, src, mask = insn.dst, insn.src, M64 if width == 64 else M32
+    by_register = bool(insn.opcode & op.SOURCE_MASK)
 
     def subtract(run: Run, r: list[int]) -> int:
-        a, b = r[dst], r[src]
+        a, b = r[dst], r[src] if by_register else insn.imm & mask
         apart = (a ^ b) >> 32
         if apart and (run.memory.is_address(b) or (width == 32 and run.memory.is_address(a))):
             raise NotRunnable("subtracts an address from something else: the result depends on the kernel")

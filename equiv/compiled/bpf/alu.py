@@ -41,7 +41,7 @@ def arithmetic(emit: Emit, insn: Insn) -> None:
         else:
             _put(emit, insn.dst, _take(emit, insn.src, width), width)
         return
-    if operation == op.SUB and from_register:
+    if operation == op.SUB and (from_register or width == 32):
         _same_region(emit, insn, width)
     a = _take(emit, insn.dst, width)
     b = _take(emit, insn.src, width) if from_register else str(insn.imm & (1 << width) - 1)
@@ -57,7 +57,8 @@ def arithmetic(emit: Emit, insn: Insn) -> None:
 def _same_region(emit: Emit, insn: Insn, width: int) -> None:
     """Ask about an address that is subtracted from something elsewhere: the kernel decides what that gives (D180)."""
     code = emit.code
-    a, b = emit.get(insn.dst), emit.get(insn.src)
+    a = emit.get(insn.dst)
+    b = emit.get(insn.src) if insn.opcode & op.SOURCE_MASK else str(insn.imm & (1 << width) - 1)
     together = code.op("icmp ult", "i64", code.op("xor", "i64", a, b), 1 << 32)
     addresses = [is_address(emit, b), *([is_address(emit, a)] if width == 32 else [])]
     code.require(code.either(together, code.op("xor", "i1", code.either(*addresses), "true")), emit.ask)
