@@ -35,6 +35,7 @@ from equiv.term import (
     Term,
     extract,
     from_linear,
+    in_order,
     integer_form,
     leaves,
     mask,
@@ -341,7 +342,7 @@ class Facts:
                     if leaf not in seen:
                         seen.add(leaf)
                         todo.append(leaf)
-        return [term if self.literals[term] else negate(term) for term in found]
+        return [term if self.literals[term] else negate(term) for term in in_order(found)]
 
 
 @dataclass(slots=True)

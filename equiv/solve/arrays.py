@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from equiv.term import Term, eq, evaluate, implies, leaves
+from equiv.term import Term, eq, evaluate, implies, in_order, leaves
 from equiv.term.evaluate import Assignment
 
 
@@ -13,7 +13,7 @@ def selects_of(conjuncts: Iterable[Term]) -> list[Term]:
     found: set[Term] = set()
     for term in conjuncts:
         found.update(leaf for leaf in leaves(term) if leaf.op == "select")
-    return sorted(found, key=lambda t: t.id)
+    return in_order(found)
 
 
 def violated(selects: list[Term], value: Callable[[Term], int]) -> list[Term]:

@@ -11,7 +11,7 @@ from bitwuzla import Kind
 
 from equiv.solve.arrays import index_value, selects_of, violated
 from equiv.solve.backend import Answer, Model
-from equiv.term import Term, leaves, mask
+from equiv.term import Term, in_order, leaves, mask
 
 MAX_ROUNDS = 200
 """Array lemmas are added in at most this many rounds per query; each round adds at least one new lemma."""
@@ -65,7 +65,7 @@ class BitwuzlaBackend:
             for lemma in lemmas:
                 self._assert(solver, lemma)
             more = {leaf for lemma in lemmas for leaf in leaves(lemma) if leaf.op == "select"}
-            selects = sorted(more.union(selects), key=lambda t: t.id)
+            selects = in_order(more.union(selects))
         return Answer("unknown")
 
     def _over(self, timeout: float | None) -> Callable[[], bool]:
@@ -93,7 +93,7 @@ class BitwuzlaBackend:
         """Assert `term`, and the bounds of the variables in it, those that occur in an index only too."""
         one = self._number(1, 1)
         solver.assert_formula(self._manager.mk_term(Kind.EQUAL, [self._term(term), one]))
-        for leaf in leaves(term):
+        for leaf in in_order(leaves(term)):
             self._term(leaf)
             for bound in self._ranges.get(leaf, ()):
                 solver.assert_formula(bound)

@@ -20,6 +20,7 @@ from equiv.term import (
     eq,
     evaluate,
     extract,
+    in_order,
     leaves,
     mask,
     rebuild,
@@ -51,7 +52,7 @@ class Abstracted:
     def guess(self, model: Model) -> Term:
         """That the input is as in a model of `terms`: width 1. Whether it can be is another question."""
         given, memo = model.assignment(), dict[Term, int]()
-        seen = [leaf for leaf in leaves(conj(*self.terms)) if leaf not in self.sums]
+        seen = [leaf for leaf in in_order(leaves(conj(*self.terms))) if leaf not in self.sums]
         fixed = [eq(leaf, const(evaluate(leaf, given, memo), leaf.width)) for leaf in seen]
         totals = [eq(total, const(evaluate(name, given, memo), WIDEST)) for name, total in self.sums.items()]
         return conj(*fixed, *totals)

@@ -15,7 +15,7 @@ import z3
 from equiv.solve.arrays import index_value, selects_of, violated
 from equiv.solve.backend import Answer, Model
 from equiv.solve.integers import Integers
-from equiv.term import Term, leaves, mask
+from equiv.term import Term, in_order, leaves, mask
 
 MAX_ROUNDS = 200
 """Array lemmas are added in at most this many rounds per query; each round adds at least one new lemma."""
@@ -133,7 +133,7 @@ class Z3Backend:
             self._assert(solver, lemmas)
             asserted += lemmas
             more = {leaf for lemma in lemmas for leaf in leaves(lemma) if leaf.op == "select"}
-            selects = sorted(more.union(selects), key=lambda t: t.id)
+            selects = in_order(more.union(selects))
         return Answer("unknown")
 
     def _is_impossible_for_integers(self, conjuncts: list[Term], limits: _Limits) -> bool:
@@ -158,7 +158,7 @@ class Z3Backend:
         said: dict[Term | None, list[Any]] = {}
         for term in conjuncts:
             said.setdefault(None, []).append(self._bool(term))
-            for leaf in leaves(term):
+            for leaf in in_order(leaves(term)):
                 if leaf.op == "var" and leaf not in said:
                     self._ast(leaf)  # notes its bounds
                     said[leaf] = self._ranges[leaf]

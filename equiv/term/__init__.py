@@ -35,7 +35,7 @@ from equiv.term.bitvector import (
 from equiv.term.boolean import conj, disj, implies, negate
 from equiv.term.compare import distinct, eq, order_forms, sge, sgt, sle, slt, uge, ugt, ule, ult
 from equiv.term.evaluate import Assignment, evaluate, rebuild, substitute
-from equiv.term.node import FALSE, TRUE, Term, const, interned_terms, leaves, mask, select, signed, var
+from equiv.term.node import FALSE, TRUE, Term, const, in_order, interned_terms, leaves, mask, select, signed, var
 from equiv.term.text import to_text
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "extract",
     "from_linear",
     "implies",
+    "in_order",
     "integer_form",
     "interned_terms",
     "ite",

@@ -22,7 +22,9 @@ Operators, with their arguments:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import count
+from operator import attrgetter
 from typing import Any, ClassVar
 
 WIDEST = 1 << 20
@@ -138,6 +140,14 @@ TRUE = const(1, 1)
 FALSE = const(0, 1)
 
 _NO_LEAVES: frozenset[Term] = frozenset()
+
+
+def in_order(terms: Iterable[Term]) -> list[Term]:
+    """The terms in the order in which they were first made, which is the same in every run.
+
+    Sets of terms come in the order of addresses; what solvers are told must not, or each run finds another model.
+    """
+    return sorted(terms, key=attrgetter("id"))
 
 
 def leaves(term: Term) -> frozenset[Term]:
