@@ -77,6 +77,8 @@ _TOKEN = re.compile(
     rf"|(?P<sign>{'|'.join(map(re.escape, sorted(SIGNS, key=len, reverse=True)))})"
 )
 _LINE = re.compile(r'#line\s+(\d+)(?:\s+"([^"]*)")?')
+PACKET_IN = "packet_in"
+
 _SKIPPED = frozenset({"control", "extern", "package", "action", "match_kind", "table"})
 _WITH_TYPE_ARGUMENTS = frozenset({"_BIT", "_INT", "_VARBIT", "_VALUE_SET"})
 _TYPED_METHODS = frozenset({"lookahead", "extract"})
@@ -244,9 +246,9 @@ def _skipped(tokens: list[Token], at: int, source: Source) -> int:
     if i >= len(tokens):
         raise InputError("this declaration does not end", source.place(token.line or 0, token.column or 0))
     if tokens[i].type == "_LBRACE":
-        if token.value == "extern":
+        if token.value == "extern" and tokens[at + 1].value != PACKET_IN:  # which is known, whoever declares it
             source.externs.add(tokens[at + 1].value)
-        takes_extern = _between_parentheses(tokens[at:i]) & source.externs
+        takes_extern = token.type != "_PARSER" and _between_parentheses(tokens[at:i]) & source.externs
         return _matching(tokens, i, source) + 1 if is_control or takes_extern else 0
     if is_typed:
         return 0
@@ -265,7 +267,7 @@ def _between_parentheses(tokens: list[Token]) -> set[str]:
 
 def _retagged(tokens: Iterator[Token], externs: set[str]) -> Iterator[Token]:
     """Names of types become TYPE_NAME once they are declared; `<` becomes `_TLT` where it opens type arguments."""
-    types = {"packet_in"}
+    types = {PACKET_IN}
     before: list[Token] = []
     pending_typedef = False
     depth = 0

@@ -90,3 +90,16 @@ def test_an_included_file_must_be_text(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not text") as error:
         load_p4(str(source))
     assert error.value.place is not None and error.value.place.file.endswith("x.h")
+
+
+def test_a_source_may_declare_the_packet_itself(tmp_path: Path) -> None:
+    """As the core library does that comes with p4c: the parsers that take the packet are parsers all the same."""
+    body = """
+header h_t { bit<8> a; }
+struct hs { h_t h; }
+parser p(packet_in b, out hs h) { state start { b.extract(h.h); transition accept; } }
+"""
+    own, standard = tmp_path / "own.p4", tmp_path / "standard.p4"
+    own.write_text("error { NoError, PacketTooShort }\nextern packet_in { void extract<T>(out T hdr); }" + body)
+    standard.write_text("#include <core.p4>" + body)
+    assert equiv.check(str(own), str(standard)).verdict == "equivalent"
