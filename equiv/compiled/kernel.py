@@ -21,6 +21,7 @@ from equiv.compiled.text import Code
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.machine.interface import Observable
 from equiv.oracle import KernelProgram, contexts, probe, syscall
+from equiv.oracle.maps import ARRAYS
 from equiv.oracle.program import EFFECTS, LONGEST_FRAME, MAX_GROWTH, TAG_HELPERS, nonlinear_skbs
 
 UPDATE, DELETE = 2, 3
@@ -48,6 +49,7 @@ class KernelSource:
     kernel: KernelProgram
     written: int
     """Where in the block the address and number of `MAP_ATTRIBUTE`s are that undo what a run wrote."""
+    both: bool = False
     edges: tuple[Edge, ...] = ()
     reasons: tuple[str, ...] = ("",)
     keep: list[object] = field(default_factory=list)
@@ -59,10 +61,10 @@ class KernelSource:
         mine = {name: entries for name, entries in given.items() if name in self.kernel.program.maps}
         context = {f"map.{name}.count": count for name, count in counts.items()}
         try:
-            entries = self.kernel.begin(Input(b"", None, context, mine))
+            entries, complete = self.kernel.begin(Input(b"", None, context, mine), MOST_WRITTEN)
         except (NotRunnable, OSError):
             return False
-        if len(entries) > MOST_WRITTEN:
+        if not complete and not self.both:
             return False
         self.keep.clear()
         packed = b""
@@ -76,9 +78,17 @@ class KernelSource:
         return True
 
 
-def kernel_source(kernel: KernelProgram, shape: Shape, head: str) -> KernelSource:
-    """The calls as text of a native function with the head `head`. Raises NotCompiled for what needs more than one."""
-    _refuse(kernel)
+def kernel_source(kernel: KernelProgram, shape: Shape, head: str, *, both: bool = False) -> KernelSource:
+    """The calls as text of a native function with the head `head`. Raises NotCompiled for what needs more than one.
+
+    `both` says that the other side is run by the kernel, too: what a test run chooses itself is the same for both, and
+    what it does not show is not compared. Maps with many values then go on from run to run, so that a difference counts
+    only once it was seen from the same contents.
+    """
+    if both:
+        _refuse_in_general(kernel)
+    else:
+        _refuse(kernel)
     fields = Fields()
     result, reason = fields.take(shape.size), fields.take(8)
     attribute, context_in = fields.take(syscall.ATTRIBUTE_SIZE), fields.take(contexts.SKB_SIZE)
@@ -87,17 +97,25 @@ def kernel_source(kernel: KernelProgram, shape: Shape, head: str) -> KernelSourc
     written, probed = fields.take(16), fields.take(8 + probe.PROBE.value_size)
     emit = _Emit(kernel, shape, Code(head), result, attribute, context_in, context_out, frame, output, written, probed)
     emit.run()
-    return KernelSource(emit.code.text(), fields.take(64, 64), result, reason, kernel, written)
+    return KernelSource(emit.code.text(), fields.take(64, 64), result, reason, kernel, written, both)
 
 
-def _refuse(kernel: KernelProgram) -> None:
-    program, use, kind = kernel.program, kernel.use, kernel.interface.context
-    if platform.machine() not in syscall.SYSCALL_NUMBERS or kind == "buffer":
+def _refuse_in_general(kernel: KernelProgram) -> None:
+    if platform.machine() not in syscall.SYSCALL_NUMBERS or kernel.interface.context == "buffer":
         raise NotCompiled("test runs are made one by one")
     if any(observable.map_name for observable in kernel.interface.observables):
         raise NotCompiled("the kernel runs one input at a time: what maps hold is compared")
-    if use.helpers & (TAG_HELPERS | EFFECTS | {UPDATE, DELETE}):
+    if kernel.use.helpers & (TAG_HELPERS | EFFECTS):
         raise NotCompiled("the kernel runs one input at a time: a test run does not give back all that the helpers do")
+
+
+def _refuse(kernel: KernelProgram) -> None:
+    _refuse_in_general(kernel)
+    program, use, kind = kernel.program, kernel.use, kernel.interface.context
+    if any(s.type in ARRAYS and not s.frozen and s.max_entries > MOST_WRITTEN for s in kernel.map_specs):
+        raise NotCompiled("the kernel runs one input at a time: an array is too large to be written anew for each")
+    if use.helpers & {UPDATE, DELETE}:
+        raise NotCompiled("the kernel runs one input at a time: the program adds or removes entries of maps")
     if kind == "flow_dissector" and SKB_LOAD_BYTES in use.helpers:
         raise NotCompiled("the kernel runs one input at a time: a test run of a flow dissector has no skb")
     if kind == "xdp_md" and (use.reads(12, 8) or 65 in use.helpers):

@@ -90,7 +90,7 @@ class Surroundings:
         random = self._random
         if spec.type in ARRAYS:
             keys = range(min(spec.max_entries, 64))
-            chosen = keys if len(keys) <= 4 else random.sample(keys, random.randint(1, 8))
+            chosen = keys if len(keys) <= 4 else random.sample(keys, random.randint(1, min(8, len(keys))))
             return {key.to_bytes(4, "little"): self._value(spec.value_size) for key in chosen}
         most = min(MOST_ENTRIES, spec.max_entries)
         keys_ = {self._key(spec, packet) for _ in range(random.randint(1, most))}

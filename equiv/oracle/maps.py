@@ -9,6 +9,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -48,24 +49,30 @@ BPF_F_RDONLY_PROG: Final = 1 << 7
 BPF_ANY: Final = 0
 MAX_REFILLED: Final = 1 << 17
 """Largest array, in entries, that is filled anew before every run, and most entries of a hash that are made up."""
+MANY: Final = 16
+"""Elements of an array from which on they are written in one call."""
+NOT_SUPPORTED: Final = 524
+"""ENOTSUPP, which the kernel should not, but does return."""
 SMALLEST_MADE_UP_KEY: Final = 4
 """Bytes of a key that made-up entries need, so that they are none that a run asks for."""
 
 
-def possible_cpus() -> list[int]:
+@cache
+def possible_cpus() -> tuple[int, ...]:
     """The CPUs that per-CPU values have a slot for, in the order of the slots."""
     cpus: list[int] = []
     for part in Path("/sys/devices/system/cpu/possible").read_text().strip().split(","):
         first, _, last = part.partition("-")
         cpus.extend(range(int(first), int(last or first) + 1))
-    return cpus
+    return tuple(cpus)
 
 
 @dataclass(slots=True, eq=False)
 class KernelMap:
     """One map of the kernel. `cpu` is the CPU that runs happen on: whose slot of per-CPU values counts.
 
-    `held` are the maps that a map of maps holds now, by key.
+    `held` are the maps that a map of maps holds now, by key; `plain` are an array's keys, and values where nothing is
+    given.
     """
 
     spec: MapSpec
@@ -74,6 +81,7 @@ class KernelMap:
     cpu: int
     filled: bool = False
     held: dict[bytes, KernelMap] = field(default_factory=dict)
+    plain: list[bytes] = field(default_factory=list)
 
     @classmethod
     def create(cls, spec: MapSpec, order: ByteOrder, cpu: int) -> KernelMap:
@@ -131,15 +139,46 @@ class KernelMap:
         elif self.spec.type in ARRAYS:
             if self.spec.max_entries > MAX_REFILLED:
                 raise NotRunnable(f"map {self.spec.name} has {self.spec.max_entries} entries")
-            for index in range(self.spec.max_entries):
-                key = index.to_bytes(4, self.order)
-                if self.filled or key in given or self.spec.initial is not None:
-                    self._set(key, self._initial(given, key))
-            self.filled = True
+            self._fill_array(given)
         elif self.spec.type in OUTER:
             self._fill_outer(given, inner or {})
         elif given:
             raise NotRunnable(f"initial contents of map {self.spec.name} of type {self.spec.type}")
+
+    def _fill_array(self, given: Mapping[bytes, bytes]) -> None:
+        """Every element; of a new array, which is all zeros, only what is given."""
+        size = self.spec.max_entries
+        inside = {key: value for key, value in given.items() if int.from_bytes(key, self.order) < size}
+        if not (self.filled or self.spec.initial is not None):
+            for key in inside:
+                self._set(key, self._initial(given, key))
+        elif size < MANY or not self._set_many(inside):
+            for key, value in self.entries(given):
+                self._update(key, value)
+        self.filled = True
+
+    def _set_many(self, given: Mapping[bytes, bytes]) -> bool:
+        """All elements in one call; False where the kernel, before 5.6 or 5.13, has no such call for the map."""
+        if not self.plain:
+            size, nothing = self.spec.max_entries, self._spread(self._initial({}, bytes(4)))
+            keys = b"".join(index.to_bytes(4, self.order) for index in range(size))
+            self.plain.extend((keys, nothing * size))
+        keys, plain = self.plain
+        values = ctypes.create_string_buffer(plain, len(plain))
+        stride = len(plain) // self.spec.max_entries
+        for key in given:
+            at = stride * int.from_bytes(key, self.order)
+            values[at : at + stride] = self._spread(self._initial(given, key))  # type: ignore[call-overload]
+        held = ctypes.create_string_buffer(keys, len(keys))
+        pointers = ctypes.addressof(held), ctypes.addressof(values)
+        attribute = struct.pack("=QQQQIIQQ", 0, 0, *pointers, self.spec.max_entries, self.descriptor, BPF_ANY, 0)
+        try:
+            syscall.bpf(syscall.MAP_UPDATE_BATCH, attribute)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, NOT_SUPPORTED):
+                return False
+            raise
+        return True
 
     def _fill(self, contents: Mapping[bytes, bytes]) -> None:
         for key, value in contents.items():
@@ -241,7 +280,9 @@ class KernelMap:
         return value
 
     def _set(self, key: bytes, value: bytes) -> None:
-        value = self._spread(value)
+        self._update(key, self._spread(value))
+
+    def _update(self, key: bytes, value: bytes) -> None:
         self._call(syscall.MAP_UPDATE_ELEM, key, ctypes.create_string_buffer(value, len(value)))
 
     def _keys(self) -> Iterator[bytes]:

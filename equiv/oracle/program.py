@@ -18,14 +18,14 @@ from equiv.bpf.helper_table import TABLE
 from equiv.bpf.interpret.execute import Executable
 from equiv.bpf.interpret.faults import Fault
 from equiv.bpf.interpret.maps import inner_name
-from equiv.bpf.program import Insn, Program
+from equiv.bpf.program import Insn, MapSpec, Program
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface, Observable, observed_key
 from equiv.oracle import buffer, contexts, probe, syscall
 from equiv.oracle.buffer import BufferRuns
 from equiv.oracle.context_use import ContextUse, context_use
 from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
-from equiv.oracle.maps import DATA, OUTER, KernelMap
+from equiv.oracle.maps import ARRAYS, DATA, OUTER, KernelMap
 
 __all__ = ["KernelProgram", "VerifierRejected"]
 
@@ -110,22 +110,34 @@ class KernelProgram:
         return self._descriptor
 
     @property
+    def map_specs(self) -> list[MapSpec]:
+        """The maps that the program refers to."""
+        return [made.spec for made in self._maps.values()]
+
+    @property
     def use(self) -> ContextUse:
         """What the program may look at and call."""
         return self._use
 
-    def begin(self, given: Input) -> list[tuple[int, bytes, bytes]]:
+    def begin(self, given: Input, most: int) -> tuple[list[tuple[int, bytes, bytes]], bool]:
         """Give the maps their contents; what to write before every further run: a map's descriptor, key, value.
 
-        That undoes what a run wrote into values, not entries that it added or removed. Raises NotRunnable.
+        That undoes what a run wrote into values, not entries that it added or removed. Maps of which more than `most`
+        values in all would have to be written are left out: False where there are such. Raises NotRunnable.
         """
-        written = []
+        written: list[tuple[int, bytes, bytes]] = []
+        complete = True
         for name, kernel_map in self._maps.items():
             self._fill(name, kernel_map, given)
-            if not kernel_map.spec.frozen and kernel_map.spec.type in DATA:
-                contents = {**(kernel_map.spec.contents or {}), **given.maps.get(name, {})}
+            if kernel_map.spec.frozen or kernel_map.spec.type not in DATA:
+                continue
+            contents = {**(kernel_map.spec.contents or {}), **given.maps.get(name, {})}
+            count = kernel_map.spec.max_entries if kernel_map.spec.type in ARRAYS else len(contents)
+            if len(written) + count > most:
+                complete = False
+            else:
                 written += [(kernel_map.descriptor, *entry) for entry in kernel_map.entries(contents)]
-        return written
+        return written, complete
 
     def probing(self) -> tuple[int, int]:
         """The program inside a caller that sets and reads fields (`equiv.oracle.probe`), and that caller's map."""

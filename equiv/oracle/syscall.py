@@ -29,6 +29,7 @@ MAP_GET_NEXT_KEY = 4
 PROG_LOAD = 5
 PROG_TEST_RUN = 10
 MAP_FREEZE = 22
+MAP_UPDATE_BATCH = 26
 
 ATTRIBUTE_SIZE: Final = 144
 """Bytes of `union bpf_attr` that are passed; what a command does not use must be zero."""

@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 import equiv
 from equiv.bpf import insn as op
+from equiv.bpf.program import MapSpec
 from equiv.cli import main
 from equiv.compiled.native import why_not
 from equiv.errors import InputError, Unsupported
 from equiv.fuzz.corpus import Corpus, read_corpus
 from equiv.fuzz.hunt import Hunt, Limits
 from equiv.fuzz.sides import Sides
+from equiv.fuzz.surroundings import Surroundings
 from equiv.hunting import NOTHING_FOUND, Campaign, after_unknown, fuzz, hunt
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input
+from equiv.machine.interface import load_interface
 from equiv.oracle import available
 from equiv.question import Posed, Question, pose
 from equiv.report.fuzz import write_text
-from tests.bpf.programs import EXIT, add, call, copy, jump, ldx, mov, program
+from tests.bpf.map_programs import load_map
+from tests.bpf.programs import EXIT, add, call, copy, jump, ldx, mov, program, st, stx
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 native = pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")
@@ -207,6 +212,26 @@ def test_the_kernel_finds_what_a_broken_table_does() -> None:
     result = fuzz(five_tuple(".short-ihl"), Campaign(Limits(seconds=60), left_on="kernel"))
     assert result.verdict == "different" and result.counterexample is not None
     assert "kernel" in result.counterexample.confirmed_by
+
+
+@on_kernel
+@pytest.mark.kernel
+def test_arrays_too_large_to_be_written_anew_each_time_are_run_one_by_one() -> None:
+    """Nothing that one run leaves in a map is taken for what the next one does."""
+    body = [st(op.W, 10, -4, 1), load_map(1, "m"), copy(2, 10), add(2, -4), call(1), jump(op.JEQ, 0, 6, imm=0)]
+    body += [ldx(op.W, 1, 0, 0), copy(2, 1), add(2, 1), stx(op.W, 0, 0, 2), copy(0, 1), EXIT, mov(0, 0), EXIT]
+    loaded = Loaded("", "", "bpf", program(*body, maps=[MapSpec("m", 2, 4, 4, 300)]))
+    asked = Posed(loaded, loaded, load_interface("xdp"))
+    found = hunt(asked, Campaign(Limits(packets=500), left_on="kernel", generated=False))
+    assert not found.differences and "too large" in found.figures.notes[0]
+
+
+@pytest.mark.parametrize("entries", [5, 7, 8, 9])
+def test_an_array_of_a_few_elements_is_given_contents(entries: int) -> None:
+    checked = program(load_map(1, "m"), mov(0, 2), EXIT, maps=[MapSpec("m", 2, 4, 4, entries)])
+    loaded = Loaded("", "", "bpf", checked)
+    draw = Surroundings(Sides(loaded, loaded, load_interface("xdp")), Random(0), [])
+    assert all(len(found["m"]) <= 8 for _ in range(100) if (found := draw.maps(bytes(64))))
 
 
 @on_kernel

@@ -69,6 +69,24 @@ def through_two(outer: MapSpec, index: int) -> list[Insn]:
     return [*body, ldx(op.DW, 3, 0, 0), add(3, 1), stx(op.DW, 0, 0, 3), ldx(op.DW, 0, 0, 0), EXIT]
 
 
+@pytest.mark.parametrize("kind", [2, 6])
+def test_a_large_array_begins_each_run_with_what_it_is_given(kind: int) -> None:
+    """It is written in one call (`BPF_MAP_UPDATE_BATCH`); what the run before left there is gone."""
+    spec, key = MapSpec("m", kind, 4, 12, 5000), (4711).to_bytes(4, "little")
+    body = [st(op.W, 10, -4, 4711), load_map(1, "m"), copy(2, 10), add(2, -4), call(1), jump(op.JEQ, 0, 5, imm=0)]
+    body += [ldx(op.W, 1, 0, 8), copy(2, 1), add(2, 1), stx(op.W, 0, 8, 2), copy(0, 1), EXIT]
+    checked = program(*body, maps=[spec])
+    held = Input(bytes(64), maps={"m": {key: bytes(8) + (40).to_bytes(4, "little"), bytes(4): b"\xff" * 12}})
+    runs = (Input(bytes(64)), held, Input(bytes(64)), held, held)
+    both_agree(checked, TC, *runs)
+    with KernelProgram(checked, TC) as kernel:
+        assert [kernel.run(each).code for each in runs] == [0, 40, 0, 40, 40]
+        assert {k: v for k, v in kernel.contents("m").items() if any(v)} == {
+            key: bytes(8) + (41).to_bytes(4, "little"),
+            bytes(4): b"\xff" * 12,
+        }
+
+
 @pytest.mark.parametrize("kind", OUTER)
 def test_maps_in_maps_agree(kind: str) -> None:
     one, seven = (1).to_bytes(4, "little"), (7).to_bytes(4, "little")

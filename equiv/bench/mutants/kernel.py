@@ -1,28 +1,48 @@
-"""Many programs on the same generated inputs in the kernel: which of them ever differ from the first."""
+"""A program and its mutants in the kernel on the same inputs: which of them ever differ from it.
+
+Inputs are changes of those on which interpreters, compiled, have shown something new. Where native code can make the
+calls (`equiv.compiled.kernel`) a run takes microseconds. Maps with few values are written anew before each run; others
+go on from run to run, on both sides alike, and begin anew with every batch. A difference counts once both have shown it
+from the same contents.
+"""
 
 from __future__ import annotations
 
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
-from equiv.bpf.interpret import Executable, Fault
 from equiv.bpf.program import Program
+from equiv.compiled.bpf.program import signature
+from equiv.compiled.kernel import kernel_source
+from equiv.compiled.native import NotCompiled
+from equiv.compiled.pair import Pair, link, shape_of
+from equiv.compiled.pool import Pool
+from equiv.fuzz.hunt import Hunt, Limits
 from equiv.fuzz.inputs import Inputs
+from equiv.fuzz.native import Batches
+from equiv.fuzz.numbers import numbers_of_sides
 from equiv.fuzz.packets import Packets
-from equiv.machine.concrete import Input, NotRunnable, Observation
+from equiv.fuzz.sides import On, Sides
+from equiv.fuzz.surroundings import Surroundings
+from equiv.loaded import Loaded
+from equiv.machine.concrete import Input, NotRunnable
 from equiv.machine.interface import Interface
 from equiv.oracle import KernelProgram
 from equiv.oracle.program import nonlinear_skbs
 from equiv.proof.replay import differing
 
-GUIDED: Final = 3000
-"""So many inputs are interpreted as well, so that later ones reach deep into the program."""
-GUIDED_AGAIN: Final = 20
-"""Of the later inputs, one in so many is."""
+EXPLORED: Final = Limits(seconds=3.0, differences=64)
+"""How long the compiled pair is looked at before the kernel runs it."""
+MOST_KEPT: Final = 1024
+TAKEN: Final = frozenset({"mark", "priority", "cb", "flags"})
+"""Fields of the context that test runs take."""
+MADE_SURE: Final = 32
+"""Differences of one batch that are tried again from the same contents of maps, at most."""
 
 
 @dataclass(slots=True)
@@ -44,67 +64,116 @@ def compare(
     seconds: float,
     seed: int,
 ) -> dict[int, Compared]:
-    """Run the original and the others on generated inputs until each has made so many runs, differs, or time is up.
+    """Run the original beside each of the others on generated inputs, so often, until it differs, or time is up.
 
-    Programs must be ones that the kernel takes. Raises NotRunnable where it cannot run the original.
+    Programs must be ones that the kernel takes; each may take an equal part of the time. Raises NotRunnable where it
+    cannot run the original.
     """
-    random = Random(seed)
-    packets = Packets(original, random, interface.min_length)
-    executables = [Executable(original, interface)]
-    found = {number: Compared() for number in others}
-    open_ones = set(others)
+    found: dict[int, Compared] = {}
     with ExitStack() as resources:
         kernel = resources.enter_context(KernelProgram(original, interface))
-        kernels = {
-            number: resources.enter_context(KernelProgram(program, interface)) for number, program in others.items()
-        }
         resources.enter_context(kernel.staying())
-        for each in kernels.values():
-            resources.enter_context(each.staying())
-        split = interface.split == "any" and nonlinear_skbs()
-        inputs = Inputs(original, interface, packets, kernel.natural_context, split, random)
-        guide = _Guide(executables[0], packets)
         until = time.monotonic() + seconds
-        tried = 0
-        while open_ones and tried < 2 * runs + 1000 and time.monotonic() < until:
-            tried += 1
-            given = inputs.next()
-            if tried <= GUIDED or tried % GUIDED_AGAIN == 0:
-                guide(given)
-            try:
-                expected = kernel.run(given)
-            except NotRunnable:
-                continue
-            for number in list(open_ones):
-                one = found[number]
-                try:
-                    shown = kernels[number].run(given)
-                except NotRunnable:
-                    one.not_run += 1
-                    continue
-                one.runs += 1
-                one.differs = differing(interface, expected, shown, given)
-                if one.differs:
-                    one.given = given
-                if one.differs or one.runs >= runs:
-                    open_ones.discard(number)
+        for number, program in others.items():
+            left = len(others) - len(found)
+            end = time.monotonic() + (until - time.monotonic()) / left
+            with KernelProgram(program, interface) as other, other.staying():
+                found[number] = _Beside(kernel, other, interface, end, seed + number).compare(runs)
     return found
 
 
-class _Guide:
-    """Keeps the packets whose run showed something new, with where the program looked."""
+@dataclass(slots=True, eq=False)
+class _Beside:
+    """Two programs in the kernel, and the campaign over them."""
 
-    def __init__(self, executable: Executable, packets: Packets) -> None:
-        self._executable = executable
-        self._packets = packets
-        self._seen: set[tuple[int, frozenset[int]]] = set()
+    original: KernelProgram
+    mutant: KernelProgram
+    interface: Interface
+    until: float
+    seed: int
+    found: Compared = field(default_factory=Compared)
 
-    def __call__(self, given: Input) -> None:
+    def compare(self, runs: int) -> Compared:
+        promising = self._promising()
+        for given in promising:
+            self._run(given)
+            if self.found.differs:
+                return self.found
         try:
-            run: Observation = self._executable.run(given, trace=False)
-        except (NotRunnable, Fault):
+            pair = _pair(self.original, self.mutant, self.interface)
+        except NotCompiled:
+            self._singly(promising, runs)
+        else:
+            self._batches(pair, promising, runs)
+        return self.found
+
+    def _promising(self) -> list[Input]:
+        """Inputs that led the interpreters, compiled, to something new, those first on which they differ."""
+        hunt = Hunt(self._sides("compiled"), self.seed)
+        try:
+            hunt.run(EXPLORED)
+        finally:
+            hunt.close()
+        return hunt.differences + hunt.kept[-MOST_KEPT:]
+
+    def _sides(self, on: On) -> Sides:
+        left, right = (Loaded("", "", "bpf", kernel.program) for kernel in (self.original, self.mutant))
+        return Sides(left, right, self.interface, on, on)
+
+    def _over(self, runs: int) -> bool:
+        return bool(self.found.differs) or self.found.runs >= runs or time.monotonic() >= self.until
+
+    def _run(self, given: Input) -> None:
+        """Both on one input, from the same contents of maps."""
+        chosen = {name: value for name, value in given.context.items() if name in TAKEN or name.startswith("map.")}
+        given = replace(given, context={**chosen, **self.original.natural_context(given.packet)}, oracles={})
+        try:
+            shown = self.original.run(given), self.mutant.run(given)
+        except NotRunnable:
+            self.found.not_run += 1
             return
-        identity = (run.code, run.read)
-        if identity not in self._seen:
-            self._seen.add(identity)
-            self._packets.keep(given.packet, run.read)
+        self.found.runs += 1
+        if differs := differing(self.interface, *shown, given):
+            self.found.given, self.found.differs = given, differs
+
+    def _singly(self, promising: Sequence[Input], runs: int) -> None:
+        random = Random(self.seed)
+        seeds = [given.packet for given in promising]
+        packets = Packets(self.mutant.program, random, self.interface.min_length, seeds)
+        split = self.interface.split == "any" and nonlinear_skbs()
+        inputs = Inputs(self.original.program, self.interface, packets, self.original.natural_context, split, random)
+        for _ in range(2 * runs + 1000):
+            if self._over(runs):
+                break
+            self._run(inputs.next())
+
+    def _batches(self, pair: Pair, promising: Sequence[Input], runs: int) -> None:
+        sides, random = self._sides("kernel"), Random(self.seed)
+        numbers, splits = numbers_of_sides(sides), self.interface.split == "any"
+        pool = Pool(random, self.interface.min_length, self.interface.max_length, numbers, splits=splits)
+        for given in promising or [Input(bytes(max(64, self.interface.min_length)))]:
+            pool.add(given.packet, (), ())
+        batches = Batches(pair, pool, Surroundings(sides, random, numbers), random)
+        natively = 0
+        while not self._over(runs):
+            _, notable = batches.changed()
+            for given, _ in notable[:MADE_SURE]:
+                self._run(given)
+                if self.found.differs:
+                    return
+            before, natively = natively, _made(pair)
+            self.found.runs += natively - before
+
+
+def _pair(original: KernelProgram, mutant: KernelProgram, interface: Interface) -> Pair:
+    """Test runs of both made by native code. Raises NotCompiled."""
+    shape = shape_of(interface, (original.program, mutant.program))
+    kernels = (("left", original), ("right", mutant))
+    left, right = (kernel_source(kernel, shape, signature(name), both=True) for name, kernel in kernels)
+    return link(shape, left, right)
+
+
+def _made(pair: Pair) -> int:
+    """Runs that both sides have made natively: `equiv.compiled.batch` counts them by verdict."""
+    count = len(pair.shape.interface.verdicts) + 1
+    return sum(struct.unpack_from(f"={count}Q", pair.left.values.raw))
