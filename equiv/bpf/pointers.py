@@ -1,4 +1,4 @@
-"""Arithmetic and comparison of pointers, as far as no result depends on where the kernel put an object (D32)."""
+"""Arithmetic and comparison of pointers, as far as no result depends on where the kernel put an object (D32, D330)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from equiv.bpf import insn as op
 from equiv.bpf.environment import Environment
 from equiv.bpf.state import State, not_a_number, stuck
-from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, constant_offset
+from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset
 from equiv.machine.inputs import context_field
 from equiv.term import FALSE, TRUE, Term, bvadd, bvand, bvsub, const, distinct, eq, negate, sle, slt, ule, ult
 
@@ -68,20 +68,53 @@ SCALAR: dict[int, Relation] = {
     op.JSET: lambda a, b: distinct(bvand(a, b), const(0, a.width)),
 }
 
-NOT_AT_ZERO = "no packet begins at a multiple of 4 GiB in memory"
+PAGE = 4096
+"""Bytes at either end of the address space in which no object is: NULL's page, and that of ERR_PTR (linux/err.h)."""
+
+_ABOVE = {op.JEQ: FALSE, op.JNE: TRUE, op.JGT: TRUE, op.JGE: TRUE, op.JLT: FALSE, op.JLE: FALSE}
+"""What comparisons without sign give of an address and a number in the first page, by the operation."""
+_BELOW = {op.JEQ: FALSE, op.JNE: TRUE, op.JGT: FALSE, op.JGE: FALSE, op.JLT: TRUE, op.JLE: TRUE}
+"""The same of an address and a number in the last page."""
+_SWAPPED = {op.JEQ: op.JEQ, op.JNE: op.JNE, op.JGT: op.JLT, op.JGE: op.JLE, op.JLT: op.JGT, op.JLE: op.JGE}
+"""`a op b` as `b op a`."""
 
 
-def compare_low(env: Environment, code: int, value: Value | None, constant: Term) -> Term | None:
-    """A packet's address as a number of 32 bits against 0, as compilers test `data` of a context; else None.
+def placed(region: Region) -> str:
+    """The assumption under which an address in `region` is looked at as a number of 32 bits (D330)."""
+    return f"{region} does not lie near or across a multiple of 4 GiB in memory"
 
-    A packet lies in one allocation that no multiple of 4 GiB divides, behind some headroom.
+
+def compare_low(env: Environment, state: State, code: int, a: Value | None, b: Value | None) -> Term | None:
+    """The guard of a comparison of 32 bits of which an operand is an address; None where it is not known.
+
+    Compilers test `data` of a context against 0 that way. An allocation has no multiple of 4 GiB in it, so addresses
+    in one object have the same high half (D330).
     """
-    if not isinstance(value, Pointer) or value.region.kind != "pkt" or code not in (op.JEQ, op.JNE):
+    if isinstance(a, Pointer) and isinstance(b, Pointer):
+        known = code in _LESS or code in (op.JEQ, op.JNE)
+        if not known or not same_region(a.region, b.region):
+            return None
+        env.noted.add(placed(a.region))
+        return _compare_offsets(state, code, a.offset, b.offset)
+    pointer = a if isinstance(a, Pointer) else b
+    found = _against_number(code, a, b, 32)
+    if found is not None and isinstance(pointer, Pointer):
+        env.noted.add(placed(pointer.region))
+    return found
+
+
+def _against_number(code: int, a: Value | None, b: Value | None, width: int) -> Term | None:
+    """The guard where one is an address and the low `width` bits of the other a number in the first or last page."""
+    if isinstance(b, Pointer):
+        if code not in _SWAPPED:
+            return None
+        code, a, b = _SWAPPED[code], b, a
+    if not isinstance(a, Pointer) or not isinstance(b, Term) or not b.is_const:
         return None
-    if not constant.is_const or constant.value or value.offset.hi >= SMALL:
-        return None
-    env.noted.add(NOT_AT_ZERO)
-    return FALSE if code == op.JEQ else TRUE
+    number = b.value & (1 << width) - 1
+    if number < PAGE:
+        return _ABOVE.get(code)
+    return _BELOW.get(code) if number > (1 << width) - PAGE else None
 
 
 _LESS = {  # comparisons as "x < y" or its negation: (swap operands, negate)
@@ -90,9 +123,6 @@ _LESS = {  # comparisons as "x < y" or its negation: (swap operands, negate)
     op.JGT: (True, False),
     op.JLE: (True, True),
 }
-
-_NULL = {op.JEQ: FALSE, op.JNE: TRUE, op.JGT: TRUE, op.JLE: FALSE}
-"""What a comparison of a valid pointer with 0 gives; such pointers are never NULL."""
 
 
 def compare(env: Environment, state: State, code: int, a: Value | None, b: Value | None) -> Term:
@@ -106,10 +136,9 @@ def compare(env: Environment, state: State, code: int, a: Value | None, b: Value
         if code in _LESS and {a.region.kind, b.region.kind} == {"pkt", "stack"}:
             return _compare_objects(env, state.pc, code, a.region)
         raise stuck(f"compares a pointer to {a.region} with one to {b.region}: the result depends on kernel addresses")
-    if b is ZERO and code in _NULL:
-        return _NULL[code]
-    if a is ZERO and code in (op.JEQ, op.JNE, op.JLT, op.JGE):
-        return TRUE if code in (op.JNE, op.JLT) else FALSE
+    settled = _against_number(code, a, b, WORD)
+    if settled is not None:
+        return settled
     raise stuck("compares a pointer with a number: the result depends on kernel addresses")
 
 

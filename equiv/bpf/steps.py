@@ -114,8 +114,10 @@ def _branch_step(env: Environment, insn: Insn, index: int, target: int, describe
         a: Value | None = state.regs[dst]
         b: Value | None = state.regs[src] if by_register else constant
         if not wide:
-            if not by_register and (settled := compare_low(env, code, a, constant)) is not None:
-                return settled
+            if type(a) is Pointer or type(b) is Pointer:
+                settled = compare_low(env, state, code, a, b)
+                if settled is not None:
+                    return settled
             return relation(low_word(state.scalar(dst)), low_word(state.scalar(src)) if by_register else constant)
         if type(a) is Term and type(b) is Term:
             return relation(a, b)

@@ -1,4 +1,4 @@
-"""Addresses that a privileged program hands on depend on the kernel: neither machine makes up what they are (D180)."""
+"""What addresses are depends on the kernel: neither machine makes that up (D180), nor what comparisons give (D330)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from equiv import api
 from equiv.bpf import insn as op
 from equiv.bpf.interpret import run
 from equiv.bpf.program import Insn, Program
+from equiv.bpf.symbolic import BpfMachine
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.oracle import KernelProgram, available
@@ -30,6 +31,7 @@ from tests.bpf.programs import (
 )
 
 FRAME = bytes(range(60))
+WHOLE = Input(FRAME)
 ADJUST_META = 54
 
 STALE_COPIED = (
@@ -103,3 +105,68 @@ def test_fields_of_sixteen_bits_begin_with_no_more(offset: int) -> None:
     result = api.check(within, loaded(mov(0, 0), EXIT), interface="tc", timeout=30, kernel=False)
     assert result.verdict == "different"
     assert TC.context == "__sk_buff"
+
+
+UNSIGNED = (op.JEQ, op.JNE, op.JGT, op.JGE, op.JLT, op.JLE)
+
+
+def branching(condition: Insn, *before: Insn) -> Program:
+    """Drops the packet if the condition holds, else accepts it. r2 is data, r3 data_end, r1 the context."""
+    return program(*before, ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), condition, mov(0, 2), EXIT, mov(0, 1), EXIT)
+
+
+def settled(checked: Program, given: Input = WHOLE) -> int:
+    """What both machines show."""
+    code = follow(BpfMachine(checked, XDP), given, through_snapshots=True).code
+    assert code == run(checked, XDP, given).code
+    return code
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("code", UNSIGNED)
+@pytest.mark.parametrize("register", [1, 2, 10])
+@pytest.mark.parametrize("number", [0, 1, 5, 4095, -1, -4095])
+def test_an_address_lies_between_the_first_and_the_last_page(wide: bool, code: int, register: int, number: int) -> None:
+    """D330, either way round."""
+    expected = code in ((op.JNE, op.JGT, op.JGE) if number >= 0 else (op.JNE, op.JLT, op.JLE))
+    taken = settled(branching(jump(code, register, 2, imm=number, wide=wide))) == 1
+    assert taken == expected
+    mirrored = {op.JGT: op.JLT, op.JLT: op.JGT, op.JGE: op.JLE, op.JLE: op.JGE}.get(code, code)
+    other = branching(jump(mirrored, 5, 2, src=register, wide=wide), mov(5, number))
+    assert (settled(other) == 1) == expected
+
+
+@pytest.mark.parametrize("code", UNSIGNED)
+@pytest.mark.parametrize("length", [53, 54, 55])
+def test_low_halves_of_addresses_in_one_packet_compare_as_the_addresses_do(code: int, length: int) -> None:
+    """D330: `if w2 > w3`, which the kernel takes for a check of the length as little as it is one."""
+    results = []
+    for wide in (True, False):
+        condition = jump(code, 4, 2, src=3, wide=wide)
+        reckoned = (ldx(op.W, 4, 1, 0), add(4, 54))
+        results.append(settled(branching(condition, *reckoned), Input(FRAME[:length])))
+    assert results[0] == results[1]
+
+
+def test_what_is_taken_for_granted_of_low_halves_is_an_assumption_that_names_the_object() -> None:
+    wide, low = (loaded(*branching(jump(op.JGT, 2, 2, src=3, wide=each)).insns) for each in (True, False))
+    result = api.check(wide, low, interface="xdp", timeout=30, kernel=False)
+    assert result.verdict == "equivalent"
+    assert "the packet does not lie near or across a multiple of 4 GiB in memory" in result.assumptions
+    assert not any("4 GiB" in text for text in api.check(wide, wide, interface="xdp", kernel=False).assumptions)
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("code", UNSIGNED)
+def test_the_kernel_compares_addresses_as_the_interpreter_does(wide: bool, code: int) -> None:
+    conditions = [jump(code, 2, 2, src=3, wide=wide)]
+    conditions += [
+        jump(code, register, 2, imm=n, wide=wide) for register in (1, 2, 10) for n in (0, 1, 4095, -1, -4095)
+    ]
+    for condition in conditions:
+        checked = branching(condition)
+        with KernelProgram(checked, XDP) as kernel:
+            given = Input(FRAME, context=kernel.natural_context(FRAME))
+            assert kernel.run(given).code == run(checked, XDP, given).code

@@ -42,13 +42,6 @@ def test_the_low_half_of_a_packet_pointer_is_not_zero(code: int, taken: int) -> 
     assert any("4 GiB" in text for text in machine.assumptions)
 
 
-def test_the_low_half_of_a_packet_pointer_is_no_number_otherwise() -> None:
-    machine = machine_for(ldx(op.W, 7, 1, 0), jump(op.JEQ, 7, 0, imm=64, wide=False), mov(0, 2), EXIT)
-    stop = machine.run(machine.start(), undecided)
-    assert isinstance(stop, Stuck)
-    assert "kernel addresses" in stop.reason
-
-
 def test_frames_from_before_a_tail_call_are_no_reason_to_reject() -> None:
     """A program whose function tail-calls the program nests deeper at run time than the verifier counts."""
     maps = [MapSpec("progs", 3, 4, 4, 8)]

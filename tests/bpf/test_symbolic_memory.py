@@ -142,13 +142,30 @@ def test_low_half_of_a_difference_of_pointers_is_a_number() -> None:
     "middle",
     [
         (jump(op.JEQ, 2, 0, src=10),),
-        (jump(op.JGT, 2, 0, imm=5),),
+        (jump(op.JGT, 2, 0, imm=4096),),
+        (jump(op.JSGT, 2, 0, imm=5),),
+        (jump(op.JSET, 2, 0, imm=1),),
+        (jump(op.JGT, 2, 0, imm=4096, wide=False),),
+        (jump(op.JSLT, 2, 0, imm=0, wide=False),),
+        (jump(op.JEQ, 2, 0, src=10, wide=False),),
         (alu(op.AND, 2, imm=7),),
         (alu(op.ADD, 2, imm=7, wide=False),),
         (alu(op.SUB, 2, src=10),),
         (copy(3, 2), alu(op.ADD, 3, src=2)),
     ],
-    ids=["two objects", "number", "mask", "32 bits", "distance of objects", "sum"],
+    ids=[
+        "two objects",
+        "number",
+        "sign",
+        "bit",
+        "low half",
+        "its sign",
+        "low halves",
+        "mask",
+        "32 bits",
+        "distance of objects",
+        "sum",
+    ],
 )
 def test_what_depends_on_kernel_addresses_is_not_decided(middle: tuple[Insn, ...]) -> None:
     stop = first_stop(machine_for(ldx(op.W, 2, 1, 0), *middle, mov(0, 2), EXIT))
