@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from equiv.compiled.codes import counts
+from equiv.compiled.native import NotCompiled
+from equiv.compiled.relation import Shows, differing, is_plain
 from equiv.compiled.shape import ASK, PUNT, Place, Shape
 from equiv.compiled.text import Code
 
@@ -16,7 +19,7 @@ JOB: Final = (
     "left_cov", "right_cov",      # counters of edges, zero between runs
     "left_seen", "right_seen",    # of each edge, by bits, how often one run passed it (bucketed)
     "left_values", "right_values",  # see `_values`
-    "packets", "offsets", "lengths", "linears", "rows", "row_size", "count",
+    "packets", "offsets", "lengths", "linears", "rows", "row_size", "row_mask", "count",
     "status", "notable",          # a byte a packet; numbers (32 bits) of the packets that Python should look at
     "left_words", "right_words",  # how many 8-byte words of counters there are
 )  # fmt: skip
@@ -26,15 +29,43 @@ BUCKETS: Final = (1, 2, 3, 4, 8, 16, 32, 128)
 """How often an edge was passed counts as different from these numbers on."""
 
 
-def functions(shape: Shape, left_result: int, right_result: int) -> str:
-    """`run_batch(job) -> how many packets are notable`, and what it calls."""
-    compare = _compare(shape, left_result, right_result)
+def functions(shape: Shape, left_result: int, right_result: int, compare: str) -> str:
+    """`run_batch(job) -> how many packets are notable`, and what it calls; `compare` is the function `DIFFER`."""
     return compare + _merge() + _values(shape) + _batch(left_result, right_result)
+
+
+DIFFER: Final = "define internal i1 @differ(ptr %left, ptr %right, ptr %given, i64 %length, i64 %linear, ptr %row)"
+"""Whether two sides differ whose blocks these are, on such an input."""
+
+
+def compared(shape: Shape, left_result: int, right_result: int, shows: Mapping[str, Shows]) -> tuple[str, bool]:
+    """The function `DIFFER`, and whether it knows all that is asked; where not, it sees no difference.
+
+    `shows`: what each side has.
+    """
+    if is_plain(shape):
+        return _compare(shape, left_result, right_result), True
+    code = Code(DIFFER)
+    results = {"left": code.at("%left", left_result), "right": code.at("%right", right_result)}
+    try:
+        if shape.interface.relation is None:
+            plain = _compare(shape, left_result, right_result).replace("@differ(", "@unlike(")
+            arguments = "ptr %left, ptr %right, ptr %given, i64 %length, i64 %linear, ptr %row"
+            code.require(code.call("i1", "unlike", arguments), "no")
+        else:
+            plain = ""
+        differs = differing(code, shape, shows, results)
+    except NotCompiled:
+        return f"{DIFFER} {{\n  ret i1 false\n}}\n", False
+    code.end(f"ret i1 {differs}")
+    code.begin("no")
+    code.end("ret i1 false")
+    return plain + code.text(), True
 
 
 def _compare(shape: Shape, left_result: int, right_result: int) -> str:
     """Whether two results differ, as `equiv.proof.replay.differing` says where there is no relation."""
-    code = Code("define internal i1 @differ(ptr %left, ptr %right)")
+    code = Code(DIFFER)
     a, b = code.at("%left", left_result), code.at("%right", right_result)
     final = code.load("i64", a)
     code.require(code.op("icmp eq", "i64", final, code.load("i64", b)), "yes")
@@ -53,6 +84,10 @@ def _compare(shape: Shape, left_result: int, right_result: int) -> str:
 def _same(code: Code, place: Place, a: str, b: str) -> None:
     if place.kind == "int":
         code.require(code.op("icmp eq", "i64", code.load("i64", a), code.load("i64", b)), "yes")
+        return
+    if place.kind == "wide":
+        kind = f"i{8 * place.size}"
+        code.require(code.op("icmp eq", kind, code.load(kind, a), code.load(kind, b)), "yes")
         return
     size: str | int = place.size
     if place.kind == "span":
@@ -165,7 +200,8 @@ def _batch(left_result: int, right_result: int) -> str:
     eighth = code.op("mul", "i64", index, 8)
     given = code.at(job["packets"], code.load("i64", code.at(job["offsets"], eighth)))
     length, linear = (code.load("i64", code.at(job[name], eighth)) for name in ("lengths", "linears"))
-    row = code.at(job["rows"], code.op("mul", "i64", index, job["row_size"]))
+    kind_of_row = code.op("and", "i64", index, job["row_mask"])
+    row = code.at(job["rows"], code.op("mul", "i64", kind_of_row, job["row_size"]))
     shared = (f"ptr {given}", f"i64 {length}", f"i64 {linear}", f"ptr {row}")
     bits = "0"
     ends = {}
@@ -189,7 +225,7 @@ def _batch(left_result: int, right_result: int) -> str:
     code.begin(both)
     for side, result in (("left", left_result), ("right", right_result)):
         code.do(f"call void @values(ptr {code.at(job[side], result)}, ptr {job[f'{side}_values']})")
-    differs = code.call("i1", "differ", f"ptr {job['left']}", f"ptr {job['right']}")
+    differs = code.call("i1", "differ", f"ptr {job['left']}", f"ptr {job['right']}", *shared)
     code.store("i8", code.op("or", "i8", bits, code.resized(differs, 1, 8)), status)
     code.begin(noted)
     final = code.load("i8", status)
@@ -206,4 +242,4 @@ def _batch(left_result: int, right_result: int) -> str:
     return code.text()
 
 
-_NUMBERS: Final = frozenset({"row_size", "count", "left_words", "right_words"})
+_NUMBERS: Final = frozenset({"row_size", "row_mask", "count", "left_words", "right_words"})

@@ -10,8 +10,8 @@ from itertools import accumulate
 from typing import Any
 
 from equiv.compiled import batch
-from equiv.compiled.pair import SLACK, Pair
-from equiv.compiled.shape import LONGEST
+from equiv.compiled.pair import Pair
+from equiv.compiled.shape import LONGEST, SLACK
 from equiv.errors import InternalError
 
 
@@ -30,6 +30,7 @@ class Job:
         self.pair = pair
         self.capacity = capacity
         self.count = 0
+        self._row_mask = -1
         self._row = pair.shape.row.size
         self.packets = ctypes.create_string_buffer(SLACK)
         self.offsets = (ctypes.c_int64 * capacity)()
@@ -59,11 +60,20 @@ class Job:
         for number, linear in enumerate(linears or ()):
             if linear is not None:
                 self.linears[number] = max(0, min(linear, lengths[number]))
+        self._row_mask = -1
         ctypes.memset(self.rows, 0, self._row * count)
         for number, row in enumerate(rows or ()):
             if row is not None:
                 ctypes.memmove(ctypes.addressof(self.rows) + number * self._row, row, self._row)
         self.count = count
+
+    def repeat_rows(self, rows: Sequence[bytes]) -> None:
+        """These rows, a power of two of them, go with the packets, one after the other, again and again."""
+        if len(rows) & len(rows) - 1 or len(rows) > self.capacity:
+            raise InternalError("rows that cannot be repeated")
+        whole = b"".join(rows)
+        ctypes.memmove(self.rows, whole, len(whole))
+        self._row_mask = len(rows) - 1
 
     def make_room(self, size: int) -> int:
         """Have room for packets of `size` bytes in all; how much room there is."""
@@ -81,7 +91,8 @@ class Job:
 
     def row(self, number: int) -> bytes:
         """The row that went with it."""
-        return ctypes.string_at(ctypes.addressof(self.rows) + number * self._row, self._row)
+        place = (number & self._row_mask) * self._row
+        return ctypes.string_at(ctypes.addressof(self.rows) + place, self._row)
 
     def run(self) -> list[Notable]:
         """Run both sides on the batch: the packets that are worth looking at."""
@@ -95,7 +106,8 @@ class Job:
             "rows": self.rows, "status": self.status, "notable": self.notable,
         }  # fmt: skip
         numbers = {
-            "row_size": self._row, "count": self.count, "left_words": left.words, "right_words": right.words,
+            "row_size": self._row, "row_mask": self._row_mask & (1 << 64) - 1, "count": self.count,
+            "left_words": left.words, "right_words": right.words,
         }  # fmt: skip
         fields = [numbers[name] if name in numbers else ctypes.addressof(values[name]) for name in batch.JOB]
         job = ctypes.create_string_buffer(struct.pack(f"<{len(fields)}Q", *fields))

@@ -6,21 +6,27 @@ import ctypes
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from equiv.bpf.program import Program
 from equiv.compiled import batch, change
 from equiv.compiled.bpf import maps
 from equiv.compiled.bpf.program import compile_program, signature
 from equiv.compiled.native import Module, NotCompiled, compile_text
-from equiv.compiled.shape import ASK, OK, PUNT, Edge, ReadMemory, Shape, row_of, runnable, without_counts
+from equiv.compiled.parser import ParserMemory, compile_parser, context_of, value_sets_of
+from equiv.compiled.relation import Shows
+from equiv.compiled.shape import ASK, OK, PUNT, SLACK, Edge, ReadMemory, Shape, row_of, runnable, without_counts
 from equiv.compiled.table import TableMemory, compile_table
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface
+from equiv.p4.machine import ParserMachine
+from equiv.p4.parser import Parser
+from equiv.p4.parser import Side as Which
+from equiv.table import layout
 from equiv.table.model import Table
 
-SLACK: Final = 64
-"""Bytes behind the packets of a batch that may be read, though nothing that is read there counts."""
+Subject = Program | Table | ParserMachine
+"""What can be compiled; of a parser the machine, which is built for an interface and a side."""
 
 Maps = Mapping[str, Mapping[bytes, bytes]]
 
@@ -103,6 +109,8 @@ class TableSource:
     memory: TableMemory
     text: str
     edges: tuple[Edge, ...]
+    metadata: int = 0
+    """Bytes of metadata that it hands on."""
     reasons: tuple[str, ...] = ("",)
 
     @property
@@ -124,22 +132,82 @@ class TableSource:
         return True
 
 
-def source_of(subject: Program | Table, shape: Shape, side: str) -> Source:
+@dataclass(frozen=True, slots=True)
+class ParserSource:
+    """A P4 parser or an automaton."""
+
+    memory: ParserMemory
+    text: str
+    edges: tuple[Edge, ...]
+    shows: frozenset[str]
+    reasons: tuple[str, ...] = ("",)
+
+    @property
+    def size(self) -> int:
+        return self.memory.size
+
+    @property
+    def result(self) -> int:
+        return self.memory.result
+
+    @property
+    def reason(self) -> int:
+        return self.memory.reason
+
+    def begin(self, block: ctypes.Array[ctypes.c_char], given: Maps, counts: Mapping[str, int]) -> bool:
+        return True
+
+
+class Read(Protocol):
+    """One side of a check, read and understood (`equiv.loaded.Loaded` is one)."""
+
+    @property
+    def program(self) -> Program | None: ...
+    @property
+    def table(self) -> Table | None: ...
+    @property
+    def parser(self) -> Parser | None: ...
+    @property
+    def linear(self) -> bool: ...
+
+
+def subject_of(read: Read, interface: Interface, side: Which) -> Subject:
+    """What is compiled of a side. Raises NotCompiled."""
+    if read.linear:
+        raise NotCompiled("a side that sees packets in another way is not compiled")
+    if read.parser is not None:
+        machine = read.parser.machine(interface, side)
+        if isinstance(machine, ParserMachine):
+            return machine
+    found = read.program or read.table
+    if found is None:
+        raise NotCompiled("properties are not compiled")
+    return found
+
+
+def source_of(subject: Subject, shape: Shape, side: str) -> Source:
     """One side as native text. Raises NotCompiled."""
+    if isinstance(subject, ParserMachine):
+        parser = compile_parser(subject, shape, signature(side))
+        return ParserSource(parser.memory, parser.text, parser.edges, parser.shows)
     if isinstance(subject, Table):
         compiled = compile_table(subject, shape, side, signature(side))
-        return TableSource(compiled.memory, compiled.text, compiled.edges)
+        return TableSource(compiled.memory, compiled.text, compiled.edges, subject.metadata)
     if subject.byte_order != "little":
         raise NotCompiled("a big-endian program")
     return ProgramSource(subject, compile_program(subject, shape, side))
 
 
-def shape_of(interface: Interface, subjects: Sequence[Program | Table]) -> Shape:
-    """What inputs and results look like under `interface`. Raises NotCompiled."""
-    if interface.element_width != 8 or interface.parser_fields or interface.name == "p4":
-        raise NotCompiled("parsers are not compiled")
+def shape_of(interface: Interface, subjects: Sequence[Subject]) -> Shape:
+    """What inputs and results look like under `interface`."""
+    inputs: dict[str, int] = {}
+    sets: set[str] = set()
+    for subject in subjects:
+        if isinstance(subject, ParserMachine):
+            inputs |= context_of(subject.code)
+            sets |= {name for name, width in value_sets_of(subject.code).items() if width <= 64}
     sizes = {spec.name: spec.key_size for s in subjects if isinstance(s, Program) for spec in s.maps.values()}
-    return Shape(interface, row_of(interface, sizes))
+    return Shape(interface, row_of(interface, sizes, inputs, sets))
 
 
 @dataclass(slots=True, eq=False)
@@ -179,6 +247,8 @@ class Pair:
     loop: Any
     change: Any
     """The function that changes kept packets (`equiv.compiled.change`)."""
+    decides: bool
+    """Whether the loop knows what a difference is; where not, it sees none (`equiv.compiled.relation`)."""
     keep: list[object] = field(default_factory=list)
 
     def forget(self) -> None:
@@ -221,7 +291,7 @@ def _of(side: Side, given: Maps) -> Maps:
     return given
 
 
-def compile_pair(left: Program | Table, right: Program | Table, interface: Interface) -> Pair:
+def compile_pair(left: Subject, right: Subject, interface: Interface) -> Pair:
     """Both sides and the loop, compiled. Raises NotCompiled where one of them, or this machine, cannot be."""
     shape = shape_of(interface, (left, right))
     return link(shape, source_of(left, shape, "left"), source_of(right, shape, "right"))
@@ -232,13 +302,24 @@ def link(shape: Shape, left: Source, right: Source) -> Pair:
     from equiv.compiled.bpf.memory import known
 
     heads = "".join(_entry(side) for side in ("left", "right"))
-    shared = batch.functions(shape, left.result, right.result) + change.functions()
+    shows = {"left": _shows(left, shape), "right": _shows(right, shape)}
+    compare, decides = batch.compared(shape, left.result, right.result, shows)
+    shared = batch.functions(shape, left.result, right.result, compare) + change.functions()
     text = known() + left.text + right.text + shared + heads
     module = compile_text(text)
     sides = [_side(module, shape, name, source) for name, source in (("left", left), ("right", right))]
     loop = module.function("run_batch", ctypes.c_int64, ctypes.c_void_p)
     change_batch = module.function("change_batch", ctypes.c_int64, ctypes.c_void_p)
-    return Pair(shape, module, sides[0], sides[1], loop, change_batch)
+    return Pair(shape, module, sides[0], sides[1], loop, change_batch, decides)
+
+
+def _shows(source: Source, shape: Shape) -> Shows:
+    if isinstance(source, ParserSource):
+        return dict.fromkeys(source.shows, 0)
+    shown = dict.fromkeys((observable.name for observable in shape.interface.observables), 0)
+    if isinstance(source, TableSource) and source.metadata and layout.METADATA in shown:
+        shown[layout.METADATA] = 8 * source.metadata
+    return shown
 
 
 def _entry(side: str) -> str:

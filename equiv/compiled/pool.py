@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from equiv.compiled import change
 from equiv.compiled.job import Job
-from equiv.compiled.pair import SLACK
+from equiv.compiled.shape import SLACK
 
 LONGEST_CHANGED: Final = 2048
 """Bytes of the longest packet that changes make; longer ones come from elsewhere."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal
 
@@ -17,12 +18,16 @@ OK, ASK, PUNT = 0, 1, 2
 
 LONGEST: Final = 65535
 """Bytes of the longest packet that any interface has."""
+SLACK: Final = 64
+"""Bytes behind the packets of a batch that may be read, though nothing that is read there counts."""
 
 _COMPUTED: Final = frozenset({"len", "data", "data_end", "data_meta", "flow_keys", "sk", "protocol", "wire_len"})
 SKB_INPUTS: Final = tuple(name for name in SKB_FIELDS if name not in _COMPUTED)
 """Fields of an skb that an input may give; the packet decides the others."""
 SIXTEEN_BITS: Final = frozenset({"tc_index", "tc_classid", "queue_mapping"})
 CB_SIZE: Final = 20
+SET_PREFIX: Final = "set."
+"""Inputs `set.NAME[VALUE]` say that a value set of a P4 parser holds that value."""
 
 
 class Fields:
@@ -61,16 +66,31 @@ class Row:
     cb: int | None
     keys: tuple[tuple[str, int, int], ...]
     size: int
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """Bits of names that are not fields of a kernel's context; 32 where nothing is said."""
+    sets: Mapping[str, int] = field(default_factory=dict)
+    """Where it is said, 8 bytes each, whether a value set holds something, and what; it is one value at most."""
 
     def accepts(self, context: Mapping[str, int]) -> bool:
         """Whether native code can be given all of this context."""
-        return all(self._accepts(name, value) for name, value in context.items())
+        held = Counter(name.partition("[")[0] for name, value in context.items() if value and _is_member(name))
+        return max(held.values(), default=0) <= 1 and all(self._accepts(name, value) for name, value in context.items())
 
     def _accepts(self, name: str, value: int) -> bool:
         if name in self.names:
             width = 16 if name in SIXTEEN_BITS else 8 * SKB_FIELDS[name][1] if name in SKB_FIELDS else 32
-            return not value >> width
+            return not value >> self.widths.get(name, width)
+        if _is_member(name):
+            wanted = _member(name)
+            return not value or (name.partition("[")[0] in self.sets and not wanted >> 64)
+        if self.is_parser and not value:
+            return True  # what is not given is 0
         return (name == "cb" and self.cb is not None) or self._is_key(name)
+
+    @property
+    def is_parser(self) -> bool:
+        """Whether a side is a parser, whose inputs have names of their own."""
+        return bool(self.widths or self.sets)
 
     def _is_key(self, name: str) -> bool:
         return any(name == key for key, _, _ in self.keys)
@@ -86,33 +106,53 @@ class Row:
         for name, offset, size in self.keys:
             if value := context.get(name, 0):
                 row[offset : offset + size] = value.to_bytes(size, "big")
+        for name, value in context.items():
+            if value and _is_member(name):
+                struct.pack_into("<QQ", row, self.sets[name.partition("[")[0]], 1, _member(name))
         return bytes(row)
 
 
-def row_of(interface: Interface, key_sizes: Mapping[str, int]) -> Row:
-    """The row of inputs under `interface`; `key_sizes` of the maps by name."""
+def _is_member(name: str) -> bool:
+    return name.startswith(SET_PREFIX) and name.endswith("]")
+
+
+def _member(name: str) -> int:
+    """The VALUE of `set.NAME[VALUE]`."""
+    return int(name.partition("[")[2][:-1])
+
+
+def row_of(
+    interface: Interface,
+    key_sizes: Mapping[str, int],
+    parsers: Mapping[str, int] | None = None,
+    sets: Iterable[str] = (),
+) -> Row:
+    """The row of inputs under `interface`; `key_sizes` of the maps by name, `parsers` widths of inputs of parsers,
+    `sets` their value sets."""
     names = {
         "xdp_md": ("ingress_ifindex", "rx_queue_index"),
         "flow_dissector": ("flags",),
         "__sk_buff": SKB_INPUTS,
     }.get(interface.context, ())
     fields = Fields()
-    offsets = {name: fields.take(8) for name in names}
+    offsets = {name: fields.take(8) for name in dict.fromkeys((*names, *sorted(parsers or ())))}
     cb = fields.take(CB_SIZE) if interface.context == "__sk_buff" else None
     keys = tuple(
         (observed_key(o.map_name), fields.take(key_sizes[o.map_name]), key_sizes[o.map_name])
         for o in interface.observables
         if o.map_name and o.map_key is None and o.map_name in key_sizes
     )
-    return Row(offsets, cb, keys, max(8, -(-fields.size // 8) * 8))
+    members = {name: fields.take(16) for name in sorted(sets)}
+    return Row(offsets, cb, keys, max(8, -(-fields.size // 8) * 8), dict(parsers or {}), members)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an observable stands in a result. "int": 8 bytes; "bytes": `size` of them; "span": address and length."""
+    """Where an observable stands in a result. "int": 8 bytes, or for one of more than 64 bits `size` of them, the
+    first least significant; "bytes": `size` of them; "span": address and length."""
 
     name: str
-    kind: Literal["int", "bytes", "span"]
+    kind: Literal["int", "wide", "bytes", "span"]
     offset: int
     size: int
     when: frozenset[int]
@@ -131,7 +171,7 @@ class Shape:
     def places(self) -> tuple[Place, ...]:
         found, fields = [], Fields()
         fields.take(8)
-        for o in self.interface.observables:
+        for o in (*self.interface.observables, *self.interface.parser_fields):
             if o.kind == "packet" or (o.kind == "bytes" and not o.width):
                 found.append(Place(o.name, "span", fields.take(16), 16, o.when))
             elif o.kind == "bytes":
@@ -139,6 +179,9 @@ class Shape:
                 found.append(Place(o.name, "bytes", fields.take(size), size, o.when))
             elif o.width <= 64:
                 found.append(Place(o.name, "int", fields.take(8), 8, o.when, o.kind == "effect", o.width))
+            elif o.kind == "int":
+                size = -(-o.width // 8)
+                found.append(Place(o.name, "wide", fields.take(size), size, o.when, width=o.width))
         return tuple(found)
 
     @cached_property

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from equiv.compiled.native import NotCompiled
-from equiv.compiled.pair import compile_pair
 from equiv.errors import InputError, Place
-from equiv.fuzz.sides import Sides
+from equiv.fuzz.sides import Sides, compiled_pair
 from equiv.machine.concrete import Input
 
 SCHEMA: Final = "equiv-fuzz-corpus/1"
@@ -72,11 +71,8 @@ def read_corpus(folder: str) -> Corpus:
 def smallest(sides: Sides, inputs: Sequence[Input]) -> list[Input]:
     """Inputs that together show what all of them do, short ones first; all of them where sides are not compiled."""
     ordered = sorted(inputs, key=lambda given: (len(given.packet), given.packet))
-    subjects = [side.program or side.table for side in (sides.left, sides.right)]
-    if subjects[0] is None or subjects[1] is None:
-        return ordered
     try:
-        pair = compile_pair(subjects[0], subjects[1], sides.interface)
+        pair = compiled_pair(sides)
     except NotCompiled:
         return ordered
     from equiv.compiled import batch

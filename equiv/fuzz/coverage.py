@@ -8,13 +8,14 @@ from equiv.bpf.program import Program
 from equiv.compiled import batch
 from equiv.compiled.pair import Side
 from equiv.compiled.shape import Edge, Shape
+from equiv.p4.parser import Parser
 from equiv.result import Coverage
 from equiv.table.model import Table
 
 MOST_MISSED: Final = 1000
 
 
-def coverage_of(side: Side, shape: Shape, subject: Program | Table) -> Coverage:
+def coverage_of(side: Side, shape: Shape, subject: Program | Table | Parser) -> Coverage:
     """The figures of one side."""
     seen = side.seen.raw
     edges = side.source.edges
@@ -28,9 +29,9 @@ def coverage_of(side: Side, shape: Shape, subject: Program | Table) -> Coverage:
     )
 
 
-def place_of(edge: Edge, subject: Program | Table) -> str:
+def place_of(edge: Edge, subject: Program | Table | Parser) -> str:
     """An edge in words: where, and what happens there."""
-    if isinstance(subject, Table):
+    if not isinstance(subject, Program):
         return f"{subject.file}:{edge.at}: {edge.group}: {edge.text}"
     line = subject.line_at(edge.at)
     program, insn = subject.place_at(edge.at)
@@ -56,7 +57,7 @@ def _bits(side: Side, shape: Shape) -> dict[str, tuple[int, int]]:
         room = -(-place.size // 8) * 8
         ones = int.from_bytes(content[offset : offset + place.size], "little")
         zeros = int.from_bytes(content[offset + room : offset + room + place.size], "little")
-        width = min(place.width, 8 * place.size) if place.kind == "int" else 8 * place.size
+        width = min(place.width, 8 * place.size) if place.kind in ("int", "wide") else 8 * place.size
         if ones | zeros and not place.effect:
             found[place.name] = ((ones & zeros) & (1 << width) - 1).bit_count(), width
     return found

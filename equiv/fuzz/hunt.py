@@ -18,7 +18,7 @@ from equiv.errors import EquivError, InternalError
 from equiv.fuzz.coverage import coverage_of
 from equiv.fuzz.native import Batches
 from equiv.fuzz.numbers import numbers_of_sides
-from equiv.fuzz.packets import stack
+from equiv.fuzz.packets import in_elements, stack
 from equiv.fuzz.sides import On, Run, Sides, native_pair, natural_context, runner
 from equiv.fuzz.surroundings import Surroundings
 from equiv.generate.changes import Changer, Kept
@@ -221,8 +221,8 @@ class Hunt:
         draw, random = self._draw, self._random
         width = self.sides.interface.element_width
         if width < 8:  # each byte holds one element (D80)
-            packet = bytes(byte & (1 << width) - 1 for byte in packet)
-        context = {**draw.context(), **draw.observed(packet)}
+            packet = in_elements(packet, width)[: self.sides.interface.max_length]
+        context = {**draw.context(), **draw.observed(packet), **draw.members(packet)}
         linear = None
         if self.sides.interface.split == "any" and random.random() < 0.3:
             linear = random.randint(self.sides.interface.min_length, len(packet))
@@ -273,14 +273,19 @@ class Hunt:
             if self._over(replace(limits, packets=None)):
                 return
             asks = status & (batch.LEFT_ASKS | batch.RIGHT_ASKS)
-            relation = self.sides.interface.relation is not None
-            differs = bool(status & batch.DIFFERS) and not relation
+            differs = bool(status & batch.DIFFERS)
+            unsure = bool(status & batch.NEW) and (not pair.decides or self._wants_second_opinion())
             if asks:
                 self._note_asked(pair, given, status)
             if status & batch.NEW:
                 self._look_closely(given)
-            if differs or asks or (relation and status & batch.NEW):
+            if differs or asks or unsure:
                 self._confirm(given, differs)
+
+    def _wants_second_opinion(self) -> bool:
+        """Native code of parsers is made of what proofs rest on, too; interpreters know nothing of that (D320)."""
+        has_parser = self.sides.left.parser is not None or self.sides.right.parser is not None
+        return has_parser and self._may_spend("looked")
 
     def _note_asked(self, pair: Pair, given: Input, status: int) -> None:
         for bit, side in ((batch.LEFT_ASKS, pair.left), (batch.RIGHT_ASKS, pair.right)):
@@ -305,6 +310,9 @@ class Hunt:
 
     def _completed(self, given: Input) -> Input:
         """The input with what helpers give that no packet determines, and what the kernel chooses itself."""
+        width = self.sides.interface.element_width
+        if width < 8:  # other bits count for nothing
+            given = replace(given, packet=bytes(byte & (1 << width) - 1 for byte in given.packet))
         return replace(given, context={ANYTHING: 0, **natural_context(self.sides, given.packet), **given.context})
 
     def _shown(self, given: Input, runs: Sequence[Run]) -> tuple[Observation, Observation] | None:
@@ -358,7 +366,7 @@ class Hunt:
         on: tuple[On, On] = (self.sides.left_on, self.sides.right_on)
         covered = [Coverage(0, 0, verdicts=dict(counter)) for counter in self._verdicts]
         if self._pair is not None:
-            subjects = [side.program or side.table for side in (self.sides.left, self.sides.right)]
+            subjects = [side.program or side.table or side.parser for side in (self.sides.left, self.sides.right)]
             covered = [
                 coverage_of(side, self._pair.shape, subject)
                 for side, subject in zip((self._pair.left, self._pair.right), subjects)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -67,14 +66,14 @@ class Batches:
 
     def _contexts(self, packet: bytes) -> list[dict[str, int]]:
         draw = self._surroundings
-        return [{**(draw.context() if n % 2 else {}), **draw.observed(packet)} for n in range(ROW_KINDS)]
+        return [
+            {**(draw.admitted(packet) if n % 2 else {}), **draw.observed(packet), **draw.members(packet)}
+            for n in range(ROW_KINDS)
+        ]
 
     def _fill_rows(self, job: Job, contexts: Sequence[dict[str, int]]) -> None:
         """The contexts one after the other, again and again."""
-        size = self.pair.shape.row.size
-        kinds = b"".join(self.pair.shape.row.pack(context) for context in contexts)
-        whole = kinds * -(-job.capacity // len(contexts))
-        ctypes.memmove(job.rows, whole, size * job.capacity)
+        job.repeat_rows([self.pair.shape.row.pack(context) for context in contexts])
 
     def _learn(self) -> None:
         for side in (self.pair.left, self.pair.right):

@@ -190,3 +190,9 @@ def _options(random: Random, size: int) -> bytes:
         length = {2: 4, 3: 3, 4: 2, 8: 10}.get(kind, random.randrange(12))
         content += bytes((kind,)) if kind < 2 else bytes((kind, length)) + random.randbytes(max(0, length - 2))
     return content[:size]
+
+
+def in_elements(packet: bytes, width: int) -> bytes:
+    """The bytes cut into elements of `width` bits, the first bits first, one element a byte (D80)."""
+    ones = (1 << width) - 1
+    return bytes(byte >> shift & ones for byte in packet for shift in range(8 - width, -1, -width))

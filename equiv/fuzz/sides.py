@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from equiv.bpf.program import Program
 from equiv.compiled.bpf.program import signature
 from equiv.compiled.kernel import kernel_source
-from equiv.compiled.native import NotCompiled
-from equiv.compiled.pair import Pair, Source, link, shape_of, source_of
+from equiv.compiled.pair import Pair, Source, link, shape_of, source_of, subject_of
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Machine
 from equiv.oracle import KernelProgram, available, contexts
+from equiv.p4.parser import Parser
 from equiv.table.model import Table
 
 On = Literal["compiled", "interpreter", "kernel"]
@@ -36,6 +36,8 @@ class Subject(Protocol):
     def program(self) -> Program | None: ...
     @property
     def table(self) -> Table | None: ...
+    @property
+    def parser(self) -> Parser | None: ...
     @property
     def linear(self) -> bool: ...
     def given(self, given: Input) -> Input: ...
@@ -75,18 +77,22 @@ def natural_context(sides: Sides, packet: bytes) -> dict[str, int]:
 
 def native_pair(sides: Sides, resources: ExitStack) -> Pair:
     """Both sides as machine code, or calls of the kernel from it. Raises NotCompiled, or NotRunnable."""
-    subjects = [side.program or side.table for side in (sides.left, sides.right)]
-    if subjects[0] is None or subjects[1] is None or sides.left.linear or sides.right.linear:
-        raise NotCompiled("parsers and properties are not compiled, nor sides that see packets in another way")
-    shape = shape_of(sides.interface, (subjects[0], subjects[1]))
+    left, right = subject_of(sides.left, sides.interface, "left"), subject_of(sides.right, sides.interface, "right")
+    shape = shape_of(sides.interface, (left, right))
     sources: list[Source] = []
-    for name, subject, on in (("left", subjects[0], sides.left_on), ("right", subjects[1], sides.right_on)):
+    for name, subject, on in (("left", left, sides.left_on), ("right", right, sides.right_on)):
         if on == "kernel":
             kernel = _kernel(subject if isinstance(subject, Program) else None, sides.interface, resources)
             sources.append(kernel_source(kernel, shape, signature(name)))
         else:
             sources.append(source_of(subject, shape, name))
     return link(shape, *sources)
+
+
+def compiled_pair(sides: Sides) -> Pair:
+    """Both sides as machine code, wherever they are to run. Raises NotCompiled."""
+    with ExitStack() as resources:
+        return native_pair(replace(sides, left_on="compiled", right_on="compiled"), resources)
 
 
 def _kernel(program: Program | None, interface: Interface, resources: ExitStack) -> KernelProgram:

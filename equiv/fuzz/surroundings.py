@@ -7,13 +7,36 @@ from random import Random
 from typing import Final
 
 from equiv.bpf.program import MapSpec
+from equiv.compiled.parser import context_of, value_sets_of
 from equiv.fuzz.inputs import ARRAYS, HASHES
 from equiv.fuzz.sides import Sides
+from equiv.machine.concrete import Input
 from equiv.machine.interface import observed_key
+from equiv.p4.machine import ParserMachine
 
 LPM_TRIE: Final = 11
 MOST_ENTRIES: Final = 24
+ADMITTED_TRIES: Final = 4
 _WIDTHS: Final = {"mark": 32, "priority": 32, "tc_index": 16, "cb": 160, "hash": 32, "flags": 3, "rx_queue_index": 32}
+
+
+def _parser_inputs(sides: Sides) -> tuple[dict[str, int], dict[str, int]]:
+    """Inputs beside the packet that parsers have, and their value sets, with widths."""
+    inputs, sets = dict[str, int](), dict[str, int]()
+    how = sides.interface.extracted
+    if how is not None and "kernel" not in (sides.left_on, sides.right_on):
+        inputs |= {name: 32 for _, name in how.given}
+    machines = [
+        sides.left.machine(sides.interface, "left") if sides.left.parser is not None else None,
+        sides.right.machine(sides.interface, "right") if sides.right.parser is not None else None,
+    ]
+    for machine in machines:
+        if isinstance(machine, ParserMachine):
+            if how is None:
+                inputs |= context_of(machine.code)
+            sets |= value_sets_of(machine.code)
+    return inputs, sets
+
 
 Maps = Mapping[str, Mapping[bytes, bytes]]
 
@@ -38,6 +61,7 @@ class Surroundings:
             for value in (side.table.maps if side.table else ())
             if value.map_name not in specs
         }
+        self._inputs, self._sets = _parser_inputs(sides)
         self.missed: dict[str, list[bytes]] = {}
         """Keys that runs looked for and did not find."""
 
@@ -71,7 +95,32 @@ class Surroundings:
             names = ["flags"]
         elif self._interface.context == "xdp_md":
             names = ["rx_queue_index"]
-        return {name: self._field(_WIDTHS[name]) for name in names if random.random() < 0.4}
+        widths = {**{name: _WIDTHS[name] for name in names}, **self._inputs}
+        found = {name: self._field(width) for name, width in widths.items() if random.random() < 0.4}
+        if "cb" in found:  # here and there it is as it was made
+            found["cb"] &= int.from_bytes(bytes(random.choice((0, 255)) for _ in range(20)), "big")
+        return found
+
+    def admitted(self, packet: bytes) -> dict[str, int]:
+        """The same, so that what is assumed of inputs holds with this packet; none where that is hard to find."""
+        assumed = [each for each in self._interface.assumed if each.about_inputs]
+        for _ in range(ADMITTED_TRIES):
+            found = self.context()
+            if all(each.holds(Input(packet, None, found), None, None) for each in assumed):
+                return found
+        return {}
+
+    def members(self, packet: bytes) -> dict[str, int]:
+        """Of each value set of a parser a value that it holds, mostly a piece of this packet or a known number."""
+        random, found = self._random, dict[str, int]()
+        for name, width in self._sets.items():
+            size = -(-width // 8)
+            at = random.randrange(max(1, len(packet) - size + 1))
+            pieces = [packet[at : at + size], random.randbytes(size), random.choice(self._numbers or [b""])[:size]]
+            value = int.from_bytes(random.choice(pieces), "big") & (1 << width) - 1
+            if random.random() < 0.7:
+                found[f"{name}[{value}]"] = 1
+        return found
 
     def observed(self, packet: bytes) -> dict[str, int]:
         """The keys under which maps are observed (D52): most are keys that a run may have written."""

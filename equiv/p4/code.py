@@ -145,6 +145,19 @@ def reads(op: Op) -> set[str]:
     return set()
 
 
+def conditions(code: ParserCode) -> list[Term]:
+    """What the code decides by."""
+    found: list[Term] = []
+    for ops in code.blocks.values():
+        for op in ops:
+            match op:
+                case Test(condition=condition):
+                    found.append(condition)
+                case Choose(ways=ways):
+                    found += [way.condition for way in ways]
+    return found
+
+
 def targets(op: Op) -> tuple[str, ...]:
     """Blocks that `op` can leave its own for."""
     match op:

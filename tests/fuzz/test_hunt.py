@@ -92,11 +92,13 @@ def test_packets_that_a_device_hands_on_are_not_compared(tmp_path: Path) -> None
     assert fuzz(asked, Campaign(Limits(packets=10_000)), kernel=False).verdict == "unknown"
 
 
-def test_parsers_run_on_their_interpreter_and_the_figures_say_so() -> None:
+@native
+def test_parsers_are_compiled_too_and_the_figures_say_so() -> None:
     asked = posed("p4-tcp-options/tcp-options.p4", "p4-tcp-options/tcp-options.short.p4")
     result = fuzz(asked, Campaign(Limits(seconds=60)), kernel=False)
     assert result.verdict == "different" and result.fuzzed is not None
-    assert result.fuzzed.left_on == "interpreter" and "not compiled" in result.fuzzed.notes[0]
+    assert (result.fuzzed.left_on, result.fuzzed.right_on) == ("compiled", "compiled")
+    assert any(text.startswith(f"{asked.left.path}:") for text in result.fuzzed.left.missed)
 
 
 def test_without_native_code_the_interpreters_search(monkeypatch: pytest.MonkeyPatch) -> None:

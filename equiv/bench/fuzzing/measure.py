@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from random import Random
 from statistics import median
@@ -17,11 +17,11 @@ from equiv.bench.manifest import Pair
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.compiled.native import NotCompiled
 from equiv.compiled.pair import Pair as Compiled
-from equiv.compiled.pair import compile_pair
-from equiv.errors import EquivError
+from equiv.errors import EquivError, InputError
 from equiv.fuzz.hunt import Hunt, Limits
-from equiv.fuzz.sides import On, Sides
+from equiv.fuzz.sides import On, Sides, compiled_pair
 from equiv.machine.concrete import NotRunnable
+from equiv.p4.value_sets import read_contents
 from equiv.question import Posed, Question, pose
 from equiv.result import Coverage
 
@@ -82,13 +82,36 @@ def measure(pair: Pair, asked: Asked) -> Row:
 
 def posed_of(pair: Pair) -> Posed:
     """The question that a manifest's pair stands for."""
+    return pose(pair.left, pair.right, question_of(pair))
+
+
+def question_of(pair: Pair) -> Question:
+    """What a manifest asks of its pair. Raises InputError for what is asked in a way that is not known here."""
     question = Question(
         interface=pair.interface,
         observe_maps=pair.observe,
         tail_calls=tuple(parse_tail_call(text) for text in pair.tail_calls),
         outputs=read_outputs(pair.outputs) if pair.outputs else (),
     )
-    return pose(pair.left, pair.right, question)
+    for said in pair.others:
+        flag, _, value = said.partition("=")
+        match flag, value:
+            case "--observe", "all" | "accept":
+                question = replace(question, observe=value)
+            case "--exact-end", _:
+                question = replace(question, exact_end=True)
+            case "--relation", _:
+                question = replace(question, relation=value)
+            case "--assume", _:
+                question = replace(question, assume=(*question.assume, value))
+            case "--value-set", _:
+                name, _, file = value.partition("=")
+                question = replace(question, value_sets=(*question.value_sets, read_contents(name, file)))
+            case "--right-linear", _:
+                question = replace(question, right_linear=True)
+            case _:
+                raise InputError(f"{pair.id}: the fuzz bench does not know {said}")
+    return question
 
 
 def _measure(pair: Pair, asked: Asked) -> Row:
@@ -98,10 +121,7 @@ def _measure(pair: Pair, asked: Asked) -> Row:
     compiled: Compiled | None = None
     note = ""
     try:
-        subjects = [side.program or side.table for side in (posed.left, posed.right)]
-        if subjects[0] is None or subjects[1] is None:
-            raise NotCompiled("on the interpreters")
-        compiled = compile_pair(subjects[0], subjects[1], posed.interface)
+        compiled = compiled_pair(sides)
     except NotCompiled as reason:
         note = str(reason)
     compile_seconds = time.monotonic() - started

@@ -188,9 +188,7 @@ class Stand:
         return True
 
     def _run_natively(self, posed: Posed, shown: Shown) -> None:
-        """Both sides as machine code, on very many packets; parsers are not compiled."""
-        if posed.left.parser is not None or posed.right.parser is not None:
-            return
+        """Both sides as machine code, on very many packets."""
         hunt = Hunt(Sides(posed.left, posed.right, posed.interface), self._asked.seed, self._inputs, generated=False)
         try:
             hunt.run(Limits(packets=self._asked.native, seconds=NATIVE_SECONDS))

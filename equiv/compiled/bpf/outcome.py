@@ -24,6 +24,8 @@ def finish(emit: Emit) -> None:
         _clamp(emit)
     by_name = {observable.name: observable for observable in interface.observables}
     for place in emit.shape.places:
+        if place.name not in by_name:  # only parsers have it
+            continue
         _observe(emit, place, by_name[place.name], final, raw, code.at(result, place.offset))
         if not code.is_open:  # it is not compiled
             return
