@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from equiv.asked import Output
 from equiv.assumptions import assumptions
@@ -32,10 +32,13 @@ from equiv.modelled import input_of
 from equiv.output_fields import output_fields
 from equiv.p4.parser import ParserOptions
 from equiv.p4.value_sets import Contents
-from equiv.proof.engine import Engine, Finding, Reached, Witness
+from equiv.proof.engine import Engine
+from equiv.proof.finding import Finding, Reached, Witness
 from equiv.question import Posed, Question, pose
 from equiv.result import (
     CertificateRef,
+    Counterexample,
+    Fuzzed,
     PuntClass,
     Result,
     Statistics,
@@ -44,6 +47,9 @@ from equiv.result import (
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
 from equiv.vacuity import meets_assumptions, meets_condition, no_input
+
+if TYPE_CHECKING:
+    from equiv.hunting import Beside
 
 __all__ = ["Loaded", "Progress", "check", "choose_interface", "load", "peak_rss_bytes", "run"]
 
@@ -139,8 +145,9 @@ def check(
     compared of two parsers; `relation` what is asked in place of equality: a condition on both sides, or what an index
     of automata asks (INDEX.json#ID). `assume` holds conditions of inputs that count; `against` properties of the left
     side alone, without a right one; `outputs` say what outputs of a program or table are of a parser (`equiv.asked`);
-    `value_sets` what value sets of P4 parsers hold. Where neither could be shown, `fuzz_seconds` are spent on generated
-    packets (at most `timeout`; 0: none): the result has their figures, or a difference after all.
+    `value_sets` what value sets of P4 parsers hold. Unless `fuzz_seconds` is 0, packets are generated, too: for a few
+    seconds while a proof takes long, and for `fuzz_seconds` (at most `timeout`) where neither could be shown: the
+    result has their figures, or a difference after all.
     `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
     does not depend on the split. With `certificate` the result has one if the two sides are equivalent. With `jobs`
     above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict gives the
@@ -162,7 +169,7 @@ def check(
         btf=btf,
     )
     posed = pose(left, right, question)
-    task = partial(_check, posed, question, timeout, all_differences, kernel, certificate)
+    task = partial(_check, posed, question, timeout, all_differences, kernel, certificate, bool(fuzz_seconds))
     if jobs == 1:
         result = task(solver, seed, progress)
     else:
@@ -204,6 +211,7 @@ def _check(
     all_differences: bool,
     kernel: bool | None,
     certificate: bool,
+    fuzzing: bool,
     solver: str,
     seed: int,
     progress: Callable[[Progress], None] | None,
@@ -213,6 +221,9 @@ def _check(
     a, b, chosen = posed.left, posed.right, posed.interface
     backend = make_backend(solver, seed)
     engine = Engine(a.machine(chosen, "left"), b.machine(chosen, "right"), chosen, backend, timeout, all_differences)
+    beside = _Beside(posed, seed, kernel, all_differences)
+    if fuzzing and b.kind != "property":
+        engine.beside = beside
     if progress is not None:
         tell = progress
 
@@ -233,6 +244,8 @@ def _check(
     doubtful: list[UnknownCause] = []
     witnesses = sorted(finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
     counterexamples = confirmed(case, map(case.input_of, witnesses), all_differences, doubtful)
+    if finding.is_shown_beside:
+        counterexamples += beside.counterexamples
     unknown = [*doubtful, *(_cause(reached, a, b) for reached in finding.unknown)]
     if limit:
         unknown.append(UnknownCause(limit))
@@ -266,7 +279,9 @@ def _check(
         element_width=chosen.element_width,
     )
     if counterexamples:
-        return replace(result, verdict="different", reason=difference_in_words(counterexamples[0], chosen))
+        reason = difference_in_words(counterexamples[0], chosen)
+        fuzzed = beside.figures if finding.is_shown_beside else None
+        return replace(result, verdict="different", reason=reason, fuzzed=fuzzed)
     if unknown:
         return replace(result, verdict="unknown", reason=unknown[0].reason)
     if finding.relation is None:
@@ -303,6 +318,32 @@ def _vacuous(case: _Case, solver: str, seed: int, timeout: float | None) -> tupl
     elif claimed == "open":
         warnings.append("it is not known whether any packet meets the condition before `=>`")
     return warnings, ""
+
+
+@dataclass(slots=True)
+class _Beside:
+    """A campaign beside the engine, of which nothing is imported or made before its first turn."""
+
+    posed: Posed
+    seed: int
+    kernel: bool | None
+    everything: bool
+    campaign: Beside | None = None
+
+    def __call__(self) -> bool:
+        from equiv.hunting import Beside
+
+        if self.campaign is None:
+            self.campaign = Beside(self.posed, self.seed, self.kernel, self.everything)
+        return self.campaign()
+
+    @property
+    def counterexamples(self) -> list[Counterexample]:
+        return self.campaign.counterexamples if self.campaign else []
+
+    @property
+    def figures(self) -> Fuzzed | None:
+        return self.campaign.figures if self.campaign else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,11 @@ def confirmed(
         small, until = _shrunk(case, given), time.monotonic() + SHRINK_SECONDS
         left, right = case.run_left(small), case.run_right(small)
         differs = differing(case.interface, left, right, small)
+        if not differs:
+            raise InternalError(
+                f"native code and interpreters disagree on packet {small.packet.hex()}",
+                hint="this is a defect in equiv; please report it with both inputs",
+            )
         identity = (differs, left.verdict, right.verdict, left.path[-1:], right.path[-1:])
         if identity in seen:
             continue

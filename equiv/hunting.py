@@ -5,26 +5,32 @@ In: a posed question and a budget. Out: a `Result`, `different` or `unknown`, ne
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from equiv.assumptions import assumptions
+from equiv.compiled import batch
+from equiv.compiled.pair import Pair
 from equiv.confirmed import Case, confirmed, difference_in_words, distinct
 from equiv.errors import InputError, Unsupported
 from equiv.fuzz.corpus import Corpus
 from equiv.fuzz.hunt import Heard, Hunt, Limits
+from equiv.fuzz.native import run_each
 from equiv.fuzz.sides import On, Sides
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.output_fields import output_fields
 from equiv.portfolio import gather
 from equiv.question import Posed
-from equiv.result import Coverage, Fuzzed, Result, Statistics, UnknownCause
+from equiv.result import Counterexample, Coverage, Fuzzed, Result, Statistics, UnknownCause
 
 SECONDS: Final = 5.0
 """How long a campaign behind a check without an answer takes at most."""
+BESIDE_SECONDS: Final = 5.0
+"""Of the processor's time, a turn of a campaign beside a proof takes so much at most, compiling included."""
 NOTHING_FOUND: Final = "no difference found by fuzzing, which proves nothing"
 
 
@@ -165,6 +171,66 @@ def _with(result: Result, found: Found, case: Case, everything: bool) -> Result:
         counterexamples=tuple(counterexamples),
         unknown=tuple(cause for cause in unknown if cause.reason != NOTHING_FOUND),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class QuickCase(Case):
+    """A case that asks native code whether its sides differ, and the interpreters where that does not know."""
+
+    native: Pair | None
+
+    def differ(self, given: Input) -> bool:
+        if self.native is None or self.interface.relation is not None:
+            return Case.differ(self, given)
+        noted = run_each(self.native, [given])
+        if not noted:
+            return False
+        _, status = noted[0]
+        if status & (batch.LEFT_ASKS | batch.RIGHT_ASKS) or (status & batch.DIFFERS and self.interface.assumed):
+            return Case.differ(self, given)
+        return bool(status & batch.DIFFERS)
+
+
+@dataclass(slots=True, eq=False)
+class Beside:
+    """A campaign while a proof goes on, which gives it turns (D340).
+
+    Differences that were found and confirmed are in `counterexamples`.
+    """
+
+    posed: Posed
+    seed: int
+    kernel: bool | None
+    everything: bool
+    counterexamples: list[Counterexample] = field(default_factory=list)
+    _hunt: Hunt | None = None
+    _is_over: bool = False
+
+    def __call__(self) -> bool:
+        """Go on for a while; whether there is a counterexample now."""
+        try:
+            return not self._is_over and self._turn()
+        except (NotRunnable, Unsupported):
+            self._is_over = True
+            return False
+
+    def _turn(self) -> bool:
+        left, right, interface = self.posed.left, self.posed.right, self.posed.interface
+        if self._hunt is None:
+            self._hunt = Hunt(Sides(left, right, interface), self.seed, clock=time.process_time)
+            self._hunt.run(Limits(seconds=BESIDE_SECONDS))
+        else:
+            self._hunt.go_on(Limits(seconds=BESIDE_SECONDS))
+        shortest = sorted(self._hunt.differences, key=lambda given: len(given.packet))
+        case = QuickCase(left, right, interface, self.kernel, self._hunt.native)
+        self.counterexamples += confirmed(case, shortest, self.everything, [])
+        self._is_over = bool(shortest)
+        return bool(self.counterexamples)
+
+    @property
+    def figures(self) -> Fuzzed | None:
+        """What was done so far."""
+        return self._hunt.figures() if self._hunt else None
 
 
 def inputs_of(packets: Iterable[bytes], posed: Posed) -> tuple[Input, ...]:

@@ -11,7 +11,7 @@ from equiv.condition.relation import Assumption, Conditions, possible
 from equiv.errors import ResourceLimit
 from equiv.machine.interface import Interface
 from equiv.machine.question import start_conditions
-from equiv.proof.engine import Finding
+from equiv.proof.finding import Finding
 from equiv.solve.backend import Backend
 
 Answer = Literal["met", "never", "open"]

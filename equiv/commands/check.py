@@ -50,7 +50,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--no-fuzz",
         action="store_true",
-        help=f"where there is no proof, do not look for a difference by fuzzing (up to {FUZZ_SECONDS:.0f} seconds)",
+        help="where a proof takes long, or there is none, do not look for a difference by fuzzing",
     )
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
 

@@ -78,6 +78,8 @@ class Hunt:
     """Where all packets come from instead, so many at a time: to compare with."""
     pair: Pair | None = None
     """Both sides compiled, where that was done before."""
+    clock: Callable[[], float] = time.monotonic
+    """What seconds are counted with."""
     differences: list[Input] = field(default_factory=list)
     kept: list[Input] = field(default_factory=list)
     packets: int = 0
@@ -88,7 +90,7 @@ class Hunt:
     _batches: Batches | None = None
     _resources: ExitStack = field(default_factory=ExitStack)
     _runners: list[Run] = field(default_factory=list)
-    _started: float = field(default_factory=time.monotonic)
+    _started: float = 0.0
     _told: float = 0.0
     _behaviours: set[object] = field(default_factory=set)
     _random: Random = field(init=False)
@@ -100,6 +102,7 @@ class Hunt:
     _verdicts: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
 
     def __post_init__(self) -> None:
+        self._started = self.clock()
         self._random = Random(self.seed)
         numbers = numbers_of_sides(self.sides)
         interface = self.sides.interface
@@ -111,7 +114,7 @@ class Hunt:
 
     def run(self, limits: Limits) -> Fuzzed:
         """Search until a limit is reached; what was done."""
-        self._started = time.monotonic()
+        self._started = self.clock()
         try:
             batches = self._natively()
         except NotCompiled as reason:
@@ -187,7 +190,7 @@ class Hunt:
                 self.differences.append(self._completed(given))
 
     def _over(self, limits: Limits) -> bool:
-        now = time.monotonic()
+        now = self.clock()
         if self.progress is not None and now - self._told > TELL_SECONDS:
             self._told = now
             reached, total = self._reached()
@@ -200,7 +203,7 @@ class Hunt:
 
     def go_on(self, limits: Limits) -> None:
         """Search further after `run`, natively: changes of what is kept, so many packets or seconds more."""
-        self._started = time.monotonic()
+        self._started = self.clock()
         if self._batches is not None and len(self._pool):
             while not self._over(limits):
                 count, found = self._batches.changed()
@@ -208,6 +211,11 @@ class Hunt:
                 self._look_at(self._batches, found, limits)
         else:
             self._run_singly(limits)
+
+    @property
+    def native(self) -> Pair | None:
+        """Both sides compiled, once `run` has done so."""
+        return self._pair
 
     # Inputs
 
@@ -240,7 +248,7 @@ class Hunt:
 
     def _generate(self) -> list[Input]:
         """A few inputs that follow one of the subjects."""
-        started = time.monotonic()
+        started = self.clock()
         if self._generator is None:
             sides = self.sides
             machines = [sides.left.machine(sides.interface, "left"), sides.right.machine(sides.interface, "right")]
@@ -255,15 +263,15 @@ class Hunt:
 
     def _should_generate(self) -> bool:
         """Not at once: what stacks of headers and their changes find takes less than making the first such packet."""
-        early = time.monotonic() - self._started < WITHOUT_SECONDS
+        early = self.clock() - self._started < WITHOUT_SECONDS
         return self.generated and not early and self._may_spend("generated")
 
     def _may_spend(self, what: str) -> bool:
         """Whether this kind of work has had less than its share of the time so far."""
-        return self._spent[what] <= SHARE * 1e6 * (time.monotonic() - self._started)
+        return self._spent[what] <= SHARE * 1e6 * (self.clock() - self._started)
 
     def _spend(self, what: str, started: float) -> None:
-        self._spent[what] += int(1e6 * (time.monotonic() - started))
+        self._spent[what] += int(1e6 * (self.clock() - started))
 
     # What came of them
 
@@ -328,7 +336,7 @@ class Hunt:
 
     def _look_closely(self, given: Input) -> None:
         """An input that reached something new: keep it, with the bytes that matter in it."""
-        started, sides = time.monotonic(), self.sides
+        started, sides = self.clock(), self.sides
         looked_at: frozenset[int] = frozenset()
         if self._may_spend("looked"):
             for side, which in ((sides.left, "left"), (sides.right, "right")):
@@ -344,7 +352,7 @@ class Hunt:
         ends: tuple[int, ...] = ()
         offsets = set(looked_at)
         if self._walkers and self._generator is not None and self._may_spend("walked"):
-            started = time.monotonic()
+            started = self.clock()
             walked = self._random.choice(self._walkers).walk(draft_of(given.packet), 0.0)
             ends, offsets = walked.ends, offsets | set(walked.offsets)
             self._generator.keep(given.packet, offsets, ends)
@@ -376,7 +384,7 @@ class Hunt:
             on = tuple("interpreter" if each == "compiled" else each for each in on)  # type: ignore[assignment]
         return Fuzzed(
             packets=self.packets,
-            seconds=time.monotonic() - self._started,
+            seconds=self.clock() - self._started,
             seed=self.seed,
             left_on=on[0],
             right_on=on[1],

@@ -1,6 +1,6 @@
 """The whole of a check: explore, look at every ending, refine where merging invented a difference, conclude.
 
-Out: a `Finding`, in terms of models and places; `equiv.api` replays it and makes a `Result` of it.
+Out: a `Finding`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from equiv.certificate.relation import Relation
-from equiv.errors import InternalError, Place, ResourceLimit
+from equiv.errors import InternalError, ResourceLimit
 from equiv.machine.inputs import packet_probe
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
 from equiv.machine.question import start_conditions, violations
 from equiv.proof.certify import relation_of
 from equiv.proof.endings import Ending
-from equiv.proof.entry import Arrival, Entry, Key, covers
+from equiv.proof.entry import Arrival, Key, covers
 from equiv.proof.exact import Search, Searches
 from equiv.proof.facts import Facts
+from equiv.proof.finding import Finding, Reached, Witness
 from equiv.proof.pinned import DeepProduct, DivingProduct, WideProduct
 from equiv.proof.product import Product, Way
 from equiv.proof.stopwatch import Stopwatch
 from equiv.proof.termination import termination
 from equiv.proof.trace import Trace, Tracer, distances_from_start
-from equiv.solve.backend import Backend, Model
+from equiv.solve.backend import Backend
 from equiv.solve.sums import abstracted
 from equiv.term import TRUE, Term, conj, disj, leaves, negate
 
@@ -40,6 +40,9 @@ CHUNK = 60
 
 SEARCHING_SHARE = 0.5
 """Looking for a difference without merging may take this many times as long as exploring did."""
+
+SEARCHED_QUICKLY, LATER_SHARE = 3.0, 0.15
+"""After so many seconds that share is less: what shows without merging has mostly shown by then."""
 
 SEARCHED_WITHOUT_LOOPS = 2.0
 """Seconds that it may take where no loop was cut: merging forgets little there, and has shown most differences."""
@@ -65,48 +68,10 @@ ROUND_AND_ROUND = 4
 TRACED_AT_ONCE = 3
 """Tracing endings back in one turn takes as long as this many may take."""
 
+BESIDE_AFTER = (3.0, 30.0)
+"""After so many seconds of a check's processor time, who looks for a difference beside the proof gets a turn."""
+
 PUNT_EXAMPLES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """A real input, on an exact path. `observables` are what is predicted to differ there; `cause` groups witnesses."""
-
-    model: Model
-    observables: tuple[str, ...]
-    steps: tuple[tuple[str, str], ...]
-    cause: tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A real input that reaches something final on one side: a fault, something not modelled, a punt."""
-
-    side: str
-    reason: str
-    place: Place | None
-    model: Model | None
-    steps: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(slots=True)
-class Finding:
-    """What the engine found. No witnesses, nothing unknown and no faults: equivalent."""
-
-    witnesses: list[Witness] = field(default_factory=list)
-    faults: list[Reached] = field(default_factory=list)
-    unknown: list[Reached] = field(default_factory=list)
-    punted: list[Reached] = field(default_factory=list)
-    codes: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
-    """Constant return codes that endings of each side show; a code not there may still be returned symbolically."""
-    joint_states: int = 0
-    explorations: int = 0
-    joins: int = 0
-    refinements: int = 0
-    phases: dict[str, float] = field(default_factory=dict)
-    entries: tuple[Entry, ...] = ()
-    relation: Callable[[], Relation] | None = None
-    """Where both sides were proved to do the same, makes what a certificate says."""
 
 
 @dataclass(slots=True)
@@ -120,11 +85,15 @@ class Engine:
     timeout: float | None = None
     all_differences: bool = False
     on_progress: Callable[[str, int, int], None] | None = None
+    beside: Callable[[], bool] | None = None
+    """Looks for a difference in another way, for a while; whether it has found one. Asked where a proof takes long."""
     finding: Finding = field(default_factory=Finding)
     _levels: dict[Key, int] = field(default_factory=dict)
     _deadline: float | None = None
     _guesses: dict[Term, Term] = field(default_factory=dict)
     _searches: Searches | None = None
+    _started: float = 0.0
+    _asked_beside: int = 0
     _suspicions: int = 0
     _exploring_seconds: float = 0.0
     _early_seconds: float = 0.5
@@ -139,6 +108,7 @@ class Engine:
             raise ResourceLimit("values are nested too deeply to be reasoned about") from None
 
     def _run(self) -> Finding:
+        self._started = time.process_time()
         self._deadline = None if self.timeout is None else time.monotonic() + self.timeout
         self.backend.deadline = self._deadline
         start = Facts().assume(*start_conditions(self.interface))
@@ -152,7 +122,7 @@ class Engine:
                 with self._phase("endings"):
                     open_endings = self._open_endings(product)
                 blamed = self._conclude(product, open_endings, start)
-            if self.finding.witnesses or self.finding.faults:
+            if self.finding.is_settled:
                 return self.finding
             if not blamed:
                 with self._phase("audit"):
@@ -184,6 +154,8 @@ class Engine:
                 self._exploring_seconds += time.process_time() - started
                 if finished:
                     return False
+                if self._look_beside():
+                    return True
                 with self._phase("early"):
                     if self._look_early(product, start, seen):
                         return True
@@ -239,15 +211,32 @@ class Engine:
             self._passed.clear()
             with self._phase("trace"):
                 self._look_into(product, endings, start, blamed, tracing)
-            if blamed or self.finding.witnesses or self.finding.faults or not self.finding.unknown:
+            if blamed or self.finding.is_settled or not self.finding.unknown:
                 break
-            with self._phase("early"):
-                if is_suspected and self._search(start, searching):
-                    self.finding.unknown.clear()
-                    break
+            if is_suspected and self._is_shown(start, searching):
+                self.finding.unknown.clear()
+                break
             if loops := self._circled(product):
                 return loops
         return blamed
+
+    def _is_shown(self, start: Facts, seconds: float) -> bool:
+        """Whether a real difference turns up in another way than by tracing."""
+        with self._phase("early"):
+            if self._search(start, seconds):
+                return True
+        return self._look_beside()
+
+    def _look_beside(self) -> bool:
+        """Whether who looks beside the proof has found a difference; asked a few times, when a check takes long."""
+        if self.beside is None or self._asked_beside >= len(BESIDE_AFTER):
+            return False
+        if time.process_time() - self._started < BESIDE_AFTER[self._asked_beside]:
+            return False
+        self._asked_beside += 1
+        with self._phase("beside"):
+            self.finding.is_shown_beside = self.beside()
+        return self.finding.is_shown_beside
 
     def _circled(self, product: Product) -> dict[Key, None]:
         """The cut loop that tracing went round most often, unless its rounds are kept apart already."""
@@ -282,6 +271,8 @@ class Engine:
     def _searching_seconds(self, product: Product) -> float:
         """What looking for a difference that nothing points to may take in all."""
         seconds = SEARCHING_SHARE * self._exploring_seconds
+        if seconds > SEARCHED_QUICKLY:
+            seconds = SEARCHED_QUICKLY + LATER_SHARE * (self._exploring_seconds - SEARCHED_QUICKLY / SEARCHING_SHARE)
         return seconds if product.cuts else min(seconds, SEARCHED_WITHOUT_LOOPS)
 
     def _exact_search(self, kind: type[WideProduct], start: Facts) -> Search:
