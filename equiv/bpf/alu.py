@@ -88,8 +88,8 @@ def swapped(value: Term) -> Term:
     return concat(*(extract(low + 7, low, value) for low in range(0, value.width, 8)))
 
 
-def alu_step(insn: Insn, index: int, little: bool) -> Step:
-    """The closure for an ALU or ALU64 instruction at slot `index`."""
+def alu_step(insn: Insn, index: int, little: bool, following: Insn | None = None) -> Step:
+    """The closure for an ALU or ALU64 instruction at slot `index`, which `following` comes after."""
     code = insn.opcode & op.CODE_MASK
     wide = insn.opcode & op.CLASS_MASK == op.ALU64
     if code == op.END:
@@ -97,7 +97,8 @@ def alu_step(insn: Insn, index: int, little: bool) -> Step:
     if code == op.NEG:
         return _negate(insn, index, wide)
     if code == op.MOV:
-        return _move(insn, index, wide)
+        other = op.low_difference(insn, following)
+        return _move(insn, index, wide) if other is None else _low_difference(insn, index, other)
     combine = (SIGNED if insn.off == 1 else BINARY)[code]
     if not wide:
         return _word(insn, index, combine)
@@ -195,6 +196,24 @@ def _move(insn: Insn, index: int, wide: bool) -> Step:
         return None
 
     return convert
+
+
+def _low_difference(insn: Insn, index: int, other: int) -> Step:
+    """A copy of the low half of an address from which the next instruction subtracts another: both at once (D331)."""
+    alone = _move(insn, index, wide=False)
+    dst, src, after = insn.dst, insn.src, index + 2
+
+    def step(state: State) -> Stop | None:
+        a, b = state.regs[src], state.regs[other]
+        if type(a) is not Pointer or type(b) is not Pointer:
+            return alone(state)
+        difference = subtract_pointers(a, b)
+        assert isinstance(difference, Term)
+        state.regs[dst] = zero_extend(32, low_word(difference))
+        state.pc = after
+        return None
+
+    return step
 
 
 def _negate(insn: Insn, index: int, wide: bool) -> Step:

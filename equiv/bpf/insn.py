@@ -259,6 +259,14 @@ def is_packet_load(insn: Insn) -> bool:
     return insn_class(insn) == LD and insn.opcode & MODE_MASK in (ABS, IND)
 
 
+def low_difference(insn: Insn, following: Insn | None) -> int | None:
+    """The register y of `wd = wx` followed by `wd -= wy`, the low half of a difference (D331); else None."""
+    copies = insn.opcode == ALU | MOV | X and not insn.off
+    if not copies or following is None or following.opcode != ALU | SUB | X or following.off:
+        return None
+    return following.src if following.dst == insn.dst != following.src else None
+
+
 def registers_read(insn: Insn) -> int:
     """Registers whose value the instruction uses, bit n for rn. Of a call: none, arguments depend on the callee."""
     return _READS[insn.opcode & CLASS_MASK](insn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import gcd
 
 from equiv.bpf import cells
 from equiv.bpf.environment import Environment
@@ -11,7 +12,7 @@ from equiv.bpf.program import MapSpec
 from equiv.bpf.state import State, fault, not_a_number, stuck
 from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset
 from equiv.machine.inputs import map_has_key, map_value_byte
-from equiv.term import FALSE, TRUE, Term, bvadd, conj, const, eq, extract, ite, ule, ult
+from equiv.term import FALSE, TRUE, Term, bvadd, conj, const, eq, extract, ite, to_linear, ule, ult
 
 # enum bpf_map_type, include/uapi/linux/bpf.h.
 HASH = 1
@@ -45,6 +46,9 @@ KEY_WIDTH = 32
 
 TABLE_LIMIT = 256
 """Most entries of a constant table that one load with a variable index may choose from."""
+
+MOST_PLACES = 64
+"""Most offsets in a value that one access forks into."""
 
 WIDEST_SEARCH = 1 << 16
 """Widest range of offsets that is searched for those entries."""
@@ -108,10 +112,8 @@ def current_value(env: Environment, state: State, pointer: Pointer, size: int) -
     key = current_key(env, state, region.name, region.key)
     _not_spoiled(state, region.name, key)
     written = state.values.get((region.name, key), {})
-    at = constant_offset(pointer.offset)
+    at = _place_in(env, state, pointer, size, "reads") if written else constant_offset(pointer.offset)
     if at is None:
-        if written:
-            raise stuck(f"reads {region} at an offset that depends on the input after writing to it")
         pieces = [initial_byte(env, region.name, key, bvadd(pointer.offset, const(i, WORD))) for i in range(size)]
         return cells.join(pieces, env.little)
 
@@ -130,12 +132,26 @@ def store_value(env: Environment, state: State, pointer: Pointer, size: int, val
     assert region.key is not None
     if writable_by_user_space_only(env.map_spec(region.name)):
         raise fault(f"writes to {region}, which is read-only")
-    at = constant_offset(_inside(env, state, pointer, size))
-    if at is None:
-        raise stuck(f"writes to {region} at an offset that depends on the input")
+    _inside(env, state, pointer, size)
+    at = _place_in(env, state, pointer, size, "writes to")
     key = current_key(env, state, region.name, region.key)
     _not_spoiled(state, region.name, key)
     cells.store(overlay(state, region.name, key), at, size, value, env.little)
+
+
+def _place_in(env: Environment, state: State, pointer: Pointer, size: int, doing: str) -> int:
+    """The pointer's offset as a number: where it depends on the input, those that it may be fork, if they are few."""
+    at = constant_offset(pointer.offset)
+    if at is not None:
+        return at
+    atoms, start = to_linear(pointer.offset)
+    step = gcd(*atoms.values())
+    possible = range(start % step, env.map_spec(pointer.region.name).value_size - size + 1, step)
+    if len(possible) <= MOST_PLACES:
+        for number in possible:
+            if state.ask(f"offset {number}", eq(pointer.offset, const(number, WORD))):
+                return number
+    raise stuck(f"{doing} {pointer.region} at an offset that depends on the input")
 
 
 def writable_by_user_space_only(spec: MapSpec) -> bool:

@@ -64,7 +64,7 @@ def build_steps(env: Environment, describe_slot: Callable[[int], str]) -> list[S
 def _step(env: Environment, insn: Insn, index: int, describe_slot: Callable[[int], str]) -> Step:
     match insn.opcode & op.CLASS_MASK:
         case op.ALU | op.ALU64:
-            return alu_step(insn, index, env.little)
+            return alu_step(insn, index, env.little, _following(env, index))
         case op.LDX:
             return _load_step(env, insn, index)
         case op.ST | op.STX if insn.opcode & op.MODE_MASK == op.ATOMIC:
@@ -83,6 +83,12 @@ def _step(env: Environment, insn: Insn, index: int, describe_slot: Callable[[int
     target = op.jump_target(index, insn)
     assert target is not None
     return _goto(target) if op.is_jump_always(insn) else _branch_step(env, insn, index, target, describe_slot)
+
+
+def _following(env: Environment, index: int) -> Insn | None:
+    """The instruction in the next slot, as far as it is known before the program is loaded."""
+    insns = env.program.insns
+    return insns[index + 1] if index + 1 < len(insns) and index + 1 not in env.program.core else None
 
 
 def _rejecting(reason: str, is_fault: bool) -> Step:

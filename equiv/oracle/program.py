@@ -37,8 +37,8 @@ LONGEST_SKB: Final = 16064
 """What an skb can be made to grow to (BPF_SKB_MAX_LEN with pages of 4096 bytes)."""
 TAG_HELPERS: Final = frozenset({18, 19, 31})
 """skb_vlan_push, skb_vlan_pop, skb_change_proto: they change fields that a test run does not give back."""
-EFFECTS: Final = frozenset({21, 23, 30, 32, 50, 51, 124, 152, 155})
-"""Redirects, tunnel keys and options, encapsulation, sockets that a packet is given to."""
+EFFECTS: Final = frozenset({13, 21, 23, 30, 32, 50, 51, 124, 152, 155})
+"""Redirects, copies that are sent, tunnel keys and options, encapsulation, sockets that a packet is given to."""
 XDP_ADJUST_TAIL: Final = 65
 TEST_RUN: Final = struct.Struct("=IIIIQQIIIIQQIIIxxxx")
 TC: Final = 3

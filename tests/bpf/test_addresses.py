@@ -170,3 +170,50 @@ def test_the_kernel_compares_addresses_as_the_interpreter_does(wide: bool, code:
         with KernelProgram(checked, XDP) as kernel:
             given = Input(FRAME, context=kernel.natural_context(FRAME))
             assert kernel.run(given).code == run(checked, XDP, given).code
+
+
+def distance(expected: int, *more: Insn, end: int = 3) -> Program:
+    """Accepts if the low half of a distance, copied first as clang does for `(int)(a - b)`, is as expected (D331)."""
+    low = (Insn(op.ALU | op.MOV | op.X, 0, end, 0, 0), alu(op.SUB, 0, src=2, wide=False))
+    told = (jump(op.JEQ, 0, 2, imm=expected), mov(0, 1), EXIT, mov(0, 2), EXIT)
+    return program(ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), *more, *low, *told)
+
+
+@pytest.mark.parametrize("size", [14, 60])
+def test_the_low_half_of_an_address_is_subtracted_from_by_the_next_instruction(size: int) -> None:
+    assert settled(distance(size), Input(bytes(size))) == 2
+    assert settled(distance(size - 20), Input(bytes(size))) == 1
+    assert settled(distance(40, add(2, 20)), Input(bytes(60))) == 2
+
+
+@pytest.mark.parametrize(
+    "between", [(), (add(2, 0),)], ids=["addresses of two objects", "the subtraction is not the next instruction"]
+)
+def test_a_low_half_is_no_number_otherwise(between: tuple[Insn, ...]) -> None:
+    """D331: of two objects, or copied and kept."""
+    if between:
+        copied = (Insn(op.ALU | op.MOV | op.X, 0, 3, 0, 0), *between, alu(op.SUB, 0, src=2, wide=False), EXIT)
+        checked = program(ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), *copied)
+    else:
+        checked = distance(0, end=10)
+    with pytest.raises(NotDone, match="kernel addresses"):
+        follow(BpfMachine(checked, XDP), WHOLE)
+    with pytest.raises(NotRunnable):
+        run(checked, XDP, WHOLE)
+
+
+def test_a_jump_between_copy_and_subtraction_takes_what_it_brings() -> None:
+    body = (
+        *(ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), mov(0, 9), mov(4, 5), jump(op.JEQ, 4, 1, imm=5)),
+        *(Insn(op.ALU | op.MOV | op.X, 0, 3, 0, 0), alu(op.SUB, 0, src=4, wide=False), EXIT),
+    )
+    assert settled(program(*body)) == 4
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(available() is not None, reason=str(available()))
+@pytest.mark.parametrize("size", [14, 60])
+def test_the_kernel_gives_the_same_distance(size: int) -> None:
+    with KernelProgram(distance(size), XDP) as kernel:
+        given = Input(bytes(size), context=kernel.natural_context(bytes(size)))
+        assert kernel.run(given).code == run(distance(size), XDP, given).code == 2

@@ -15,7 +15,23 @@ from equiv.bpf.symbolic import BpfMachine
 from equiv.machine.concrete import Input
 from equiv.machine.protocol import Done, Fault, Stop, Stuck
 from tests.bpf.map_programs import KINDS, OBSERVING, Operation, keys_of, load_map, operations, performing
-from tests.bpf.programs import EXIT, TC, NotDone, add, call, copy, follow, jump, ldx, machine_for, mov, program, st, stx
+from tests.bpf.programs import (
+    EXIT,
+    TC,
+    NotDone,
+    add,
+    alu,
+    call,
+    copy,
+    follow,
+    jump,
+    ldx,
+    machine_for,
+    mov,
+    program,
+    st,
+    stx,
+)
 
 EXACT = {
     "array": KINDS["array"],
@@ -254,3 +270,32 @@ def test_a_map_is_followed_where_a_result_or_what_it_holds_is_used(after: list[I
         given_input = Input(b"abcdabcd" + FRAME, context=context)
         ended = follow(BpfMachine(checked, TC), given_input, through_snapshots=True)
         assert ended.code == run(checked, TC, given_input).code
+
+
+def at_places_from_the_packet(step: int, size: int = 40) -> list[Insn]:
+    """Adds 3 to the value's number at `step` times the packet's first byte, then returns that at the second byte."""
+    body = [ldx(op.W, 6, 1, 76), ldx(op.W, 7, 1, 80), copy(8, 6), add(8, 14), jump(op.JGT, 8, 22, src=7)]
+    body += [ldx(op.B, 8, 6, 0), ldx(op.B, 9, 6, 1), st(op.W, 10, -4, 0), load_map(1, "m"), copy(2, 10), add(2, -4)]
+    body += [call(1), jump(op.JEQ, 0, 13, imm=0)]
+    body += [jump(op.JGT, register, 12 - n, imm=(size - 4) // step) for n, register in enumerate((8, 9))]
+    body += [alu(op.MUL, 8, imm=step), alu(op.MUL, 9, imm=step), copy(1, 0), alu(op.ADD, 1, src=8)]
+    body += [ldx(op.W, 2, 1, 0), add(2, 3), stx(op.W, 1, 0, 2), alu(op.ADD, 0, src=9), ldx(op.W, 0, 0, 0), EXIT]
+    return [*body, mov(0, 7), mov(0, 7), EXIT]
+
+
+@pytest.mark.parametrize("step", [1, 3, 4])
+@pytest.mark.parametrize("places", [(0, 0), (1, 1), (9, 8), (2, 3), (3, 2), (1, 4), (8, 9), (12, 12), (200, 0)])
+def test_values_are_written_at_places_that_the_packet_says(step: int, places: tuple[int, int]) -> None:
+    spec = MapSpec("m", 2, 4, 40, 1)
+    held = {bytes(4): bytes(range(1, 41))}
+    machine = BpfMachine(program(*at_places_from_the_packet(step), maps=[spec]), TC)
+    given_input = Input(bytes(places) + FRAME[2:], maps={"m": held})
+    seen = run(machine.program, TC, given_input)
+    assert follow(machine, given_input, through_snapshots=True).code == seen.code
+
+
+def test_places_of_which_there_are_too_many_are_not_followed() -> None:
+    spec = MapSpec("m", 2, 4, 400, 1)
+    machine = machine_for(*at_places_from_the_packet(1, 255), maps=[spec], interface=TC)
+    with pytest.raises(NotDone, match="depends on the input"):
+        follow(machine, Input(bytes((7, 7)) + FRAME[2:]))

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table.spec import MAP, NUM, TC, TC_XDP, XDP_ONLY, Helper, reads
+from equiv.bpf.helper_table.spec import CTX, MAP, NUM, TC, TC_XDP, XDP_ONLY, Helper, reads
 
 _FILTER = "net/core/filter.c"
 _EFFECT = "sets the target that a redirect verdict has"
 
 ROWS = (
+    Helper(
+        13,
+        "clone_redirect",
+        (CTX, NUM, NUM),
+        TC,
+        "input",
+        "what sending gives, an input; -EINVAL for other flags",
+        "sends a copy of the packet, which has not been changed by then, to a device; one copy a run",
+        f"{_FILTER}: bpf_clone_redirect",
+        moves_packet=True,
+    ),
     Helper(
         23,
         "redirect",

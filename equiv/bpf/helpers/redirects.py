@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from equiv.bpf import cells, map_access
 from equiv.bpf.environment import Environment
-from equiv.bpf.helpers.common import Helper, constant_argument
+from equiv.bpf.helpers.common import EINVAL, Helper, check_context, constant_argument, error
 from equiv.bpf.program import MapSpec
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import WORD, ZERO, Pointer, Value, describe
-from equiv.term import Term, const, extract, resize
+from equiv.machine.inputs import context_field
+from equiv.term import Term, const, eq, extract, resize, sign_extend
 
 XDP_REDIRECT, TC_ACT_SHOT, TC_ACT_REDIRECT = 4, 2, 7
 INGRESS, NEIGH, PEER = 1, 1 << 1, 1 << 2
@@ -89,7 +90,27 @@ def _key(env: Environment, spec: MapSpec, key: Term) -> Term:
     return cells.in_memory_order(key, env.little)
 
 
+def _clone_redirect(env: Environment, state: State) -> Value:
+    """A copy of the packet as it came in goes to a device, whatever the verdict (D332)."""
+    check_context(state)
+    flags = constant_argument(state, 3, "bpf_clone_redirect")
+    if flags & ~INGRESS:
+        return error(EINVAL)
+    if "clone.to" in state.effects:
+        raise stuck("sends a second copy of the packet")
+    others = [name for name in state.effects if not name.startswith("redirect.")]
+    if state.packet or state.length is not None or state.ctx or others:
+        raise stuck("sends a copy of a packet that was changed")
+    to = extract(31, 0, state.scalar(2))
+    if state.ask("no device", eq(to, const(0, 32))):
+        return error(EINVAL)
+    state.effects = {**state.effects, "clone.to": to, "clone.flags": const(flags, WORD)}
+    env.noted.add("bpf_clone_redirect gives the same on both sides where both send a copy to the same device")
+    return sign_extend(32, context_field("helper.clone_redirect", 32))
+
+
 HELPERS: dict[int, Helper] = {
+    13: _clone_redirect,
     23: _redirect,
     51: _redirect_map,
     152: _redirect_neigh,

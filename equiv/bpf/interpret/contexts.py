@@ -267,6 +267,15 @@ def _initial_fields(given: Input, order: ByteOrder) -> dict[str, int]:
     return fields
 
 
+def is_changed(skb: SkbContext, given: Input) -> bool:
+    """Whether an skb is no more what the run began with: its bytes, or a field that goes with a copy of it."""
+    return (
+        bytes(skb.packet.data) != given.packet
+        or skb.fields != _initial_fields(given, skb.order)
+        or skb.cb != _initial_cb(given)
+    )
+
+
 def _initial_cb(given: Input) -> bytearray:
     """The control block: one number of 160 bits, its most significant byte first in memory."""
     return bytearray((given.context.get("cb", 0) & ((1 << 8 * CB[1]) - 1)).to_bytes(CB[1], "big"))

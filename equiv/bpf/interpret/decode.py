@@ -34,13 +34,19 @@ DONE: Final = -(1 << 62)
 _SIZES: Final = {op.W: 4, op.H: 2, op.B: 1, op.DW: 8}
 
 
-def decode(index: int, insn: Insn | None, order: ByteOrder) -> Step:
-    """What the instruction at slot `index` does. What no kernel accepts becomes a step that faults."""
+def decode(index: int, insn: Insn | None, order: ByteOrder, following: Insn | None = None) -> Step:
+    """What the instruction at slot `index` does, which `following` comes after.
+
+    What no kernel accepts becomes a step that faults.
+    """
     if insn is None:
         return _failing(Fault("jumps into the middle of a wide instruction"))
     reason = op.malformed(insn)
     if reason:
         return _failing(Fault(reason))
+    other = op.low_difference(insn, following)
+    if other is not None:
+        return _low_difference(index + 1, insn, other)
     match insn.opcode & op.CLASS_MASK:
         case op.ALU:
             return _alu(index + 1, insn, 32, order)
@@ -161,6 +167,21 @@ def _move(after: int, insn: Insn, width: int) -> Step:
     if bits:
         return move_sign_extended
     return move if width == 64 else move32
+
+
+def _low_difference(after: int, insn: Insn, other: int) -> Step:
+    """A copy of the low half of an address from which the next instruction subtracts another: both at once (D331)."""
+    dst, src = insn.dst, insn.src
+
+    def step(run: Run, r: list[int]) -> int:
+        a, b = r[src] & M64, r[other] & M64
+        if run.memory.is_address(a) and not (a ^ b) >> 32:
+            r[dst] = (a - b) & M32
+            return after + 1
+        r[dst] = a & M32
+        return after
+
+    return step
 
 
 def _negate(after: int, insn: Insn, width: int) -> Step:

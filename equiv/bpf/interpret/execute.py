@@ -24,7 +24,7 @@ from equiv.bpf.interpret.loops import Loop, after_iteration
 from equiv.bpf.interpret.maps import PROG_ARRAY, MapState, OuterState, inner_name, start_map
 from equiv.bpf.interpret.memory import Memory, Region
 from equiv.bpf.interpret.trace import path_of
-from equiv.bpf.program import FunctionRef, MapRef, MapValueRef, Program
+from equiv.bpf.program import FunctionRef, Insn, MapRef, MapValueRef, Program
 from equiv.errors import Place
 from equiv.machine.concrete import Input, NotRunnable, Observation, TraceStep
 from equiv.machine.interface import Interface, Observable, observed_key
@@ -222,6 +222,11 @@ def start_maps(program: Program, memory: Memory, given: Input) -> dict[str, MapS
     return maps
 
 
+def _following(program: Program, slot: int) -> Insn | None:
+    """The instruction behind a slot, as far as it is known before the program is loaded."""
+    return program.insns[slot + 1] if slot + 1 < len(program.insns) and slot + 1 not in program.core else None
+
+
 class Executable:
     """A program decoded for one interface, to be run on many inputs."""
 
@@ -230,7 +235,7 @@ class Executable:
         self.interface = interface
         self._code_mask = (1 << interface.code_width) - 1
         self._steps: list[Step] = [
-            UNRELOCATED if i in program.core else decode(i, insn, program.byte_order)
+            UNRELOCATED if i in program.core else decode(i, insn, program.byte_order, _following(program, i))
             for i, insn in enumerate(program.insns)
         ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final
 
-from equiv.bpf.interpret.alu import M32, M64
-from equiv.bpf.interpret.contexts import XdpContext
-from equiv.bpf.interpret.faults import Fault
-from equiv.bpf.interpret.helpers.common import Helper
+from equiv.bpf.interpret.alu import M32, M64, sign_extend
+from equiv.bpf.interpret.contexts import XdpContext, is_changed
+from equiv.bpf.interpret.faults import Fault, unmodelled
+from equiv.bpf.interpret.helpers.common import Helper, skb_of
 from equiv.bpf.interpret.helpers.maps import map_argument
 from equiv.machine.concrete import NotRunnable
 
@@ -73,4 +74,28 @@ def _redirect_map(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
     return XDP_REDIRECT
 
 
-HELPERS: Final[dict[int, Helper]] = {23: _redirect, 51: _redirect_map, 152: _redirect_neigh, 155: _redirect_peer}
+def _clone_redirect(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
+    """A copy of the packet as it came in goes to a device, whatever the verdict (D332)."""
+    skb = skb_of(run, a)
+    if c & M64 & ~INGRESS:
+        return -errno.EINVAL & M64
+    if "clone.to" in run.effects:
+        raise NotRunnable("sends a second copy of the packet")
+    if is_changed(skb, run.given) or any(not name.startswith("redirect.") for name in run.effects):
+        raise NotRunnable("sends a copy of a packet that was changed")
+    if not b & M32:
+        return -errno.EINVAL & M64
+    run.effects.update({"clone.to": b & M32, "clone.flags": c & M64})
+    for key in ("helper.clone_redirect", "helper.*"):
+        if key in run.given.context:
+            return sign_extend(run.given.context[key], 32)
+    return unmodelled("uses the result of bpf_clone_redirect, which is not a function of the packet")
+
+
+HELPERS: Final[dict[int, Helper]] = {
+    13: _clone_redirect,
+    23: _redirect,
+    51: _redirect_map,
+    152: _redirect_neigh,
+    155: _redirect_peer,
+}
