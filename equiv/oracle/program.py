@@ -35,8 +35,8 @@ LONGEST_FRAME: Final = 3520
 """Bytes that a test run's XDP frame has room for in one piece: a page less headroom and skb_shared_info."""
 LONGEST_SKB: Final = 16064
 """What an skb can be made to grow to (BPF_SKB_MAX_LEN with pages of 4096 bytes)."""
-TAG_HELPERS: Final = frozenset({18, 19, 31})
-"""skb_vlan_push, skb_vlan_pop, skb_change_proto: they change fields that a test run does not give back."""
+TAG_HELPERS: Final = frozenset({18, 19, 31, 50})
+"""skb_vlan_push, skb_vlan_pop, skb_change_proto, skb_adjust_room: what they change a test run does not give back."""
 EFFECTS: Final = frozenset({13, 21, 23, 30, 32, 50, 51, 124, 152, 155})
 """Redirects, copies that are sent, tunnel keys and options, encapsulation, sockets that a packet is given to."""
 XDP_ADJUST_TAIL: Final = 65

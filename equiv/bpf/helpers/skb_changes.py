@@ -33,6 +33,7 @@ IPV4, IPV6 = 0x0800, 0x86DD
 RECOMPUTE_CSUM, INVALIDATE_HASH = 1, 2
 FIXED_GSO, NO_CSUM_RESET = 1, 32
 ENCAP_L3_IPV6, ENCAP_L3, ENCAP_L4, ENCAP_L2_ETH, ENCAPSULATION = 4, 6, 24, 64, 0x5E
+DECAP_L3_IPV4, DECAP_L3 = 128, 384
 ENCAP_L2_SHIFT = 56
 ENCAP_L2_MASK = 0xFF << ENCAP_L2_SHIFT
 EALREADY = 114
@@ -200,7 +201,8 @@ def _adjust_room(env: Environment, state: State) -> Value:
         raise stuck("calls bpf_skb_adjust_room with a size or mode that depends on the input")
     delta = signed(amount.value, 32)
     plain = FIXED_GSO | NO_CSUM_RESET
-    if flags & ~(plain | ENCAPSULATION | ENCAP_L2_MASK) or (delta < 0 and flags & ~plain):
+    taken = plain | DECAP_L3
+    if flags & ~(taken | ENCAPSULATION | ENCAP_L2_MASK) or (delta < 0 and flags & ~taken):
         raise stuck(f"calls bpf_skb_adjust_room with flags {flags:#x}")
     if abs(delta) > 0xFFF:
         return error(EFAULT)
@@ -209,14 +211,22 @@ def _adjust_room(env: Environment, state: State) -> Value:
     smallest = 20 if state.ask("is IPv4", is_protocol(env, state, IPV4)) else 40
     at = state.network + (0 if mode.value else smallest)
     length = env.length(state)
+    rest = smallest
+    if flags & DECAP_L3:
+        if delta >= 0 or flags & DECAP_L3 == DECAP_L3:
+            return error(EINVAL)
+        rest = 20 if flags & DECAP_L3_IPV4 else 40
     if delta < 0:
-        needed = state.network + max(1, smallest) - delta
+        needed = state.network + rest - delta
         if not state.ask("long enough", ule(const(needed, WORD), length)):
             return error(ENOTSUPP)
         if not state.ask("reaches", ule(const(at - delta, WORD), length)):
             return error(ENOMEM)
         make_linear(env, state, const(at - delta, WORD))
         remove(env, state, at, -delta)
+        if rest != smallest:
+            inner = const(IPV4 if rest == 20 else IPV6, 16)
+            set_protocol(env, state, cells.in_memory_order(inner, env.little))
         return ZERO
     if not state.ask("fits", ule(length, const(LONGEST_SKB - delta, WORD))):
         return error(ENOTSUPP)

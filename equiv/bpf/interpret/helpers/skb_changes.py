@@ -160,7 +160,7 @@ def _change_head(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
 
 def _adjust_room(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
     skb, delta, mode, flags = _tc(run, a), signed(b, 32), c & M32, d & M64
-    if flags & ~(0x7F | 0xFF << 56) or (delta < 0 and flags & ~0x21):
+    if flags & ~(0x1FF | 0xFF << 56) or (delta < 0 and flags & ~0x1A1):
         raise NotRunnable(f"calls bpf_skb_adjust_room with flags {flags:#x}")
     if skb.fields.get("gso_size"):
         raise NotRunnable("calls bpf_skb_adjust_room on a GSO packet")
@@ -173,12 +173,18 @@ def _adjust_room(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
     smallest = NETWORK_HEADER[protocol]
     at = skb.network + (0 if mode else smallest)
     behind = skb.length - skb.network
+    inner_protocol = protocol
+    if flags & 0x180:
+        if delta >= 0 or flags & 0x180 == 0x180:
+            return -errno.EINVAL & M64
+        inner_protocol = IPV4 if flags & 0x80 else IPV6
     if delta < 0:
-        if -delta >= behind or behind + delta < smallest:
+        if -delta >= behind or behind + delta < NETWORK_HEADER[inner_protocol]:
             return -ENOTSUPP & M64
         if not _make_linear(skb, at - delta):
             return -errno.ENOMEM & M64
         remove(skb, at, -delta)
+        skb.fields["protocol"] = int.from_bytes(inner_protocol, run.memory.order)
         return 0
     if skb.length + delta > LONGEST_SKB:
         return -ENOTSUPP & M64
