@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from random import Random
 from typing import Final
 
 from equiv.assumptions import assumptions
@@ -20,7 +21,9 @@ from equiv.errors import InputError, Unsupported
 from equiv.fuzz.corpus import Corpus
 from equiv.fuzz.hunt import Heard, Hunt, Limits
 from equiv.fuzz.native import run_each
+from equiv.fuzz.packets import stack
 from equiv.fuzz.sides import On, Sides
+from equiv.kernel_only import shown_by_the_kernel_alone
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.output_fields import output_fields
 from equiv.portfolio import gather
@@ -31,6 +34,8 @@ SECONDS: Final = 5.0
 """How long a campaign behind a check without an answer takes at most."""
 BESIDE_SECONDS: Final = 5.0
 """Of the processor's time, a turn of a campaign beside a proof takes so much at most, compiling included."""
+PLAIN: Final = 64
+"""Packets that the kernel is asked about beside those that showed something."""
 NOTHING_FOUND: Final = "no difference found by fuzzing, which proves nothing"
 
 
@@ -153,7 +158,14 @@ def fuzz(
 
 def after_unknown(result: Result, posed: Posed, campaign: Campaign, kernel: bool | None) -> Result:
     """A check's `unknown`, with what a short campaign adds to it: figures, or a difference after all."""
-    return _with(result, hunt(posed, campaign), Case(posed.left, posed.right, posed.interface, kernel), False)
+    case, found = Case(posed.left, posed.right, posed.interface, kernel), hunt(posed, campaign)
+    result = _with(result, found, case, False)
+    if result.verdict != "unknown" or not found.figures.not_compared:  # the interpreters ran all that there was
+        return result
+    low, random = posed.interface.min_length, Random(campaign.seed)
+    plain = [Input(bytes(low)), *(Input(stack(random).ljust(low, b"\x00")) for _ in range(PLAIN))]
+    alone = shown_by_the_kernel_alone(case, sorted((*found.kept, *plain), key=lambda given: len(given.packet)))
+    return _different(result, [alone], case) if alone is not None else result
 
 
 def _with(result: Result, found: Found, case: Case, everything: bool) -> Result:
@@ -162,14 +174,16 @@ def _with(result: Result, found: Found, case: Case, everything: bool) -> Result:
     counterexamples = confirmed(case, shortest, everything, doubtful)
     unknown = tuple(distinct([*result.unknown, *doubtful]))
     result = replace(result, fuzzed=found.figures, unknown=unknown)
-    if not counterexamples:
-        return result
+    return _different(result, counterexamples, case) if counterexamples else result
+
+
+def _different(result: Result, counterexamples: Sequence[Counterexample], case: Case) -> Result:
     return replace(
         result,
         verdict="different",
         reason=difference_in_words(counterexamples[0], case.interface),
         counterexamples=tuple(counterexamples),
-        unknown=tuple(cause for cause in unknown if cause.reason != NOTHING_FOUND),
+        unknown=tuple(cause for cause in result.unknown if cause.reason != NOTHING_FOUND),
     )
 
 

@@ -1,0 +1,85 @@
+"""Differences that only the running kernel can show, as they depend on its memory (D333)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from equiv import api
+from equiv.bpf import insn as op
+from equiv.bpf.program import Insn, Program
+from equiv.compiled.native import why_not
+from equiv.loaded import Loaded
+from equiv.oracle import available
+from equiv.report.json_result import render_json
+from equiv.report.read_result import parse_result
+from equiv.report.style import Style
+from equiv.report.terminal import render_result
+from equiv.result import Result
+from tests.bpf.programs import EXIT, add, alu, copy, jump, ldx, mov, program, stx
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(available() is not None, reason=available() or ""),
+    pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}"),
+]
+
+
+def storing(*value: Insn) -> Program:
+    """Puts r5 into the packet's first eight bytes."""
+    room = (ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), copy(4, 2), add(4, 8), jump(op.JGT, 4, 1, src=3))
+    return program(*value, *room, stx(op.DW, 2, 0, 5), mov(0, 2), EXIT)
+
+
+def reading(*then: Insn) -> Program:
+    """r0 is what the stack holds where nobody has written."""
+    return program(ldx(op.DW, 0, 10, -256), *then, EXIT)
+
+
+def check(left: Program, right: Program, *, kernel: bool | None = None) -> Result:
+    sides = [Loaded("t.bpf.o", each.sha256, "bpf", program=each) for each in (left, right)]
+    return api.check(*sides, interface="xdp", timeout=30, fuzz_seconds=1, kernel=kernel)
+
+
+ADDRESS, NUMBER = storing(copy(5, 1)), storing(mov(5, 7))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_program_that_hands_on_an_address_is_not_one_that_hands_on_a_number(turned: bool) -> None:
+    result = check(NUMBER, ADDRESS) if turned else check(ADDRESS, NUMBER)
+    assert result.verdict == "different"
+    (found,) = result.counterexamples
+    assert (found.confirmed_by, found.differs) == (("kernel",), ("packet",)) and "alone" in found.notes[0]
+    assert set(found.kernel) == {"left", "right"} and found.left == found.kernel["left"]
+    assert len(found.input.packet) == 14
+
+
+def test_no_program_is_told_apart_from_itself() -> None:
+    """What an address is differs from run to run, and what the stack holds may from copy to copy."""
+    for checked in (ADDRESS, reading()):
+        result = check(checked, checked)
+        assert result.verdict == "unknown" and not result.counterexamples
+
+
+def test_two_programs_that_hand_on_different_addresses_stay_undecided() -> None:
+    assert check(ADDRESS, storing(copy(5, 1), add(5, 8))).verdict == "unknown"
+
+
+def test_what_is_read_of_the_stack_matters_only_where_it_is_shown() -> None:
+    masked = reading(alu(op.AND, 0, imm=0), add(0, 2))
+    assert check(masked, program(mov(0, 2), EXIT)).verdict == "unknown"
+    assert check(masked, program(mov(0, 1), EXIT)).verdict == "different"
+
+
+def test_without_the_kernel_the_answer_is_unknown_and_says_what_it_depends_on() -> None:
+    result = check(ADDRESS, NUMBER, kernel=False)
+    assert result.verdict == "unknown" and "kernel addresses" in result.reason
+
+
+def test_such_a_difference_is_shown_like_any() -> None:
+    result = check(ADDRESS, NUMBER)
+    assert parse_result(render_json(result).encode()).counterexamples[0].confirmed_by == ("kernel",)
+    assert json.loads(render_json(result))["counterexample"]["confirmed_by"] == ["kernel"]
+    text = render_result(result, Style(), verbose=True)
+    assert "confirmed by kernel" in text and "shown by the kernel alone" in text
