@@ -95,16 +95,47 @@ def kernel_source(kernel: KernelProgram, shape: Shape, head: str, *, both: bool 
     context_out, frame = fields.take(contexts.SKB_SIZE), fields.take(14 + LONGEST_TAKEN + 64)
     output = fields.take(2 * MAX_GROWTH + LONGEST_TAKEN)
     written, probed = fields.take(16), fields.take(8 + probe.PROBE.value_size)
-    emit = _Emit(kernel, shape, Code(head), result, attribute, context_in, context_out, frame, output, written, probed)
+    maps = _observed_maps(kernel, shape, fields)
+    emit = _Emit(
+        kernel, shape, Code(head), result, attribute, context_in, context_out, frame, output, written, probed, maps
+    )
     emit.run()
     return KernelSource(emit.code.text(), fields.take(64, 64), result, reason, kernel, written, both)
+
+
+@dataclass(frozen=True, slots=True)
+class _MapPlace:
+    """Where in a side's own block the key and the value of an entry stand that is compared."""
+
+    descriptor: int
+    key: bytes
+    at_key: int
+    at_value: int
+    start: int
+
+
+def _observed_maps(kernel: KernelProgram, shape: Shape, fields: Fields) -> dict[str, _MapPlace]:
+    """By observable, where its entry of an array is read. Raises NotCompiled for other maps."""
+    found = {}
+    for observable in shape.interface.observables:
+        if observable.map_name and observable.map_key is not None:
+            try:
+                looked_up = kernel.looked_up(observable.map_name)
+            except KeyError:
+                raise NotCompiled("the kernel runs one input at a time: a map that it lacks is compared") from None
+            if looked_up.spec.type not in ARRAYS or observable.map_key >= looked_up.spec.max_entries:
+                raise NotCompiled("the kernel runs one input at a time: entries of other maps than arrays are compared")
+            key = observable.map_key.to_bytes(4, kernel.program.byte_order)
+            places = fields.take(8), fields.take(looked_up.size)
+            found[observable.name] = _MapPlace(looked_up.descriptor, key, *places, looked_up.start)
+    return found
 
 
 def _refuse_in_general(kernel: KernelProgram) -> None:
     if platform.machine() not in syscall.SYSCALL_NUMBERS or kernel.interface.context == "buffer":
         raise NotCompiled("test runs are made one by one")
-    if any(observable.map_name for observable in kernel.interface.observables):
-        raise NotCompiled("the kernel runs one input at a time: what maps hold is compared")
+    if any(observable.map_name and observable.map_key is None for observable in kernel.interface.observables):
+        raise NotCompiled("the kernel runs one input at a time: entries of hashes are compared")
     if kernel.use.helpers & (TAG_HELPERS | EFFECTS):
         raise NotCompiled("the kernel runs one input at a time: a test run does not give back all that the helpers do")
 
@@ -120,7 +151,7 @@ def _refuse(kernel: KernelProgram) -> None:
         raise NotCompiled("the kernel runs one input at a time: a test run of a flow dissector has no skb")
     if kind == "xdp_md" and (use.reads(12, 8) or 65 in use.helpers):
         raise NotCompiled("the kernel runs one input at a time: the program looks at where a frame comes from")
-    taken = {"mark", "priority", "tstamp", "cb", "data_end"}
+    taken = {"mark", "priority", "tstamp", "cb", "data_end", "ifindex"}
     hidden = [name for name in contexts.SKB_OFFSETS if name not in taken | {"protocol", "vlan_present", "vlan_tci"}]
     if kind == "__sk_buff" and any(
         use.reads(contexts.SKB_OFFSETS[name], contexts.SKB_SIZES.get(name, 4)) for name in hidden
@@ -147,6 +178,7 @@ class _Emit:
     output: int
     written: int
     probed: int
+    maps: Mapping[str, _MapPlace]
 
     def run(self) -> None:
         """The whole function."""
@@ -241,6 +273,7 @@ class _Emit:
         """Put numbers, and addresses of bytes, where the observables are; what is not shown is 0."""
         code = self.code
         by_name = {observable.name: observable for observable in self.shape.interface.observables}
+        spans = {**spans, **{name: (self._looked_up(place), "0") for name, place in self.maps.items()}}
         for place in self.shape.places:
             at = code.at(self._own(self.result), place.offset)
             if place.kind == "span":
@@ -254,6 +287,17 @@ class _Emit:
             else:
                 code.store("i64", shown.get(place.name, "0"), at)
         code.end(f"ret i32 {OK}")
+
+    def _looked_up(self, place: _MapPlace) -> str:
+        """Where the bytes stand that an entry holds now."""
+        code, attribute = self.code, self._own(self.attribute)
+        code.fill(attribute, 0, MAP_ATTRIBUTE)
+        code.store("i32", place.descriptor, attribute)
+        code.store("i32", int.from_bytes(place.key, "little"), self._own(place.at_key))
+        code.store("ptr", self._own(place.at_key), code.at(attribute, 8))
+        code.store("ptr", self._own(place.at_value), code.at(attribute, 16))
+        self._on_map(syscall.MAP_LOOKUP_ELEM, attribute)
+        return self._own(place.at_value + place.start)
 
     def _key(self, observable: Observable, at: str) -> None:
         code, source = self.code, self._own(self.output + observable.offset)
@@ -295,6 +339,9 @@ class _Emit:
             elif name in contexts.PROBED and not probing:
                 code.require(code.op("icmp eq", "i64", value, 0), "ask")
         code.copy(self._own(self.context_in + contexts.SKB_OFFSETS["cb"]), code.at("%row", row.cb or 0), CB_SIZE)
+        if use.reads(contexts.SKB_OFFSETS["ifindex"], 4):  # a test run has its own
+            place = code.load("i64", code.at("%row", row.names["ifindex"]))
+            code.require(code.op("icmp eq", "i64", place, contexts.LOOPBACK), "ask")
         data, size = "%given", "%length"
         if self._is_tc:
             self._long_enough()

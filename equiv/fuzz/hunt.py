@@ -38,6 +38,8 @@ SHARE: Final = 0.3
 """Of the time, so much goes into packets that follow the subjects, and as much into looking at kept ones."""
 WITHOUT_SECONDS: Final = 1.5
 TELL_SECONDS: Final = 0.2
+MOSTLY: Final = 0.5
+"""Where native code leaves more than this to the interpreters, they are given all the time that they take."""
 PLAN: Final = Plan(20, 60)
 
 
@@ -141,7 +143,10 @@ class Hunt:
     def _run_batches(self, batches: Batches, limits: Limits) -> None:
         if self.source is not None:
             while not self._over(limits):
-                count, found = batches.given(self.source(SOURCE_BATCH))
+                width, packets = self.sides.interface.element_width, self.source(SOURCE_BATCH)
+                if width < 8:
+                    packets = [in_elements(packet, width) for packet in packets]
+                count, found = batches.given(packets)
                 self.packets += count
                 self._look_at(batches, found, limits)
             return
@@ -281,6 +286,14 @@ class Hunt:
             if self._over(replace(limits, packets=None)):
                 return
             asks = status & (batch.LEFT_ASKS | batch.RIGHT_ASKS)
+            if asks and not status & batch.NEW:
+                if batches.asked < MOSTLY and not self._may_spend("asked"):
+                    continue
+                started = time.monotonic()
+                self._note_asked(pair, given, status)
+                self._confirm(given, False)
+                self._spend("asked", started)
+                continue
             differs = bool(status & batch.DIFFERS)
             unsure = bool(status & batch.NEW) and (not pair.decides or self._wants_second_opinion())
             if asks:

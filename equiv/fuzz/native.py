@@ -32,6 +32,8 @@ class Batches:
         self._surroundings = surroundings
         self._random = random
         self._job = Job(pair, BATCH)
+        self.asked = 0.0
+        """Of the last batch, the share that native code left to the interpreters."""
 
     def changed(self) -> tuple[int, list[tuple[Input, int]]]:
         """A batch of changes of what is kept: how many ran, and what to look at with its status."""
@@ -67,7 +69,7 @@ class Batches:
     def _contexts(self, packet: bytes) -> list[dict[str, int]]:
         draw = self._surroundings
         return [
-            {**(draw.admitted(packet) if n % 2 else {}), **draw.observed(packet), **draw.members(packet)}
+            {**(draw.admitted(packet) if n % 2 else draw.always()), **draw.observed(packet), **draw.members(packet)}
             for n in range(ROW_KINDS)
         ]
 
@@ -88,6 +90,8 @@ class Batches:
         given: dict[str, dict[bytes, bytes]],
     ) -> list[tuple[Input, int]]:
         asked, results = 0, []
+        left = sum(1 for notable in found if notable.status & (batch.LEFT_ASKS | batch.RIGHT_ASKS))
+        self.asked = left / max(1, job.count)
         for notable in found:
             number, status = notable.number, notable.status
             if not status & (batch.DIFFERS | batch.NEW):

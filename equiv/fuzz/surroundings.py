@@ -12,6 +12,7 @@ from equiv.fuzz.inputs import ARRAYS, HASHES
 from equiv.fuzz.sides import Sides
 from equiv.machine.concrete import Input
 from equiv.machine.interface import observed_key
+from equiv.oracle.contexts import LOOPBACK
 from equiv.p4.machine import ParserMachine
 
 LPM_TRIE: Final = 11
@@ -97,9 +98,14 @@ class Surroundings:
             names = ["rx_queue_index"]
         widths = {**{name: _WIDTHS[name] for name in names}, **self._inputs}
         found = {name: self._field(width) for name, width in widths.items() if random.random() < 0.4}
+        found |= self.always()
         if "cb" in found:  # here and there it is as it was made
             found["cb"] &= int.from_bytes(bytes(random.choice((0, 255)) for _ in range(20)), "big")
         return found
+
+    def always(self) -> dict[str, int]:
+        """Fields that a test run of the kernel chooses, whatever the packet."""
+        return {"ifindex": LOOPBACK} if self._on_kernel and self._interface.context == "__sk_buff" else {}
 
     def admitted(self, packet: bytes) -> dict[str, int]:
         """The same, so that what is assumed of inputs holds with this packet; none where that is hard to find."""
@@ -108,7 +114,7 @@ class Surroundings:
             found = self.context()
             if all(each.holds(Input(packet, None, found), None, None) for each in assumed):
                 return found
-        return {}
+        return self.always()
 
     def members(self, packet: bytes) -> dict[str, int]:
         """Of each value set of a parser a value that it holds, mostly a piece of this packet or a known number."""

@@ -236,8 +236,13 @@ class KernelMap:
             if error.errno == errno.ENOENT:
                 raise KeyError(key) from None
             raise
-        start = possible_cpus().index(self.cpu) * self._stride() if self.spec.type in PER_CPU else 0
+        start, _ = self.place()
         return buffer.raw[start : start + self.spec.value_size]
+
+    def place(self) -> tuple[int, int]:
+        """Where in what a lookup gives the value stands that runs see, and how many bytes a lookup gives."""
+        start = possible_cpus().index(self.cpu) * self._stride() if self.spec.type in PER_CPU else 0
+        return start, self._buffer_size()
 
     def contents(self) -> dict[bytes, bytes]:
         """What the map holds now, key bytes to value bytes; of prefixes the bits past their length are zero."""

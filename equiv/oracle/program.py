@@ -53,6 +53,16 @@ SKB_LOAD_BYTES: Final = 26
 SKB_LOAD_BYTES_RELATIVE: Final = 68
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A map in the kernel: a lookup gives `size` bytes, of which a value's begin at `start`."""
+
+    spec: MapSpec
+    descriptor: int
+    start: int
+    size: int
+
+
 class KernelProgram:
     """A program loaded into the running kernel, with its maps. A context manager; `close` releases everything.
 
@@ -113,6 +123,12 @@ class KernelProgram:
     def map_specs(self) -> list[MapSpec]:
         """The maps that the program refers to."""
         return [made.spec for made in self._maps.values()]
+
+    def looked_up(self, name: str) -> LookedUp:
+        """Where the bytes of one of the program's maps come from: for who calls bpf(2) himself. Raises KeyError."""
+        found = self._maps[name]
+        start, size = found.place()
+        return LookedUp(found.spec, found.descriptor, start, size)
 
     @property
     def use(self) -> ContextUse:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from equiv.bench.fuzzing.command import main
-from equiv.bench.fuzzing.measure import BYTES, OURS, SCAPY, Asked, Row, _source
+from equiv.bench.fuzzing.measure import BYTES, OURS, SCAPY, Asked, Row, _source, question_of
 from equiv.bench.fuzzing.report import is_good, report, summary
+from equiv.bench.fuzzing.state import add_row, read_rows
+from equiv.bench.manifest import load_corpora
 from equiv.compiled.native import why_not
+from equiv.errors import InputError
 from equiv.result import Coverage
 
 CORPORA = Path(__file__).parents[2] / "corpora"
@@ -59,3 +62,50 @@ def test_a_corpus_is_measured_and_the_report_written(tmp_path: Path, capsys: pyt
     text = target.read_text()
     assert text.startswith("# Fuzzing") and "gre/gre.bpf.o=gre.dev" in text
     assert "equiv: 4 of 4 broken twins found" in capsys.readouterr().out
+
+
+def test_rows_in_a_file_are_read_back_as_they_were(tmp_path: Path) -> None:
+    state = str(tmp_path / "rows")
+    covered = Coverage(1, 2, ("here",), {"accept": 3}, {"mark": (1, 32)})
+    row = Row("p/q=r", "equivalent", "", 0.5, 2e6, 1.5e5, "", covered, None, missed=(("f.c:3", "not decided"),))
+    assert read_rows(state, ASKED, ["p/q=r"]) == {}
+    add_row(state, ASKED, row)
+    add_row(state, ASKED, twin(1.0, None, 3.0))
+    with Path(state).open("a") as file:
+        file.write('{"asked"')  # cut short
+    found = read_rows(state, ASKED, ["p/q=r", "a/b=c", "d/e=f"])
+    assert found == {"p/q=r": row, "a/b=c": twin(1.0, None, 3.0)}
+    assert read_rows(state, replace(ASKED, seeds=9), ["p/q=r"]) == {}, "it was measured otherwise"
+    add_row(state, ASKED, row)
+    assert read_rows(state, ASKED, ["p/q=r"]) == {"p/q=r": row}
+
+
+def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text("{}\n")
+    with pytest.raises(InputError, match="not rows"):
+        read_rows(str(tmp_path / "rows"), ASKED, [])
+
+
+@pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")
+def test_a_run_that_is_cut_short_says_so_and_another_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = str(tmp_path / "rows")
+    options = ["--seconds", "20", "--baseline-seconds", "0.1", "--seeds", "1", "--rate-seconds", "0.1", "--no-kernel"]
+    arguments = ["p4-verdict", "--corpora", str(CORPORA), *options, "--engine-seconds", "0.1", "--state", state]
+    assert main([*arguments, "--total-seconds", "0.01"]) == 1
+    assert "**cut short**: 0 of 4 pairs" in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert "cut short" not in capsys.readouterr().out
+    before = Path(state).read_text()
+    assert main(arguments) == 0 and Path(state).read_text() == before
+
+
+def test_what_a_manifest_asks_of_a_pair_is_asked_here_too() -> None:
+    """Parsers that are equivalent in what they accept only are not compared in what they extract."""
+    pairs_ = {pair.id: pair for corpus in load_corpora(CORPORA) for pair in corpus.pairs}
+    assert question_of(pairs_["p4-published/lax.p4=strict.p4"]).observe == "accept"
+    for pair in pairs_.values():
+        question_of(pair)  # none is asked that this bench does not know
+    with pytest.raises(InputError, match="--new"):
+        question_of(replace(pairs_["mpls/mpls.bpf.o=mpls.dev"], others=("--new=1",)))

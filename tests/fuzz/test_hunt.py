@@ -236,6 +236,26 @@ def test_an_array_of_a_few_elements_is_given_contents(entries: int) -> None:
     assert all(len(found["m"]) <= 8 for _ in range(100) if (found := draw.maps(bytes(64))))
 
 
+@native
+@on_kernel
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("classifier/classifier.bpf.o", "classifier/classifier.early-write.dev"),
+        ("p4tc/ipv4.p4", "p4tc/ipv4.stale.bpf.o"),
+    ],
+)
+def test_what_arrays_hold_after_a_run_in_the_kernel_is_compared(left: str, right: str) -> None:
+    asked = posed(left, right)
+    sides = Sides(asked.left, asked.right, asked.interface)
+    sides = replace(sides, **{"left_on" if left.endswith(".o") else "right_on": "kernel"})  # type: ignore[arg-type]
+    search = Hunt(sides, 1)
+    search.run(Limits(seconds=60))
+    search.close()
+    assert search.differences and not search.notes
+
+
 @on_kernel
 @pytest.mark.kernel
 def test_what_no_kernel_runs_cannot_run_there() -> None:

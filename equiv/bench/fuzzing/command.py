@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from equiv.bench.environment import environment
 from equiv.bench.fuzzing.measure import Asked, Row, measure
 from equiv.bench.fuzzing.report import is_good, report, summary
+from equiv.bench.fuzzing.state import add_row, read_rows
 from equiv.bench.manifest import Pair, load_corpora, select
 from equiv.bench.options import count, positive
 from equiv.report.files import expect_writable, replacing
@@ -32,15 +35,23 @@ def main(arguments: list[str]) -> int:
     asked = Asked(
         options.seconds, baseline, options.seeds, options.rate_seconds, not options.no_kernel, options.engine_seconds
     )
-    rows = measured(pairs(options.corpora, options.only), asked, options.jobs)
-    lines = report(rows, asked, command, environment())
+    chosen = pairs(options.corpora, options.only)
+    before = read_rows(options.state, asked, [pair.id for pair in chosen]) if options.state else {}
+    found = dict(before)
+    until = None if options.total_seconds is None else time.monotonic() + options.total_seconds
+    for row in measured([pair for pair in chosen if pair.id not in before], asked, options.jobs, until):
+        found[row.id] = row
+        if options.state:
+            add_row(options.state, asked, row)
+    rows = [found[pair.id] for pair in chosen if pair.id in found]
+    lines = report(rows, asked, command, environment(), len(chosen))
     if target is not None:
         with replacing(target) as temporary:
             Path(temporary).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        print("\n".join([*summary(rows, asked), f"- written: {target}"]))
+        print("\n".join([*summary(rows, asked, len(chosen)), f"- written: {target}"]))
     else:
         print("\n".join(lines))
-    return 0 if is_good(rows) else 1
+    return 0 if is_good(rows) and len(rows) == len(chosen) else 1
 
 
 def pairs(corpora: str, only: Sequence[str]) -> list[Pair]:
@@ -48,19 +59,27 @@ def pairs(corpora: str, only: Sequence[str]) -> list[Pair]:
     return select([p for corpus in load_corpora(corpora) for p in corpus.pairs if not p.with_itself], only)
 
 
-def measured(chosen: Sequence[Pair], asked: Asked, jobs: int) -> list[Row]:
-    """Every pair, each in a process of its own, in their order."""
+def measured(chosen: Sequence[Pair], asked: Asked, jobs: int, until: float | None = None) -> Iterator[Row]:
+    """Every pair, each in a process of its own, in their order; as many as there are by `until`, or Ctrl-C."""
     context = multiprocessing.get_context("fork")
-    rows = []
-    with context.Pool(jobs, maxtasksperchild=1) as pool:
-        for number, row in enumerate(pool.imap(partial(measure, asked=asked), chosen, chunksize=1), 1):
-            rows.append(row)
+    with context.Pool(jobs, _left_to_the_parent, maxtasksperchild=1) as pool:
+        coming = pool.imap(partial(measure, asked=asked), chosen, chunksize=1)
+        for number in range(1, len(chosen) + 1):
+            try:
+                row = coming.next(None if until is None else max(0.0, until - time.monotonic()))
+            except (KeyboardInterrupt, multiprocessing.TimeoutError):
+                break
+            yield row
             if is_terminal(sys.stderr):
                 sys.stderr.write(f"\r\x1b[K{shorten(f'{number} of {len(chosen)}: {row.id}', 78)}")
                 sys.stderr.flush()
     if is_terminal(sys.stderr):
         sys.stderr.write("\r\x1b[K")
-    return rows
+
+
+def _left_to_the_parent() -> None:
+    """Ctrl-C ends the whole measuring, which then reports what there is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
         default=30.0,
         metavar="S",
         help="how long the engine is asked about what was not reached of one side (30)",
+    )
+    parser.add_argument("--state", metavar="FILE", help="keep rows here as they come; what is there is not done again")
+    parser.add_argument(
+        "--total-seconds",
+        type=positive,
+        metavar="S",
+        help="stop after this time and report what there is; with --state another run goes on",
     )
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="pairs at a time; they slow each other down")
     parser.add_argument("--no-kernel", action="store_true", help="leave out rates with the kernel")

@@ -27,6 +27,8 @@ from equiv.result import Coverage
 
 OURS, BYTES, SCAPY = "equiv", "random bytes", "scapy fuzz()"
 WAYS: Final = (OURS, BYTES, SCAPY)
+KERNEL_GOAL: Final = 100_000
+"""Packets a second below which a row says what was left to the interpreters."""
 RANDOM_SIZES: Final = (14, 64, 128, 256, 512)
 
 
@@ -61,6 +63,8 @@ class Row:
     right: Coverage | None = None
     found: dict[str, list[float | None]] = field(default_factory=dict)
     note: str = ""
+    left_alone: str = ""
+    """Which runs native code left to the interpreters while the rate was measured."""
     missed: tuple[tuple[str, Status], ...] = ()
     """Edges and rows that were not reached, with what the engine says of each."""
 
@@ -133,7 +137,7 @@ def _measure(pair: Pair, asked: Asked) -> Row:
     if compiled is not None:
         for side, loaded in ((compiled.left, posed.left), (compiled.right, posed.right)):
             missed += unreached(side, loaded, posed.interface, asked.engine_seconds)
-    rate = _rate(sides, compiled, asked.rate_seconds)
+    rate, left_alone = _rate(sides, compiled, asked.rate_seconds)
     kernel_rate, kernel_note = _kernel_rate(posed, asked) if asked.kernel else (None, "")
     return Row(
         pair.id,
@@ -147,17 +151,24 @@ def _measure(pair: Pair, asked: Asked) -> Row:
         figures.right,
         {},
         note,
+        left_alone,
         tuple(missed),
     )
 
 
-def _rate(sides: Sides, compiled: Compiled | None, seconds: float) -> float:
-    """Packets a second through both sides once there are packets worth changing; all that a loop does counts."""
+def _rate(sides: Sides, compiled: Compiled | None, seconds: float) -> tuple[float, str]:
+    """Packets a second through both sides once there are packets worth changing; all that a loop does counts. And what
+    was left to the interpreters."""
     search = Hunt(sides, 2, generated=False, pair=compiled)
     search.run(Limits(packets=20_000 if compiled is not None else 200))
     before, started = search.packets, time.monotonic()
     search.go_on(Limits(seconds=seconds))
-    return (search.packets - before) / (time.monotonic() - started)
+    return (search.packets - before) / (time.monotonic() - started), _left_alone(search)
+
+
+def _left_alone(search: Hunt) -> str:
+    said = [f"{count:,} times: {reason}" for reason, count in search.interpreted.most_common(2)]
+    return "left to the interpreters " + ", ".join(said) if said else ""
 
 
 def _kernel_rate(posed: Posed, asked: Asked) -> tuple[float | None, str]:
@@ -174,7 +185,11 @@ def _kernel_rate(posed: Posed, asked: Asked) -> tuple[float | None, str]:
         search.go_on(Limits(seconds=asked.rate_seconds))
     except (NotRunnable, EquivError) as error:
         return None, str(error).splitlines()[0]
-    return (search.packets - before) / (time.monotonic() - started), "; ".join(search.notes)
+    finally:
+        search.close()
+    rate = (search.packets - before) / (time.monotonic() - started)
+    slow = _left_alone(search) if rate < KERNEL_GOAL else ""
+    return rate, "; ".join([*search.notes, *([f"with the kernel: {slow}"] if slow else [])])
 
 
 def _searches(sides: Sides, compiled: Compiled | None, way: str, asked: Asked) -> list[float | None]:

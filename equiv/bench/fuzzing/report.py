@@ -16,8 +16,10 @@ KERNEL_TARGET = 100_000
 TARGET_FOUND = 0.9
 
 
-def report(rows: Sequence[Row], asked: Asked, command: str, facts: Mapping[str, str]) -> list[str]:
-    """The whole report, line by line."""
+def report(
+    rows: Sequence[Row], asked: Asked, command: str, facts: Mapping[str, str], wanted: int | None = None
+) -> list[str]:
+    """The whole report, line by line; `wanted` is how many rows there should be."""
     pairs = [row for row in rows if row.expected == "equivalent"]
     twins = [row for row in rows if row.expected == "different"]
     lines = ["# Fuzzing", "", f"Written by `{command}`; do not edit.", ""]
@@ -28,7 +30,7 @@ def report(rows: Sequence[Row], asked: Asked, command: str, facts: Mapping[str, 
         "",
         "## Summary",
         "",
-        *summary(rows, asked),
+        *summary(rows, asked, wanted),
         "",
         "## Rates and coverage",
         "",
@@ -57,13 +59,15 @@ def report(rows: Sequence[Row], asked: Asked, command: str, facts: Mapping[str, 
     return lines
 
 
-def summary(rows: Sequence[Row], asked: Asked) -> list[str]:
+def summary(rows: Sequence[Row], asked: Asked, wanted: int | None = None) -> list[str]:
     """The figures that matter, as a list."""
     pairs = [row for row in rows if row.expected == "equivalent" and not row.note]
     rates = [row.rate for row in pairs if row.rate is not None]
     kernel = [row.kernel_rate for row in pairs if row.kernel_rate is not None]
     twins = [row for row in rows if row.expected == "different"]
     lines = []
+    if wanted is not None and wanted > len(rows):
+        lines.append(f"- **cut short**: {len(rows)} of {wanted} pairs were measured; --state goes on from there")
     if rates:
         fast = sum(rate >= MILLION for rate in rates)
         lines.append(
@@ -110,7 +114,7 @@ def _number(value: float | None, digits: int = 0) -> str:
 
 
 def _pair(row: Row) -> tuple[str, ...]:
-    remark = row.note or row.kernel_note
+    remark = "; ".join(filter(None, (row.note, _why_slow(row.rate, MILLION, row.left_alone), row.kernel_note)))
     return (
         f"`{row.id}`",
         f"{row.compile_seconds:.1f}",
@@ -120,6 +124,10 @@ def _pair(row: Row) -> tuple[str, ...]:
         _share(row.right),
         remark,
     )
+
+
+def _why_slow(rate: float | None, goal: float, left_alone: str) -> str:
+    return left_alone if rate is not None and rate < goal else ""
 
 
 def _share(covered: Coverage | None) -> str:
