@@ -217,3 +217,10 @@ def test_the_kernel_gives_the_same_distance(size: int) -> None:
     with KernelProgram(distance(size), XDP) as kernel:
         given = Input(bytes(size), context=kernel.natural_context(bytes(size)))
         assert kernel.run(given).code == run(distance(size), XDP, given).code == 2
+
+
+@pytest.mark.parametrize("code", [op.JSGT, op.JSET, op.JLT])
+def test_low_halves_of_addresses_compared_with_numbers_are_nobodys_guess(code: int) -> None:
+    made = program(mov(0, 2), ldx(op.W, 2, 1, 0), jump(code, 2, 0, imm=43143, wide=False), EXIT)
+    with pytest.raises(NotRunnable, match="low half of an address"):
+        run(made, XDP, WHOLE)

@@ -31,6 +31,9 @@ Step = Callable[["Run", list[int]], int]
 
 DONE: Final = -(1 << 62)
 """The next slot after the entry function's exit."""
+UNSIGNED: Final = frozenset({op.JEQ, op.JNE, op.JGT, op.JGE, op.JLT, op.JLE})
+PAGE: Final = 4096
+"""No region lies in the first so many bytes of its 4 GiB, nor in the last."""
 _SIZES: Final = {op.W: 4, op.H: 2, op.B: 1, op.DW: 8}
 
 
@@ -235,7 +238,32 @@ def _jump(index: int, insn: Insn, width: int) -> Step:
     def register(run: Run, r: list[int]) -> int:
         return target if holds(r[dst] & mask, r[src] & mask) else after
 
-    return register if insn.opcode & op.SOURCE_MASK else immediate
+    def immediate32(run: Run, r: list[int]) -> int:
+        if r[dst] > M32:
+            _expect_known(run, code, r[dst], value)
+        return target if holds(r[dst] & M32, value) else after
+
+    def register32(run: Run, r: list[int]) -> int:
+        if r[dst] > M32 or r[src] > M32:
+            _expect_known(run, code, r[dst], r[src])
+        return target if holds(r[dst] & M32, r[src] & M32) else after
+
+    if insn.opcode & op.SOURCE_MASK:
+        return register if width == 64 else register32
+    return immediate if width == 64 else immediate32
+
+
+def _expect_known(run: Run, code: int, a: int, b: int) -> None:
+    """See that a comparison of 32 bits does not depend on where regions are (D330)."""
+    addresses = run.memory.is_address(a) + run.memory.is_address(b)
+    if not addresses or (code in UNSIGNED and _is_known(a, b, addresses)):
+        return
+    raise NotRunnable("compares the low half of an address: the result depends on the kernel")
+
+
+def _is_known(a: int, b: int, addresses: int) -> bool:
+    """Whether both are in one region, or one is a number in the first or last page."""
+    return a >> 32 == b >> 32 if addresses == 2 else any(n & M32 < PAGE or n & M32 > M32 + 1 - PAGE for n in (a, b))
 
 
 def _exit(run: Run, r: list[int]) -> int:
