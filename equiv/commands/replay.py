@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
         "--on",
         default="interpreter",
         metavar="WHERE",
-        help="interpreter (default), kernel, or a FILE that should do the same: a table or a program",
+        help="interpreter (default), kernel, or a FILE that should do the same: a table, a program or a parser",
     )
     parser.add_argument(
         "--file", metavar="FILE", help="what to run on interpreter or kernel (default: what the suite was made from)"

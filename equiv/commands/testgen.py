@@ -1,4 +1,4 @@
-"""`equiv testgen`: a suite of packets that goes every way of a table or program."""
+"""`equiv testgen`: a suite of packets that goes every way of a table, program or parser."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ def add(commands: Commands) -> None:
         commands,
         "testgen",
         _execute,
-        "Make a small suite of packets that goes every way of a table or program, with what each must show.",
+        "Make a small suite of packets that goes every way of a table, program or parser, with what each must show.",
         "exit status: 0 made  2 unusable input or usage  4 no suite can be made of it",
     )
-    parser.add_argument("file", metavar="FILE", help="a device table, or an object file (.bpf.o or .bpf.o:PROGRAM)")
+    kinds = "a device table, an object file (.bpf.o or .bpf.o:PROGRAM), or a parser (.p4, .json)"
+    parser.add_argument("file", metavar="FILE", help=kinds)
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="a new folder, or FILE.pcapng (FILE.json is written beside it)"
     )

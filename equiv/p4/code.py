@@ -10,7 +10,7 @@ The packet is an array of *elements* of 8, 4, 2 or 1 bits (D80); the cursor and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from equiv.errors import Place
@@ -156,6 +156,23 @@ def conditions(code: ParserCode) -> list[Term]:
                 case Choose(ways=ways):
                     found += [way.condition for way in ways]
     return found
+
+
+def with_own_ways(code: ParserCode) -> ParserCode:
+    """The same code, in which every way of a choice has a block of its own, so that two that lead to one are two."""
+    blocks: dict[str, Block] = {}
+    for name, ops in code.blocks.items():
+        made = list(ops)
+        for pc, op in enumerate(ops):
+            if isinstance(op, Choose):
+                ways = []
+                for number, way in enumerate(op.ways):
+                    own = f"{name} way{pc}.{number}"
+                    blocks[own] = (Jump(way.target, way.place),)
+                    ways.append(replace(way, target=own))
+                made[pc] = replace(op, ways=tuple(ways))
+        blocks[name] = tuple(made)
+    return replace(code, blocks=blocks)
 
 
 def targets(op: Op) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from equiv.errors import InputError, Place
 from equiv.machine.inputs import ADDRESS_WIDTH, LONGEST_PACKET, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop, Stuck
+from equiv.machine.watch import OnMove
 from equiv.p4.code import (
     ACCEPT,
     CURSOR,
@@ -67,6 +68,7 @@ class ParserMachine:
         self.name = name
         self.code = code
         self.interface = interface
+        self.on_move: OnMove | None = None
         nowhere = Place(name)
         self._widths = {**code.widths, CURSOR: ADDRESS_WIDTH, ERROR: ERROR_WIDTH}
         self._blocks: dict[str, Block] = dict(code.blocks)
@@ -104,7 +106,7 @@ class ParserMachine:
 
     def run(self, state: State, decide: Decide) -> Stop:
         for _ in range(MAX_RUN):
-            op = self._blocks[state.block][state.pc]
+            op, before = self._blocks[state.block][state.pc], state
             match op:
                 case Set():
                     state = self._set(state, op)
@@ -117,7 +119,18 @@ class ParserMachine:
                     if len(branches) > 1:
                         return Fork(state, tuple(branches), op.place)
                     state = branches[0].state
+            if self.on_move is not None:
+                self.on_move((before.block, before.pc), (state.block, state.pc))
         return Stuck(f"{MAX_RUN} operations without a decision", self._blocks[state.block][state.pc].place)
+
+    def spot(self, state: State) -> tuple[str, int]:
+        """The block, and the operation in it."""
+        return state.block, state.pc
+
+    @property
+    def blocks(self) -> Mapping[str, Block]:
+        """The operations of each block, those of `accept` and `reject` too."""
+        return self._blocks
 
     def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
         del like  # there is one way to name the cells

@@ -13,6 +13,7 @@ from equiv.bpf.tail_calls import parse_tail_call
 from equiv.errors import InputError, Place, Unsupported
 from equiv.loaded import Loaded, choose_interface, load, observing_maps, require_known_maps
 from equiv.machine.interface import Interface
+from equiv.p4.parser import P4
 from equiv.report.files import expect_writable, new_folder, replacing
 from equiv.report.observables import one_line
 from equiv.report.packet import hex_dump
@@ -112,7 +113,7 @@ def replay_suite(path: str, on: str, file: str | None, as_json: bool) -> int:
     if name is not None and on == name and file is not None:
         raise InputError("--file is for `--on interpreter` and `--on kernel`")
     calls = tuple(parse_tail_call(text) for text in suite.tail_calls)
-    loaded = load(_own(suite, path) if name is None else name, suite.interface.name, calls if name is None else ())
+    loaded = load(_own(suite, path) if name is None else name, _loaded_for(suite), calls if name is None else ())
     found = replay(suite, loaded, on == "kernel")
     if not found.ran:
         reasons = "; ".join(found.not_run) or "it has none"
@@ -132,6 +133,11 @@ def _suite(path: str) -> Read:
     return suite
 
 
+def _loaded_for(suite: Read) -> str | None:
+    """The interface that tells what a file is; a parser's own name tells that."""
+    return None if suite.interface.name == P4 else suite.interface.name
+
+
 def _own(suite: Read, path: str) -> str:
     """The file that a suite was made from, if it is where the suite says, or beside it, and still the same."""
     named = suite.path
@@ -139,8 +145,8 @@ def _own(suite: Read, path: str) -> str:
     places = [named] if is_plain(named) else []
     places.append(os.path.join(folder, os.path.basename(named) or "."))
     for place in places:
-        full = f"{place}:{suite.program}" if suite.kind == "bpf" and not place.endswith(".bin") else place
-        if os.path.isfile(place) and load(full, suite.interface.name).sha256 == suite.sha256:
+        full = f"{place}:{suite.program}" if suite.program and not place.endswith(".bin") else place
+        if os.path.isfile(place) and load(full, _loaded_for(suite)).sha256 == suite.sha256:
             return full
     shown = clean(shorten(named, LONGEST))
     raise InputError(

@@ -14,15 +14,14 @@ from equiv.machine.concrete import Input
 from equiv.machine.drive import MAX_FORKS, assignment_for
 from equiv.machine.protocol import Fork
 from equiv.machine.watch import Spot, watching
-from equiv.suite.goals import SIDES
-from equiv.table.symbolic import TableMachine
+from equiv.suite.goals import SIDES, Coverable
 from equiv.term import Term, evaluate, mask, signed
 
 Covered = frozenset[tuple[Spot | None, Spot]]
 """Keys of goals."""
 
 
-def cover(machine: TableMachine | BpfMachine, given: Input) -> Covered:
+def cover(machine: Coverable, given: Input) -> Covered:
     """The keys of all goals that a run on `given` covers. Raises NotRunnable where a program cannot be run on it."""
     if isinstance(machine, BpfMachine):
         moves = pairwise(Executable(machine.program, machine.interface).slots_visited(given))
@@ -31,7 +30,7 @@ def cover(machine: TableMachine | BpfMachine, given: Input) -> Covered:
     return _watched(machine, given)
 
 
-def _watched(machine: TableMachine | BpfMachine, given: Input) -> Covered:
+def _watched(machine: Coverable, given: Input) -> Covered:
     """What the symbolic machine passes on `given`."""
     assignment = assignment_for(given)
     memo: dict[Term, int] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -12,12 +12,15 @@ from equiv.errors import InputError, Place
 from equiv.inputs import read_input
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, Observation
-from equiv.machine.interface import Interface, load_interface
+from equiv.machine.interface import Interface, Observable, load_interface
+from equiv.p4.parser import P4
 from equiv.suite.make import Suite
 
 SCHEMA: Final = "equiv-suite/1"
 LARGEST: Final = 64 << 20
 MOST_PACKETS: Final = 100_000
+WIDEST: Final = 1 << 15
+"""Bits of the widest number that is shown."""
 
 Json = dict[str, Any]
 
@@ -60,6 +63,7 @@ def document(suite: Suite, loaded: Loaded, interface: Interface, seed: int, tail
         },
         "interface": interface.name,
         "maps": maps,
+        **({"parser": _parser(interface)} if interface.name == P4 else {}),
         "tail_calls": list(tail_calls),
         "seed": seed,
         "packets": [
@@ -75,6 +79,34 @@ def document(suite: Suite, loaded: Loaded, interface: Interface, seed: int, tail
             for goal, status in zip(suite.goals, suite.statuses)
         ],
     }
+
+
+def _parser(interface: Interface) -> Json:
+    """What two runs of parsers are compared in: the observables are the parser's own."""
+    return {
+        "element_width": interface.element_width,
+        "exact_end": interface.exact_end,
+        "errors": list(interface.errors),
+        "observables": [{"name": o.name, "width": o.width, "when": sorted(o.when)} for o in interface.observables],
+    }
+
+
+def _read_parser(held: Any) -> Interface:
+    """The interface of a suite of a parser."""
+    element, end = held["element_width"], held["exact_end"]
+    if element not in (1, 2, 4, 8) or not isinstance(end, bool):
+        raise ValueError(f"parsers do not have elements of {_shown(element)} bits")
+    observables = tuple(
+        Observable(
+            _text(each["name"]),
+            "int",
+            _number(each["width"], WIDEST + 1),
+            when=frozenset(_number(code, 2) for code in _list(each["when"])),
+        )
+        for each in _list(held["observables"])
+    )
+    errors = tuple(map(_text, _list(held["errors"])))
+    return replace(load_interface(P4), observables=observables, element_width=element, exact_end=end, errors=errors)
 
 
 def _inputs(given: Input) -> Json:
@@ -110,6 +142,8 @@ def _read(held: Any) -> Read:
         raise ValueError(f"its schema is not {SCHEMA}")
     of = held["of"]
     interface = load_interface(_text(held["interface"]))
+    if interface.name == P4:
+        interface = _read_parser(held["parser"])
     for each in held["maps"]:
         name, key, size = _text(each["name"]), each["key"], _number(each["size"], 1 << 20)
         if key is None:
@@ -145,7 +179,7 @@ def _test(each: Any, number: int, interface: Interface) -> Test:
     }
     values: dict[str, int | bytes] = {}
     for name, value in _mapping(expected["observables"]).items():
-        values[name] = bytes.fromhex(value) if isinstance(value, str) else _number(value, 1 << 512)
+        values[name] = bytes.fromhex(value) if isinstance(value, str) else _number(value, 1 << WIDEST)
     known = {observable.name for observable in interface.observables}
     if unknown := values.keys() - known:
         raise ValueError(f"packet {number} shows {min(unknown)!r}, which interface {interface.name} does not have")

@@ -8,14 +8,17 @@ are met exactly, and that the next number on the other side is (`edge`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from equiv.bpf import insn as op
 from equiv.bpf.cfg import control_flow
 from equiv.bpf.interpret.trace import condition
 from equiv.bpf.symbolic import BpfMachine
 from equiv.errors import Place
+from equiv.generate.paths import comparisons
 from equiv.machine.watch import Spot
+from equiv.p4 import code as p4
+from equiv.p4.machine import ParserMachine
 from equiv.table.code import Choose, Jump, Test
 from equiv.table.model import Binary, Expr, Length, Lookup, ParseState, Variable, subexpressions
 from equiv.table.symbolic import TableMachine
@@ -45,9 +48,19 @@ class Goal:
         return self.source, self.target
 
 
-def goals_of(machine: TableMachine | BpfMachine) -> list[Goal]:
+Coverable: TypeAlias = TableMachine | BpfMachine | ParserMachine
+"""Machines that suites are made for; of a parser, one whose ways are told apart (`equiv.p4.code.with_own_ways`)."""
+
+
+def goals_of(machine: Coverable) -> list[Goal]:
     """All goals, in the order of the source, without those that say the same."""
-    found = _table(machine) if isinstance(machine, TableMachine) else _program(machine)
+    match machine:
+        case TableMachine():
+            found = _table(machine)
+        case ParserMachine():
+            found = _parser(machine)
+        case _:
+            found = _program(machine)
     return list({goal.key: goal for goal in found}.values())
 
 
@@ -77,6 +90,43 @@ def _table(machine: TableMachine) -> list[Goal]:
                         found.append(Goal(kind, here, (name, way.pc), f"{name}: {_plain(way.label)}", way.place))
                 case Jump():
                     pass
+    return found
+
+
+def _parser(machine: ParserMachine) -> list[Goal]:
+    found: list[Goal] = []
+    reachable = _reachable(machine)
+    for name, ops in machine.blocks.items():
+        if name not in reachable or name == p4.REJECT:
+            continue
+        group = name.partition(" ")[0]
+        if name == group and not name.startswith("$") and name not in (p4.ACCEPT, "start"):
+            found.append(Goal("state", None, (name, 0), f"state {name}", ops[0].place))
+        for pc, operation in enumerate(ops):
+            here = (name, pc)
+            match operation:
+                case p4.Test(condition=tested, otherwise=target, place=place, yes=yes, no=no):
+                    found.append(Goal("check", here, (name, pc + 1), f"{group}: {yes or f'no {no}'}", place))
+                    found.append(Goal("exit", here, (target, 0), f"{group}: {no}", place))
+                    if comparisons(tested):
+                        found += [Goal("edge", here, side, f"{group}: {no}, {_side(side)}", place) for side in SIDES]
+                case p4.Choose(ways=ways):
+                    for way in ways:
+                        kind: Kind = "default" if way is ways[-1] else "case"
+                        label = way.label if way.label.startswith(group) else f"{group}: {way.label}"
+                        found.append(Goal(kind, here, (way.target, 0), label, way.place))
+    return found
+
+
+def _reachable(machine: ParserMachine) -> set[str]:
+    """Blocks that the code leads to, whether a packet gets there or not."""
+    found: set[str] = set()
+    work = [machine.code.start]
+    while work:
+        name = work.pop()
+        if name not in found and name:
+            found.add(name)
+            work += [target for operation in machine.blocks[name] for target in p4.targets(operation)]
     return found
 
 

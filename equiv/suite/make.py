@@ -19,8 +19,11 @@ from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.modelled import completed, input_of, map_layouts
+from equiv.p4.code import with_own_ways
+from equiv.p4.machine import ParserMachine
+from equiv.p4.parser import P4
 from equiv.suite.cover import Covered, cover
-from equiv.suite.goals import Goal, goals_of
+from equiv.suite.goals import Coverable, Goal, goals_of
 from equiv.suite.natural import natural
 from equiv.suite.reach import reach
 from equiv.table.symbolic import TableMachine
@@ -53,14 +56,11 @@ class Suite:
 
 
 def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: float = 120.0) -> Suite:
-    """The suite of a table or program; after `seconds` the engine is asked nothing more.
+    """The suite of a table, program or parser; after `seconds` the engine is asked nothing more.
 
-    Raises Unsupported for other kinds, InputError for a program that the verifier would reject.
+    Raises Unsupported where none can be made, InputError for a program that the verifier would reject.
     """
-    if loaded.parser is not None:
-        raise Unsupported("suites are made of tables and programs, not of parsers")
-    machine = loaded.machine(interface)
-    assert isinstance(machine, TableMachine | BpfMachine)
+    machine = coverable(loaded, interface)
     goals = goals_of(machine)
     subject = _Subject(loaded, interface, machine, {goal.key: place for place, goal in enumerate(goals)})
     candidates = [item for given in _candidates(subject, seed) if (item := subject.item(given)) is not None]
@@ -76,6 +76,17 @@ def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: 
     return Suite(tuple(items), tuple(goals), tuple(statuses))
 
 
+def coverable(loaded: Loaded, interface: Interface) -> Coverable:
+    """The machine of which it is said what a suite covers. Raises Unsupported for a parser beside something else."""
+    machine = loaded.machine(interface)
+    if isinstance(machine, ParserMachine):
+        if interface.name != P4:
+            raise Unsupported("suites of parsers are made for interface p4", Place(loaded.path))
+        return ParserMachine(machine.name, with_own_ways(machine.code), machine.interface)
+    assert isinstance(machine, TableMachine | BpfMachine)
+    return machine
+
+
 def _status(place: int, covered: set[int], unreachable: set[int]) -> Status:
     if place in covered:
         return "covered"
@@ -88,12 +99,15 @@ class _Subject:
 
     loaded: Loaded
     interface: Interface
-    machine: TableMachine | BpfMachine
+    machine: Coverable
     places: dict[tuple[object, object], int]
 
     def item(self, given: Input) -> Item | None:
         """The input as an item; None where it cannot be run."""
         given = completed(natural(self.interface, given), (self.loaded,))
+        width = self.interface.element_width
+        if width < 8:  # each byte holds one element (D80)
+            given = replace(given, packet=bytes(byte & (1 << width) - 1 for byte in given.packet))
         try:
             expected = self.loaded.execute(self.interface, given)
         except Fault as fault:

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from equiv.bpf.symbolic import BpfMachine
 from equiv.errors import Place, ResourceLimit
 from equiv.generate.paths import comparisons
 from equiv.machine.ended import Ended
@@ -20,8 +19,7 @@ from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot
 from equiv.machine.watch import Spot, watching
 from equiv.proof.engine import Engine
 from equiv.solve.backend import Model, make_backend
-from equiv.suite.goals import Goal
-from equiv.table.symbolic import TableMachine
+from equiv.suite.goals import Coverable, Goal
 from equiv.term import Term, bvadd, conj, const, disj, eq, negate
 
 Status = Literal["reached", "unreachable", "open"]
@@ -47,7 +45,7 @@ class Marked:
     `unasked` are spots with wanted edges that a run passed without asking: of their edges nothing may be concluded.
     """
 
-    def __init__(self, machine: TableMachine | BpfMachine, goals: Iterable[Goal], width: int) -> None:
+    def __init__(self, machine: Coverable, goals: Iterable[Goal], width: int) -> None:
         self._machine: Any = machine
         goals = tuple(goals)
         self._wanted = frozenset(goal.key for goal in goals if goal.kind != "edge")
@@ -153,7 +151,7 @@ class Marked:
 
 
 def reach(
-    machine: TableMachine | BpfMachine, goals: Sequence[Goal], interface: Interface, timeout: float
+    machine: Coverable, goals: Sequence[Goal], interface: Interface, timeout: float
 ) -> tuple[Status, Model | None]:
     """A model of an input that reaches one of `goals`, or that there is none; `open` where neither was found in time.
 

@@ -11,6 +11,7 @@ from equiv.errors import InputError, Place, Unsupported
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.oracle import KernelProgram, available
+from equiv.p4.parser import P4, Parser
 from equiv.proof.replay import differing
 from equiv.suite.document import Read, Test
 
@@ -41,8 +42,12 @@ class Replayed:
 
 def replay(suite: Read, loaded: Loaded, on_kernel: bool) -> Replayed:
     """Run the suite on `loaded`. Raises InputError or Unsupported where that cannot be."""
-    if loaded.parser is not None:
-        raise Unsupported("a suite runs on tables and programs", Place(loaded.path))
+    if (loaded.parser is not None) is not (suite.interface.name == P4):
+        kinds = ("parsers", "tables and programs")
+        own, others = kinds if loaded.parser is None else kinds[::-1]
+        raise Unsupported(f"this is a suite of {own}, which does not run on {others}", Place(loaded.path))
+    if loaded.parser is not None and not on_kernel:
+        return _run(*_on_parser(suite, loaded, loaded.parser))
     if not on_kernel:
         return _run(suite, _interpreter(loaded, suite))
     if loaded.program is None:
@@ -59,6 +64,16 @@ def replay(suite: Read, loaded: Loaded, on_kernel: bool) -> Replayed:
             return _run(suite, run)
     except NotRunnable as reason_:
         raise Unsupported(str(reason_), Place(loaded.path)) from reason_
+
+
+def _on_parser(suite: Read, loaded: Loaded, parser: Parser) -> tuple[Read, Callable[[Input], Observation]]:
+    """The suite with this parser's errors, too, and how it is run. Raises Unsupported for smaller elements."""
+    width = suite.interface.element_width
+    if parser.element < width:
+        raise Unsupported(f"it takes {parser.element} bits at a time, the suite gives {width}", Place(loaded.path))
+    errors = tuple(dict.fromkeys((*suite.interface.errors, *parser.errors))) if suite.interface.errors else ()
+    interface = replace(suite.interface, errors=errors)
+    return replace(suite, interface=interface), lambda given: loaded.execute(interface, given)
 
 
 def _interpreter(loaded: Loaded, suite: Read) -> Callable[[Input], Observation]:
