@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from equiv.bench.mutants.command import _summary
 from equiv.bench.mutants.kernel import Compared, compare
+from equiv.bench.mutants.rows import Judged, MutantRow
 from equiv.bpf import insn as op
 from equiv.bpf.load import load_program
 from equiv.bpf.program import Insn, MapSpec, Program
@@ -85,3 +87,31 @@ def test_programs_that_change_which_entries_there_are_are_run_as_often() -> None
     updating = program(*body, maps=[hashed])
     assert beside(updating, updating).runs >= RUNS
     assert XDP.name == "xdp"
+
+
+def row(number: int, verdict: str, reason: str = "", **more: object) -> MutantRow:
+    plain = MutantRow(
+        *(f"p#{number}", "p", "jump", "0: a → b", "p", "p with a → b", "equivalent", verdict, reason, ()),
+        *(120_000, (), "", 1, 1, 1.0, 1),
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def test_a_report_says_of_each_mutant_that_is_not_decided_why() -> None:
+    rows = (
+        row(0, "equivalent"),
+        row(1, "unknown", "reads uninitialised stack byte at offset -4"),
+        row(2, "unknown", "reads uninitialised stack byte at offset -16"),
+        row(3, "unknown", "the time limit was reached"),
+        row(4, "different", kernel_runs=1, confirmed_by=("interpreter", "kernel")),
+    )
+    lines = _summary([Judged("p", rows)])
+    assert "- **0 called equivalent that the kernel tells apart**" in lines
+    assert any("1 equivalent: no difference in 120,000 runs" in line for line in lines)
+    at = lines.index("- 3 unknown")
+    assert lines[at + 1 : at + 3] == [
+        "  - 2: reads uninitialised stack byte at offset …",
+        "  - 1: the time limit was reached",
+    ]
+    missed = _summary([Judged("p", (row(0, "equivalent", kernel_differs=("verdict",)),))])
+    assert "- **1 called equivalent that the kernel tells apart**" in missed

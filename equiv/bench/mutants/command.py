@@ -6,6 +6,7 @@ import argparse
 import fnmatch
 import json
 import multiprocessing
+import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from equiv.report.style import clean, shorten
 
 REPORT = "reports/mutants.md"
 LONGEST_REASON = 120
+NUMBERS = re.compile(r"-?\b\d+\b")
 CHOSEN = (
     "xdp-tools/xdpfilt_alw_all.o:*",
     "xdp-tools/xdpfilt_dny_ip.o:*",
@@ -128,7 +130,10 @@ def _summary(judged: Sequence[Judged]) -> list[str]:
         f"- {len(same)} equivalent: no difference in {sum(row.kernel_runs for row in same):,} runs in the kernel, "
         f"{min((row.kernel_runs for row in same), default=0):,} or more of each",
     ]
-    lines += [f"- {count} {verdict}" for verdict, count in sorted(rest.items())]
+    for verdict, count in sorted(rest.items()):
+        lines.append(f"- {count} {verdict}")
+        why = Counter(NUMBERS.sub("…", row.reason) for row in rows if row.verdict == verdict)
+        lines += [f"  - {many}: {shorten(reason, LONGEST_REASON)}" for reason, many in why.most_common()]
     lines += [f"  - missed: `{clean(row.id)}` {clean(row.mutant)}: packet {row.packet}" for row in missed]
     return lines
 
@@ -139,7 +144,8 @@ def _report(judged: Sequence[Judged], command: str) -> list[str]:
     lines += ["", "## Summary", "", *_summary(judged)]
     lines += [
         "",
-        "*kernel runs*: generated inputs that original and mutant both ran in the kernel, until they differed.",
+        "*kernel runs*: generated inputs that original and mutant both ran in the kernel, until they differed. Maps of more",
+        "than 64 values go on from run to run, on both sides, and begin anew with every batch of 8192.",
     ]
     rows = [row for each in judged for row in each.rows]
     verdicts = ("different", "equivalent", "unknown", "error")
