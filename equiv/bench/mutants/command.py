@@ -130,8 +130,8 @@ def _summary(judged: Sequence[Judged]) -> list[str]:
         f"- {len(same)} equivalent: no difference in {sum(row.kernel_runs for row in same):,} runs in the kernel, "
         f"{min((row.kernel_runs for row in same), default=0):,} or more of each",
     ]
-    for verdict, count in sorted(rest.items()):
-        lines.append(f"- {count} {verdict}")
+    for verdict, number in sorted(rest.items()):
+        lines.append(f"- {number} {verdict}")
         why = Counter(NUMBERS.sub("…", row.reason) for row in rows if row.verdict == verdict)
         lines += [f"  - {many}: {shorten(reason, LONGEST_REASON)}" for reason, many in why.most_common()]
     lines += [f"  - missed: `{clean(row.id)}` {clean(row.mutant)}: packet {row.packet}" for row in missed]
@@ -144,8 +144,8 @@ def _report(judged: Sequence[Judged], command: str) -> list[str]:
     lines += ["", "## Summary", "", *_summary(judged)]
     lines += [
         "",
-        "*kernel runs*: generated inputs that original and mutant both ran in the kernel, until they differed. Maps of more",
-        "than 64 values go on from run to run, on both sides, and begin anew with every batch of 8192.",
+        "*kernel runs*: generated inputs that original and mutant both ran in the kernel, until they differed. Maps of",
+        "more than 64 values go on from run to run, on both sides, and begin anew with every batch of 8192.",
     ]
     rows = [row for each in judged for row in each.rows]
     verdicts = ("different", "equivalent", "unknown", "error")
