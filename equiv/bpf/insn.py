@@ -13,7 +13,7 @@ The opcode's fields, by class (the three low bits):
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from equiv.bpf.program import ByteOrder, Insn
 
@@ -257,6 +257,11 @@ def access_size(insn: Insn) -> int:
 def is_packet_load(insn: Insn) -> bool:
     """Whether the instruction is one of the legacy packet loads (section 5.5)."""
     return insn_class(insn) == LD and insn.opcode & MODE_MASK in (ABS, IND)
+
+
+def calls_helper(insns: Iterable[Insn | None], number: int) -> bool:
+    """Whether any of the instructions calls the helper of that number."""
+    return any(insn is not None and is_helper_call(insn) and insn.imm == number for insn in insns)
 
 
 def low_difference(insn: Insn, following: Insn | None) -> int | None:

@@ -15,9 +15,26 @@ from equiv.bpf.cells import Cells
 from equiv.bpf.state import State, stuck
 from equiv.bpf.values import WORD, ZERO, Value
 from equiv.machine.inputs import packet_byte
-from equiv.term import Term, bvadd, bvsub, const, eq, extract, from_linear, ite, signed, substitute, to_linear, ult
+from equiv.term import (
+    Term,
+    bvadd,
+    bvsub,
+    concat,
+    const,
+    eq,
+    extract,
+    from_linear,
+    ite,
+    select,
+    signed,
+    substitute,
+    to_linear,
+    ult,
+)
 
 NO_BYTE = const(0, 8)
+HEADROOM = "headroom"
+"""The oracle that says what memory in front of the packet holds."""
 FAR = 1 << 62
 """Offsets are below; distances at or above are negative."""
 
@@ -32,13 +49,15 @@ class Written(NamedTuple):
 class Moved(NamedTuple):
     """What was at offset `at` or after it is now `by` bytes (64 bits, two's complement) further on.
 
-    Where that inserts bytes, they are zero, or hold what nobody knows (`zero` false). Where it removes bytes, those
-    before `at - by` from `at` on are gone. Only bytes at the very start are removed by an amount that is not constant.
+    Where that inserts bytes, they are zero, or hold what nobody knows (`zero` false), or what memory in front of the
+    packet held when it came in (`headroom`). Where it removes bytes, those before `at - by` from `at` on are gone.
+    Only bytes at the very start are removed by an amount that is not constant.
     """
 
     at: int
     by: Term
     zero: bool
+    headroom: bool = False
 
 
 class Cleared(NamedTuple):
@@ -93,9 +112,19 @@ def store_bytes(state: State, offset: Term, content: list[Term], little: bool) -
         store(state, bvadd(offset, const(start, WORD)), len(piece), cells.join(piece, little), little)
 
 
-def move(state: State, at: int, by: Term, zero: bool) -> None:
+def move(state: State, at: int, by: Term, zero: bool, *, headroom: bool = False) -> None:
     """Insert or remove bytes at offset `at`."""
-    state.packet = (*state.packet, Moved(at, by, zero))
+    state.packet = (*state.packet, Moved(at, by, zero, headroom))
+
+
+def is_where_it_came(state: State) -> bool:
+    """Whether the packet's start has never been moved."""
+    return not any(isinstance(layer, Moved) for layer in state.packet)
+
+
+def headroom_byte(distance: Term) -> Term:
+    """The byte so far (64 bits) in front of the packet as it came in: unknown, and the same on both sides (D334)."""
+    return select(f"oracle.{HEADROOM}", concat(const(1, 8), extract(15, 0, distance)), 8)
 
 
 def clear_from(state: State, start: Term) -> None:
@@ -185,7 +214,7 @@ def _no_gap(offset: int) -> Term:
 
 
 def _under_moved(below: Layers, layer: Moved, offset: Term, size: int, knows: Knows, little: bool) -> list[Term]:
-    at, by, zero = layer
+    at, by = layer.at, layer.by
     if not by.is_const:
         return _bytes(below, bvsub(offset, by), size, knows, little)  # removes bytes at the start
     inserted = by if signed(by.value, WORD) > 0 else ZERO
@@ -201,19 +230,21 @@ def _under_moved(below: Layers, layer: Moved, offset: Term, size: int, knows: Kn
         if before is True:
             found += _bytes(below, here, 1, knows, little)
         elif before is False and new is True:
-            found.append(_inserted(zero))
+            found.append(_inserted(layer, here))
         elif new is False:
             found += _bytes(below, bvsub(here, by), 1, knows, little)
         else:
             (old,) = _bytes(below, here, 1, knows, little) if at else (NO_BYTE,)
             (shifted,) = _bytes(below, bvsub(here, by), 1, knows, little)
-            fresh = _inserted(zero) if inserted is not ZERO else NO_BYTE
+            fresh = _inserted(layer, here) if inserted is not ZERO else NO_BYTE
             found.append(ite(ult(here, const(at, WORD)), old, ite(ult(here, first), fresh, shifted)))
     return found
 
 
-def _inserted(zero: bool) -> Term:
-    if not zero:
+def _inserted(layer: Moved, here: Term) -> Term:
+    if layer.headroom:
+        return headroom_byte(bvsub(layer.by, here))
+    if not layer.zero:
         raise stuck("reads packet bytes that nobody has written since the packet's start was moved forward")
     return NO_BYTE
 
@@ -252,7 +283,7 @@ def _places(layers: Layers) -> set[int]:
         match layer:
             case Written(base, held) if base is ZERO:
                 places.update(start + i for start, (length, _) in held.items() for i in range(length))
-            case Moved(at, by, _):
+            case Moved(at, by):
                 distance = signed(by.value, WORD)
                 kept = {p for p in places if p < at}
                 shifted = {p + distance for p in places if p >= at - min(distance, 0)}
@@ -274,7 +305,7 @@ def _elsewhere(layers: Layers, fixed: int, probe: Term, little: bool) -> Term:
             if base is ZERO:
                 return value
             return _under_written((), base, held, probe, 1, _only_constants, little, [value])[0]
-        case Moved(_, by, _):
+        case Moved(_, by):
             return _elsewhere(below, fixed, bvsub(probe, by), little)
         case Cleared(start):
             return ite(ult(probe, start), _elsewhere(below, fixed, probe, little), NO_BYTE)

@@ -20,6 +20,7 @@ class LayerShape(NamedTuple):
     at: int = 0
     by: int | None = None
     zero: bool = False
+    headroom: bool = False
 
 
 def freeze(layers: Layers, found: dict[str, Term]) -> tuple[LayerShape, ...]:
@@ -38,10 +39,10 @@ def _frozen(store: str, layer: Layer, found: dict[str, Term]) -> LayerShape:
                 found[f"{store}{offset}"] = value
             sizes = tuple((offset, held[offset][0]) for offset in sorted(held))
             return LayerShape("written", 0 if base is ZERO else None, sizes)
-        case Moved(at, by, zero):
+        case Moved(at, by, zero, headroom):
             if not by.is_const:
                 found[f"{store}by"] = by
-            return LayerShape("moved", at=at, by=by.value if by.is_const else None, zero=zero)
+            return LayerShape("moved", at=at, by=by.value if by.is_const else None, zero=zero, headroom=headroom)
         case Cleared(start):
             found[f"{store}start"] = start
             return LayerShape("cleared")
@@ -67,7 +68,7 @@ def _thawed_written(store: str, shape: LayerShape, found: Mapping[str, Term]) ->
 
 def _thawed_moved(store: str, shape: LayerShape, found: Mapping[str, Term]) -> Layer:
     by = const(shape.by, WORD) if shape.by is not None else found[f"{store}by"]
-    return Moved(shape.at, by, shape.zero)
+    return Moved(shape.at, by, shape.zero, shape.headroom)
 
 
 def _thawed_cleared(store: str, shape: LayerShape, found: Mapping[str, Term]) -> Layer:

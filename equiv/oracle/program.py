@@ -246,6 +246,8 @@ class KernelProgram:
         if GET_SMP_PROCESSOR_ID in self._use.helpers and wanted != self.cpu:
             raise NotRunnable(f"the run happens on CPU {self.cpu}, not {wanted}")
 
+        if any(given.oracles.get("headroom", {}).values()):
+            raise NotRunnable("a test run has zeros in front of the packet")
         room = given.context.get("tailroom")
         if XDP_ADJUST_TAIL in self._use.helpers and room is not None and room != LONGEST_FRAME - len(given.packet):
             raise NotRunnable("a test run has other room behind the packet")

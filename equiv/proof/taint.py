@@ -14,6 +14,9 @@ from equiv.machine.concrete import Input
 ANYTHING = "helper.*"
 """Context field that gives every such input that is not named otherwise."""
 
+WORDS = {"headroom": "the memory in front of the packet"}
+"""What is no helper among these inputs (D334)."""
+
 OTHERS = (0, 1, 0x5A5A5A5A5A5A5A5A, (1 << 64) - 1)
 
 
@@ -33,7 +36,7 @@ def tainted_by(given: Input, still_differs: Callable[[Input], bool]) -> str | No
     for changed in _variations(given, named):
         if not still_differs(changed):
             helpers = {key.split(".")[1] for key in named} | {name.split(".")[0] for name in given.oracles}
-            return ", ".join(f"bpf_{name}" for name in sorted(helpers)) or "a helper"
+            return ", ".join(WORDS.get(name, f"bpf_{name}") for name in sorted(helpers)) or "a helper"
     return None
 
 

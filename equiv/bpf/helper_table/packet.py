@@ -109,7 +109,9 @@ CHANGES = (
         "0, -ENOTSUPP, -EFAULT, -ENOMEM or -EINVAL",
         "inserts zeros or removes bytes behind the Ethernet or network header; marks of encapsulation are observed",
     ),
-    _xdp(44, "xdp_adjust_head", "0 or -EINVAL", "moves the packet's start; what comes in front holds anything"),
+    _xdp(
+        44, "xdp_adjust_head", "0 or -EINVAL", "moves the packet's start; what comes in front is an input, or not known"
+    ),
     Helper(
         54,
         "xdp_adjust_meta",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from equiv.bpf import insn as op
 from equiv.bpf import packet
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers.common import (
@@ -21,6 +22,7 @@ from equiv.machine.inputs import packet_length
 from equiv.term import Term, bvadd, bvsub, const, extract, sign_extend, signed, sle, slt, ule, var
 
 ETHERNET_HEADER = 14
+ADJUST_META = 54
 
 SURE_METADATA = 216
 """Bytes that fit XDP_PACKET_HEADROOM (256) beside struct xdp_frame (40). Beyond, it is up to the driver."""
@@ -70,7 +72,10 @@ def _adjust_head(env: Environment, state: State) -> Value:
     elif not state.ask("long enough", ule(bvadd(delta, const(ETHERNET_HEADER, WORD)), length)):
         return error(EINVAL)
     if delta is not ZERO:
-        packet.move(state, 0, bvsub(ZERO, delta), zero=False)
+        untouched = grows and packet.is_where_it_came(state) and not op.calls_helper(env.program.insns, ADJUST_META)
+        packet.move(state, 0, bvsub(ZERO, delta), zero=False, headroom=untouched)
+        if untouched:
+            env.noted.add("what memory in front of the packet holds is the same on both sides")
     state.head, state.length = head, shorter
     return ZERO
 

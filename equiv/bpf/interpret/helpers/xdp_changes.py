@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
+from equiv.bpf import insn as op
 from equiv.bpf.interpret.alu import M32, M64, signed
 from equiv.bpf.interpret.contexts import ETHERNET_SIZE, XDP_FRAME_SIZE
 from equiv.bpf.interpret.faults import Fault
@@ -12,9 +13,15 @@ from equiv.bpf.interpret.helpers.common import Helper, set_packet_bytes, xdp_of
 
 if TYPE_CHECKING:
     from equiv.bpf.interpret.execute import Run
+    from equiv.bpf.interpret.memory import Region
 
 MAX_METADATA: Final = 252
 """Largest XDP metadata (`xdp_metalen_invalid`, include/net/xdp.h, since Linux 6.3); the headroom may allow less."""
+
+ADJUST_META: Final = 54
+HEADROOM: Final = "headroom"
+"""Among the oracles: what memory in front of the packet holds, by the distance from its start."""
+MOVED: Final = "moves of the packet's start"
 
 LONGEST_FRAME: Final = 3520
 """Bytes of a page less XDP_PACKET_HEADROOM and skb_shared_info: how long a frame in one page can get (a test run's)."""
@@ -34,7 +41,8 @@ def _adjust_meta(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
 
 
 def _adjust_head(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
-    packet, delta = xdp_of(run, a).packet, signed(b, 32)
+    xdp, delta = xdp_of(run, a), signed(b, 32)
+    packet = xdp.packet
     size = packet.origin - packet.start
     origin = packet.origin + delta
     run.memory.move(packet)
@@ -42,11 +50,29 @@ def _adjust_head(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
         return -errno.EINVAL & M64
     assert packet.defined is not None
     metadata = packet.data[packet.start : packet.origin], packet.defined[packet.start : packet.origin]
-    if delta < 0:  # what was there before the packet came in, or its old metadata: nothing a program may rely on
+    if delta < 0:  # what was there before the packet came in, or its old metadata
         packet.defined[origin : packet.origin] = bytes(-delta)
+        if (
+            packet.origin == xdp.headroom
+            and not run.counts.get(MOVED)
+            and not op.calls_helper(run.program.insns, ADJUST_META)
+        ):
+            _show_headroom(run, packet, origin)
+    if delta:
+        run.counts[MOVED] = 1
     packet.data[origin - size : origin], packet.defined[origin - size : origin] = metadata
     packet.start, packet.origin = origin - size, origin
     return 0
+
+
+def _show_headroom(run: Run, packet: Region, origin: int) -> None:
+    """What memory from `origin` to the packet's start holds, where the input says it (D334)."""
+    assert packet.defined is not None
+    answers, otherwise = run.given.oracles.get(HEADROOM, {}), run.given.context.get("helper.*")
+    for at in range(origin, packet.origin):
+        byte = answers.get(1 << 16 | packet.origin - at, otherwise)
+        if byte is not None:
+            packet.data[at], packet.defined[at] = byte & 0xFF, 1
 
 
 def _adjust_tail(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
