@@ -23,6 +23,7 @@ from equiv.assumptions import assumptions
 from equiv.bpf.map_snapshot import Snapshot
 from equiv.bpf.tail_calls import TailCall
 from equiv.certified import certificate_of
+from equiv.collecting import few_collections
 from equiv.confirmed import Case, confirmed, difference_in_words, distinct
 from equiv.errors import InputError, InternalError, ResourceLimit, Unsupported
 from equiv.loaded import Loaded, choose_interface, load, observing_maps
@@ -204,6 +205,7 @@ def _ways(solver: str, seed: int, jobs: int) -> list[tuple[str, int]]:
     return [(solvers[number % len(solvers)], seed + number // len(solvers)) for number in range(jobs)]
 
 
+@few_collections()
 def _check(
     posed: Posed,
     question: Question,

@@ -15,6 +15,7 @@ from equiv.certificate.document import Artefact, Certificate, digest, read_certi
 from equiv.certificate.obligation import Obligation
 from equiv.certificate.relation import Relation
 from equiv.certificate.verify import BySolver, Prover, Verified, verify_relation
+from equiv.collecting import few_collections
 from equiv.errors import InputError, Place
 from equiv.loaded import Loaded
 from equiv.machine.protocol import Machine
@@ -59,6 +60,7 @@ def certificate_of(posed: Posed, question: Question, relation: Relation, solver:
     return write_certificate(certificate)
 
 
+@few_collections()
 def verify(
     path: str,
     left: str | Loaded,
@@ -96,6 +98,7 @@ def verify(
     )
 
 
+@few_collections()
 def verify_read(
     certificate: Certificate,
     place: Place,

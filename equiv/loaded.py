@@ -10,6 +10,7 @@ from typing import Literal
 from equiv.bpf.map_snapshot import Snapshot, with_contents
 from equiv.bpf.program import Program
 from equiv.bpf.tail_calls import TailCall
+from equiv.collecting import few_collections
 from equiv.errors import InputError, Place, Unsupported
 from equiv.inputs import begins_with
 from equiv.machine.concrete import Input, Observation
@@ -103,6 +104,7 @@ class Loaded:
         return run_program(self.program, interface, self.given(given))
 
 
+@few_collections()
 def load(
     path: str,
     interface: str | None = None,

@@ -57,6 +57,10 @@ BOUND_WIDTH = 64
 """Leaves are widened to this before they are taken apart, so that their parts are the ones addresses are made of."""
 
 
+PLAIN = frozenset({"const", "var", "select", "extract"})
+"""Values without parts that could be related to each other."""
+
+
 class Contradiction(Exception):
     """The literals exclude each other: no input reaches this."""
 
@@ -94,8 +98,7 @@ class Facts:
         """`term` with fixed bits of its leaves written as constants."""
         if not self.replacement or term.is_const:
             return term
-        relevant = leaves(term)
-        if not any(leaf in self.replacement for leaf in relevant):
+        if self.replacement.keys().isdisjoint(leaves(term)):
             return term
         return substitute(term, self.replacement)
 
@@ -106,8 +109,16 @@ class Facts:
         answer = self._literal(condition)
         if answer is not None:
             return answer
+        if self._is_open(condition):
+            return None
         simple = self.simplify(condition)
         return self._decide(simple)
+
+    def _is_open(self, condition: Term) -> bool:
+        """Whether `condition` plainly equates two values, no sums, of which nothing is known."""
+        if condition.op != "eq" or not self.by_leaf.keys().isdisjoint(leaves(condition)):
+            return False
+        return all(side.op in PLAIN or _is_bytes(side) for side in condition.args)
 
     def _literal(self, condition: Term) -> bool | None:
         if condition.op == "not":
@@ -322,6 +333,8 @@ class Facts:
 
     def term_bound(self, term: Term) -> tuple[int, int]:
         """Unsigned bounds of any term, through its integer form where it has one."""
+        if term.op != "add" and self.by_leaf.keys().isdisjoint(leaves(term)):
+            return term.lo, term.hi
         form = self.exact_form(term)
         if form is None:
             return self.atom_bound(term)
@@ -343,6 +356,11 @@ class Facts:
                         seen.add(leaf)
                         todo.append(leaf)
         return [term if self.literals[term] else negate(term) for term in in_order(found)]
+
+
+def _is_bytes(term: Term) -> bool:
+    """Whether a value is put together from plain ones."""
+    return term.op == "concat" and all(part.op in PLAIN for part in term.args)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ equivalence shown on the merged state holds for both; see the decision record on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import count
 
@@ -81,7 +81,12 @@ def join(
                 merge.moved.append(name)
     if level >= 2 or (level == 1 and not differing):  # refining: nothing, or nothing known alone, is given up
         return None
-    merge.whole = _carried_alike(merge, differing - hints.steering)
+    parts = _contents if hints.forward else leaves
+    for stored, arrived, names in _carried_alike(merge, differing - hints.steering, parts):
+        merge.whole.update(names)
+        if hints.forward:  # what was read is behind both sides, and no decision looks at the cell again
+            merge.result |= dict.fromkeys(names, _carried(merge, names, stored, arrived))
+            differing.difference_update(names)
     sizes = {name: max(length_of(entry.cells[name]), length_of(cells[name])) for name in differing}
     widths = {name: entry.cells[name].width for name in differing}
     strides = {name: _stride(merge, name) for name in differing if _is_number(merge, hints, name)}
@@ -170,9 +175,13 @@ def _differing(merge: Merge) -> set[str]:
     """
     memo: dict[Term, Term] = {}
     differing = set()
+    differs: dict[tuple[Term, Term], bool] = {}  # most cells of one side hold what one of the other does
     for name, stored in merge.entry.cells.items():
-        here = substitute(stored, merge.values, memo) if merge.values else stored
-        if here is not merge.cells[name] and merge.facts.decide(eq(here, merge.cells[name])) is not True:
+        pair = stored, merge.cells[name]
+        if pair not in differs:
+            here = substitute(stored, merge.values, memo) if merge.values else stored
+            differs[pair] = here is not pair[1] and merge.facts.decide(eq(here, pair[1])) is not True
+        if differs[pair]:
             differing.add(name)
     while lost := {s for s, d in merge.entry.symbols.items() if s in merge.values and d.cell in differing}:
         for symbol in lost:
@@ -196,10 +205,11 @@ def _covers_both(merge: Merge, cells: Cells) -> bool:
     to_arrival = {s.term: s.arrival for s in merge.symbols}
     memo_entry: dict[Term, Term] = {}
     memo_arrival: dict[Term, Term] = {}
-    for name, term in cells.items():
+    wanted = dict.fromkeys((term, merge.entry.cells[name], merge.cells[name]) for name, term in cells.items())
+    for term, stored, arrived in wanted:
         for values, memo, expected, facts in (
-            (to_entry, memo_entry, merge.entry.cells[name], merge.entry.facts),
-            (to_arrival, memo_arrival, merge.cells[name], merge.facts),
+            (to_entry, memo_entry, stored, merge.entry.facts),
+            (to_arrival, memo_arrival, arrived, merge.facts),
         ):
             back = substitute(term, values, memo)
             if back is not expected and facts.decide(eq(back, expected)) is not True:
@@ -328,13 +338,22 @@ def _restate(merge: Merge, term: Term) -> Term:
     return substitute(term, renamed) if renamed else term
 
 
-def _new_symbol(merge: Merge, name: str, low: int, stored: Term, arrived: Term) -> Term:
-    """A symbol that stands for the pair, defined by the bits of cell `name` from `low` on."""
+def _new_symbol(
+    merge: Merge, name: str, low: int, stored: Term, arrived: Term, is_number: bool = True
+) -> Term:
+    """A symbol that stands for the pair, defined by the bits of cell `name` from `low` on.
+
+    `is_number`: other cells may move along with it.
+    """
     bounds = _hull(merge.entry.facts.term_bound(stored), merge.facts.term_bound(arrived), merge.cut, stored.width)
     term = _fresh(stored.width, *bounds, name in merge.offsets)
     if not term.is_const:  # a constant: both sides pin it to one value, though in other words
-        wide = merge.entry.facts.widened(stored, ADDRESS_WIDTH), merge.facts.widened(arrived, ADDRESS_WIDTH)
-        merge.symbols.append(Symbol(term, stored, arrived, Definition(name, low, stored.width), True, *wide))
+        definition = Definition(name, low, stored.width)
+        if is_number:
+            wide = merge.entry.facts.widened(stored, ADDRESS_WIDTH), merge.facts.widened(arrived, ADDRESS_WIDTH)
+            merge.symbols.append(Symbol(term, stored, arrived, definition, wide_entry=wide[0], wide_arrival=wide[1]))
+        else:
+            merge.symbols.append(Symbol(term, stored, arrived, definition, is_number=False))
         note_side(merge, term, name)
     return term
 
@@ -360,9 +379,12 @@ def _merge_value(merge: Merge, name: str) -> Term:
     return _merge_piece(merge, name, stored, arrived, 0)
 
 
-def _carried_alike(merge: Merge, names: AbstractSet[str]) -> set[str]:
+def _carried_alike(
+    merge: Merge, names: AbstractSet[str], parts: Callable[[Term], AbstractSet[Term]]
+) -> list[tuple[Term, Term, list[str]]]:
     """Cells that both sides only carry on, alike in all their bits and in nothing else: one symbol says all of it.
 
+    Each value in the entry and in the arrival, and the cells that hold it. `parts` are the leaves that one is made of.
     Nothing is lost by not looking at their bytes: none is the same on both sides of the merge, nor in another cell.
     """
     pairs: dict[tuple[Term, Term], list[str]] = {}
@@ -373,19 +395,39 @@ def _carried_alike(merge: Merge, names: AbstractSet[str]) -> set[str]:
             own.append(name)
             continue
         pairs[stored, arrived] = [name]
-        for leaf in leaves(stored) | leaves(arrived):
+        for leaf in parts(stored) | parts(arrived):
             users[leaf] = users.get(leaf, 0) + 1
-    found: set[str] = set()
+    found = []
     for (stored, arrived), own in pairs.items():
         if stored.width > ADDRESS_WIDTH or not names >= set(own) or len({name[0] for name in own}) < 2:
             continue
-        before, after = leaves(stored), leaves(arrived)
+        before, after = parts(stored), parts(arrived)
         both_known = stored.zeros & arrived.zeros | stored.ones & arrived.ones
         if both_known or before & after or not (before or after) or not before.isdisjoint(merge.values):
             continue
         if all(users[leaf] == 1 for leaf in before | after):
-            found.update(own)
+            found.append((stored, arrived, own))
     return found
+
+
+def _contents(term: Term) -> AbstractSet[Term]:
+    """The leaves that a value is made of; where those are read is not among it."""
+    match term.op:
+        case "const":
+            return frozenset()
+        case "var" | "select":
+            return {term}
+        case "concat" if all(part.op in ("const", "var", "select") for part in term.args):
+            return {part for part in term.args if part.op != "const"}
+    return leaves(term)
+
+
+def _carried(merge: Merge, names: list[str], stored: Term, arrived: Term) -> Term:
+    """One symbol for what all of `names` hold."""
+    symbol = _new_symbol(merge, names[0], 0, stored, arrived, is_number=False)
+    for name in names:
+        note_side(merge, symbol, name)
+    return symbol
 
 
 def _is_bytewise(term: Term) -> bool:

@@ -22,6 +22,8 @@ class Symbol:
     arrival: Term
     definition: Definition
     is_new: bool = True
+    is_number: bool = True
+    """Whether others may move along with it; what is only carried on is none."""
     wide_entry: Term | None = None
     wide_arrival: Term | None = None
     """`entry` and `arrival` zero-extended to an address's width, sums widened inside."""
@@ -66,7 +68,7 @@ class Merge:
     moved: list[str] = field(default_factory=list)
     """Cells that hold offsets and were given new words."""
     offsets: AbstractSet[str] = frozenset()
-    whole: AbstractSet[str] = frozenset()
+    whole: set[str] = field(default_factory=set)
     """Cells that need no looking at their bytes."""
     cut: bool = False
     """Whether bounds are widened at once, since a loop comes back here."""

@@ -37,7 +37,7 @@ def moves_of(merge: Merge, width: int) -> Moves:
     while moves.seen < len(merge.symbols):
         symbol = merge.symbols[moves.seen]
         moves.seen += 1
-        if not symbol.is_new or not (_is_wide(symbol, width) or symbol.term.width >= width):
+        if not (symbol.is_new and symbol.is_number) or not (_is_wide(symbol, width) or symbol.term.width >= width):
             continue
         up, down = Move(symbol), Move(symbol, negated=True)
         if _is_wide(symbol, width) or symbol.term.width > width:

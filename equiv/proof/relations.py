@@ -75,6 +75,11 @@ def _solutions(merge: Merge, use_entry: bool) -> dict[Term, Term]:
         before = symbol.entry if use_entry else symbol.arrival
         if before is symbol.term or before.is_const:
             continue
+        if before.op in ("var", "select"):
+            found.leaves.setdefault(before, symbol.term)
+            continue
+        if before.op == "concat" and not before.args[0].is_const:
+            continue
         atoms = to_linear(before)[0]
         if len(atoms) != 1:
             continue  # one summand of several is better left as it is

@@ -10,7 +10,7 @@ from typing import Any
 from equiv.term import bitvector as bv
 from equiv.term import compare as cmp
 from equiv.term.boolean import conj, disj, negate
-from equiv.term.node import Term, const, mask, select, signed
+from equiv.term.node import Term, const, leaves, mask, select, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,27 +161,32 @@ _BINARY: dict[str, Callable[..., Term]] = {
 def substitute(term: Term, replacement: Mapping[Term, Term], memo: dict[Term, Term] | None = None) -> Term:
     """`term` with every occurrence of a key of `replacement` replaced, simplified again.
 
-    Replacements are not themselves searched. `memo` may be shared between calls with one `replacement`.
+    Keys are variables and elements of arrays. Replacements are not themselves searched. `memo` may be shared between
+    calls with one `replacement`.
     """
     found = replacement.get(term)
     if found is not None or not term.args:
         return term if found is None else found
     done: dict[Term, Term] = {} if memo is None else memo
+    if (found := done.get(term)) is not None:
+        return found
+    named = replacement.keys()
     stack = [term]
     while stack:
         node = stack[-1]
-        if node in done:
+        args: list[Term] = []
+        for arg in node.args:
+            found = replacement.get(arg)
+            if found is None:
+                found = arg if not arg.args else done.get(arg)
+            if found is None:
+                if not named.isdisjoint(leaves(arg)):
+                    stack.append(arg)
+                    continue
+                found = done[arg] = arg
+            args.append(found)
+        if len(args) == len(node.args):
             stack.pop()
-            continue
-        if node in replacement:
-            done[node] = replacement[node]
-            stack.pop()
-            continue
-        pending = [arg for arg in node.args if arg not in done]
-        if pending:
-            stack.extend(pending)
-            continue
-        stack.pop()
-        args = tuple(done[arg] for arg in node.args)
-        done[node] = node if all(x is y for x, y in zip(args, node.args)) else rebuild(node, args)
+            new = tuple(args)
+            done[node] = node if new == node.args else rebuild(node, new)
     return done[term]
