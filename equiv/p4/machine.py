@@ -42,6 +42,9 @@ from equiv.term import TRUE, Term, conj, const, eq, extract, ite, leaves, negate
 MAX_RUN = 200_000
 """Operations between two decisions after which a run is given up."""
 
+MAX_READERS = 32
+"""States for which it is kept what terms come to in them."""
+
 NOWHERE = const(LONGEST_PACKET, ADDRESS_WIDTH)
 """No byte of a packet is there."""
 
@@ -69,8 +72,12 @@ class ParserMachine:
         self.code = code
         self.interface = interface
         self.on_move: OnMove | None = None
+        self._readers: dict[int, _Reader] = {}
+        """Of the latest states, by the identity of their cells; which do not change."""
         nowhere = Place(name)
         self._widths = {**code.widths, CURSOR: ADDRESS_WIDTH, ERROR: ERROR_WIDTH}
+        self._nothing = {name: const(0, width) for name, width in self._widths.items()}
+        self._names: dict[tuple[str, int], list[str]] = {}
         self._blocks: dict[str, Block] = dict(code.blocks)
         self._blocks[REJECT] = (Jump("", nowhere),)
         self._blocks[ACCEPT] = (Jump("", nowhere),)
@@ -134,10 +141,10 @@ class ParserMachine:
 
     def snapshot(self, state: State, like: Collection[str] | None = None) -> Snapshot:
         del like  # there is one way to name the cells
-        live = self._live[state.block][state.pc]
-        cells = {name: self._cell(state, name) for name in sorted(live)}
+        held = state.cells
+        cells = {name: held[name] if name in held else self._nothing[name] for name in self._named(state)}
         for name in self._guarded.idle(state.block, state.pc, cells):
-            cells[name] = const(0, self._widths[name])
+            cells[name] = self._nothing[name]
         offsets = frozenset(name for name in cells if name == CURSOR)
         ahead = cells.get(CURSOR, NOWHERE)  # parsers read at their cursor or past it, and only there
         return Snapshot((state.block, state.pc), cells, offsets, self._steering[state.block][state.pc], ahead)
@@ -168,8 +175,22 @@ class ParserMachine:
         found = state.cells.get(name)
         return const(0, self._widths[name]) if found is None else found
 
+    def _named(self, state: State) -> list[str]:
+        """The cells that some continuation still reads, in order."""
+        where = state.block, state.pc
+        found = self._names.get(where)
+        if found is None:
+            found = self._names[where] = sorted(self._live[state.block][state.pc])
+        return found
+
     def _reader(self, state: State) -> _Reader:
-        return _Reader(state.cells, {})
+        """What reads terms in this state. A side that waits is asked again and again where it is."""
+        found = self._readers.get(id(state.cells))
+        if found is None or found.cells is not state.cells:
+            if len(self._readers) >= MAX_READERS:
+                del self._readers[next(iter(self._readers))]
+            found = self._readers[id(state.cells)] = _Reader(state.cells, {})
+        return found
 
     def _set(self, state: State, op: Set) -> State:
         """Cells that nothing reads later are not worked out."""
@@ -246,6 +267,8 @@ class _Reader:
     def __call__(self, term: Term) -> Term:
         found = self.memo.get(term)
         if found is None:
+            if term.op == "var":
+                return self._held(cell_name(term), term.width) if is_cell(term) else term
             values = {leaf: self._held(name, leaf.width) for leaf, name in _cells_in(term)}
             found = self.memo[term] = substitute(term, values, self.memo) if values else term
         return found

@@ -8,7 +8,7 @@ cannot exclude everything.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
+from functools import lru_cache
 
 from equiv.machine.inputs import packet_length
 from equiv.term import Term, leaves, mask
@@ -17,8 +17,9 @@ Cube = dict[Term, tuple[int, int]]
 """Leaf to (mask of the bits fixed, their values)."""
 
 
+@lru_cache(maxsize=1 << 16)
 def cube_of(condition: Term) -> Cube | None:
-    """`condition` as a cube, where it is a conjunction of slices of leaves equal to constants."""
+    """`condition` as a cube, where it is a conjunction of slices of leaves equal to constants. Not to be changed."""
     cube: Cube = {}
     for part in condition.args if condition.op == "and" else (condition,):
         fixed = _fixed(part)
@@ -47,8 +48,9 @@ def _fixed(part: Term) -> tuple[Term, int, int] | None:
     return subject, mask(width) << low, value << low
 
 
+@lru_cache(maxsize=1 << 16)
 def excluded_by(fact: Term) -> Cube | None:
-    """The cube whose negation `fact` is, if it is one."""
+    """The cube whose negation `fact` is, if it is one. Not to be changed."""
     if fact.op == "not":
         return cube_of(fact.args[0])
     if fact.op == "or":
@@ -88,7 +90,7 @@ def is_plainly_open(guard: Term, facts: Iterable[Term]) -> bool:
     cubes = _cubes(guard)
     if not cubes:
         return False
-    covered = sum((_share(cube) for cube in cubes), Fraction(0))
+    covered = [_fixed_bits(cube) for cube in cubes]
     excluded = []
     for fact in facts:
         other = cube_of(fact)
@@ -98,8 +100,8 @@ def is_plainly_open(guard: Term, facts: Iterable[Term]) -> bool:
         if other is None:
             return False
         excluded.append(other)
-        covered += _share(other)
-    return covered < 1 and any(all(_apart(cube, other) for other in excluded) for cube in cubes)
+        covered.append(_fixed_bits(other))
+    return _leave_room(covered) and any(all(_apart(cube, other) for other in excluded) for cube in cubes)
 
 
 def _is_about_lengths(fact: Term) -> bool:
@@ -125,6 +127,12 @@ def _apart(cube: Cube, other: Cube) -> bool:
     return any(leaf in cube and (cube[leaf][1] ^ v) & cube[leaf][0] & bits for leaf, (bits, v) in other.items())
 
 
-def _share(cube: Cube) -> Fraction:
-    """The part of all values that lie in the cube."""
-    return Fraction(1, 1 << sum(bits.bit_count() for bits, _ in cube.values()))
+def _fixed_bits(cube: Cube) -> int:
+    """How many bits a cube fixes: with each, half as many values lie in it."""
+    return sum([bits.bit_count() for bits, _ in cube.values()])
+
+
+def _leave_room(fixed: list[int]) -> bool:
+    """Whether cubes that fix so many bits are too small to hold all values."""
+    most = max(fixed)
+    return sum([1 << most - bits for bits in fixed]) < 1 << most

@@ -56,7 +56,10 @@ class Definition:
 
     def read(self, cells: Cells) -> Term:
         """Those bits of the cell as `cells` has it."""
-        return extract(self.low + self.width - 1, self.low, cells[self.cell])
+        cell = cells[self.cell]
+        if self.width == cell.width:
+            return cell
+        return extract(self.low + self.width - 1, self.low, cell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,10 @@ def match(entry: Entry, cells: Cells, facts: Facts, entails: Entails = undecided
     values = symbol_values(entry, cells)
     memo: dict[Term, Term] = {}
     for name, stored in entry.cells.items():
-        here = substitute(stored, values, memo) if values else stored
         arrived = cells[name]
+        here = values.get(stored, stored)
+        if stored.args and values:
+            here = substitute(stored, values, memo)
         if here is not arrived and not _holds(facts, eq(here, arrived), entails):
             return None
     for symbol, value in values.items():

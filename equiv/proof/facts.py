@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from equiv.proof.cubes import Cube, cube_of
 from equiv.proof.intervals import (
     Interval,
     Key,
@@ -78,6 +79,8 @@ class Facts:
     """Leaf to the same leaf with its fixed bits written as constants."""
     by_leaf: Mapping[Term, tuple[Term, ...]] = field(default_factory=dict)
     """Leaf to the literals that speak of it."""
+    sums: Mapping[Key, Interval] = field(default_factory=dict)
+    """Those of `bounds` that are of more than one atom."""
     _known: dict[Term | frozenset[tuple[Term, int]], Interval] | None = field(default=None, compare=False, repr=False)
     """Bounds of terms and of forms that were asked for before; None while the literals are being added to."""
 
@@ -88,11 +91,16 @@ class Facts:
     def assume(self, *conditions: Term) -> Facts:
         """These facts and `conditions` (width 1). Raises Contradiction where they plainly cannot hold together."""
         draft = _Draft(
-            dict(self.literals), dict(self.fixed), dict(self.bounds), dict(self.replacement), dict(self.by_leaf)
+            dict(self.literals),
+            dict(self.fixed),
+            dict(self.bounds),
+            dict(self.replacement),
+            dict(self.by_leaf),
+            dict(self.sums),
         )
         for condition in conditions:
             draft.add(condition)
-        return Facts(draft.literals, draft.fixed, draft.bounds, draft.replacement, draft.by_leaf, {})
+        return Facts(draft.literals, draft.fixed, draft.bounds, draft.replacement, draft.by_leaf, draft.sums, {})
 
     def simplify(self, term: Term) -> Term:
         """`term` with fixed bits of its leaves written as constants."""
@@ -111,6 +119,9 @@ class Facts:
             return answer
         if self._is_open(condition):
             return None
+        cube = cube_of(condition)
+        if cube is not None and (answer := self._by_bits(cube)) is not None:
+            return answer
         simple = self.simplify(condition)
         return self._decide(simple)
 
@@ -119,6 +130,16 @@ class Facts:
         if condition.op != "eq" or not self.by_leaf.keys().isdisjoint(leaves(condition)):
             return False
         return all(side.op in PLAIN or _is_bytes(side) for side in condition.args)
+
+    def _by_bits(self, cube: Cube) -> bool | None:
+        """Whether the bits that `cube` asks for are those that are fixed."""
+        is_certain = True
+        for leaf, (bits, values) in cube.items():
+            zeros, ones = self.fixed.get(leaf, (leaf.zeros, leaf.ones))
+            if values & zeros or bits & ~values & ones:
+                return False
+            is_certain = is_certain and not bits & ~(zeros | ones)
+        return True if is_certain else None
 
     def _literal(self, condition: Term) -> bool | None:
         if condition.op == "not":
@@ -149,9 +170,9 @@ class Facts:
         """What an equation says that an address-wide `symbol` is, in terms of other things; None if none does."""
         if symbol.width != BOUND_WIDTH:
             return None
-        for key, (low, high) in self.bounds.items():
+        for key, (low, high) in self.sums.items():
             factor = dict(key).get(symbol)
-            if low is None or low != high or len(key) < 2 or factor not in (1, -1):
+            if low is None or low != high or factor not in (1, -1):
                 continue
             rest = {atom: -factor * c for atom, c in key if atom is not symbol}
             if all(atom.width <= BOUND_WIDTH for atom in rest):
@@ -182,8 +203,8 @@ class Facts:
             return term
         form: dict[Term, int] | None = None
         constant = 0
-        for key, (low, high) in self.bounds.items():
-            if low != high or low is None or len(key) < 2:
+        for key, (low, high) in self.sums.items():
+            if low != high or low is None:
                 continue
             inputs = [item for item in key if not is_symbol(item[0])]
             if not inputs:
@@ -225,6 +246,11 @@ class Facts:
 
     def _compare(self, condition: Term) -> bool | None:
         a, b = condition.args
+        if condition.op == "eq" and b.op == "const" and a.op in PLAIN and not self._is_in_sum(a):
+            least, most = self.atom_bound(a)
+            if not least <= b.value <= most:
+                return False
+            return True if least == most else None
         left, right = self.exact_form(a), self.exact_form(b)
         if left is None or right is None:
             return None
@@ -236,6 +262,11 @@ class Facts:
         if low == high == 0:
             return True
         return False if (low is not None and low > 0) or (high is not None and high < 0) else None
+
+    def _is_in_sum(self, atom: Term) -> bool:
+        """Whether a bound of a sum speaks of `atom`, which is no sum."""
+        base = strip_zero(atom)
+        return any(base is part for key in self.sums for part, _ in key)
 
     def bound(self, atoms: Mapping[Term, int], constant: int = 0) -> Interval:
         """Bounds of the integer sum of `atoms` (term to coefficient) plus `constant`."""
@@ -256,8 +287,8 @@ class Facts:
         """Bounds from what is stored for this form, and for forms that are parts of it."""
         low, high = self._plain_bound(form)
         tried = 0
-        for key, stored in self.bounds.items():
-            if len(key) < 2 or not any(atom in form for atom, _ in key):
+        for key, stored in self.sums.items():
+            if not any(atom in form for atom, _ in key):
                 continue
             tried += 1
             if tried > MAX_COMBINED:
@@ -372,6 +403,7 @@ class _Draft:
     bounds: dict[Key, Interval]
     replacement: dict[Term, Term]
     by_leaf: dict[Term, tuple[Term, ...]]
+    sums: dict[Key, Interval]
 
     def add(self, condition: Term) -> None:
         if condition is TRUE:
@@ -388,7 +420,7 @@ class _Draft:
             if known != sense:
                 raise Contradiction
             return
-        so_far = Facts(self.literals, self.fixed, self.bounds, self.replacement)
+        so_far = self._so_far()
         if (atom.op == "ult" or (atom.op == "eq" and not sense)) and so_far._compare(atom) is sense:
             return  # weaker than what is known
         self._note(atom, sense)
@@ -399,6 +431,10 @@ class _Draft:
                 self._ordering(atom, sense, so_far)
             case "extract" | "select" | "var":
                 self._fix(atom, int(sense))
+
+    def _so_far(self) -> Facts:
+        """What is known so far, for questions; it changes along."""
+        return Facts(self.literals, self.fixed, self.bounds, self.replacement, self.by_leaf, self.sums)
 
     def _note(self, atom: Term, sense: bool) -> None:
         self.literals[atom] = sense
@@ -451,7 +487,7 @@ class _Draft:
 
     def _propagate(self, key: Key) -> None:
         """Sharpen the bounds of single atoms by those of sums, so that chains of comparisons are one step long."""
-        view = Facts(self.literals, self.fixed, self.bounds, self.replacement)
+        view = self._so_far()
         todo = [key] if len(key) > 1 else self._sums_with(key[0][0])
         for _ in range(MAX_PROPAGATED):
             if not todo:
@@ -478,7 +514,7 @@ class _Draft:
                     todo += [other for other in self._sums_with(atom) if other != key and other not in todo]
 
     def _sums_with(self, atom: Term) -> list[Key]:
-        return [key for key in self.bounds if len(key) > 1 and any(a is atom for a, _ in key)]
+        return [key for key in self.sums if any(a is atom for a, _ in key)]
 
     def _restate(self, form: Mapping[Term, int], low: int | None, high: int | None) -> None:
         """Store a bound once more in terms of the open bits of leaves of which some are fixed."""
@@ -506,6 +542,8 @@ class _Draft:
         old_low, old_high = self.bounds.get(key, (None, None))
         low, high = larger(low, old_low), smaller(high, old_high)
         self.bounds[key] = (low, high)
+        if len(key) > 1:
+            self.sums[key] = (low, high)
         if len(key) == 1 and key[0][1] == 1:
             atom = key[0][0]
             full_low = atom.lo if low is None else max(low, atom.lo)
@@ -536,8 +574,8 @@ class _Draft:
             return
         self.fixed[term] = (new_zeros, new_ones)
         self.replacement[term] = with_bits(term, new_zeros, new_ones)
-        for key, (low, high) in list(self.bounds.items()):
-            if len(key) > 1 and any(atom is term for atom, _ in key):
+        for key, (low, high) in list(self.sums.items()):
+            if any(atom is term for atom, _ in key):
                 self._restate(dict(key), low, high)
         if new_zeros | new_ones == mask(term.width):
             self._bound({term: 1}, new_ones, new_ones)

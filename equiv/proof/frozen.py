@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 
 from equiv.machine.inputs import ADDRESS_WIDTH, PACKET
 from equiv.machine.protocol import Done, Fork, Machine, Snapshot, Stop
@@ -40,9 +42,31 @@ def normal(facts: Facts, term: Term, is_offset: bool) -> Term:
     return facts.reduced(term) if is_offset or term.op == "add" else term
 
 
-def without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
-    """`facts` less those about merged quantities that no cell holds any more."""
-    live = frozenset[Term]().union(*(leaves(term) for term in cells.values()))
+def settled(facts: Facts, snapshot: Snapshot) -> list[Term]:
+    """The cells in their order, what is fixed written as constants, sums in one form."""
+    offsets = snapshot.offsets
+    done: dict[Term, Term] = {}
+    found = []
+    for name, term in snapshot.cells.items():
+        if term.op != "const":
+            if name in offsets:
+                term = normal(facts, facts.simplify(term), True)
+            elif (known := done.get(term)) is not None:
+                term = known
+            else:
+                known = done[term] = normal(facts, facts.simplify(term), False)
+                term = known
+        found.append(term)
+    return found
+
+
+def leaves_of(cells: Mapping[str, Term]) -> frozenset[Term]:
+    """Every leaf that a cell speaks of."""
+    return frozenset[Term]().union(*map(leaves, set(cells.values())))
+
+
+def without_dead_symbols(facts: Facts, live: AbstractSet[Term]) -> Facts:
+    """`facts` less those about merged quantities that are not `live`: that no cell holds any more."""
     dead = [leaf for leaf in facts.by_leaf if is_symbol(leaf) and leaf not in live]
     if not dead:
         return facts
@@ -52,27 +76,33 @@ def without_dead_symbols(facts: Facts, cells: Mapping[str, Term]) -> Facts:
         said = substitute(term, solved) if solved else term
         if not any(is_symbol(leaf) and leaf not in live for leaf in leaves(said)):
             kept.append(said)
-    return Facts().assume(*kept)
+    return _facts_of(tuple(kept))
 
 
-def without_past_bytes(facts: Facts, cells: Mapping[str, Term], ahead: tuple[Term, Term]) -> Facts:
-    """`facts` less those about nothing but packet bytes that no cell holds and that neither side reads again.
+def without_past_bytes(facts: Facts, live: AbstractSet[Term], ahead: tuple[Term, Term]) -> Facts:
+    """`facts` less those about nothing but packet bytes that are not `live` and that neither side reads again.
 
     `ahead` are the offsets before which the two sides do not read.
     """
-    reads = [leaf for leaf in facts.by_leaf if leaf.op == "select" and leaf.data == PACKET]
-    live = frozenset[Term]().union(*(leaves(term) for term in cells.values())) if reads else frozenset()
     past = {
         leaf
-        for leaf in reads
-        if leaf not in live and all(facts.decide(ult(leaf.args[0], offset)) is True for offset in ahead)
+        for leaf in facts.by_leaf
+        if leaf.op == "select"
+        and leaf.data == PACKET
+        and leaf not in live
+        and all(facts.decide(ult(leaf.args[0], offset)) is True for offset in dict.fromkeys(ahead))
     }
     if not past:
         return facts
     places = frozenset[Term]().union(*(leaves(leaf.args[0]) for leaf in past))
-    return Facts().assume(
-        *(term for term in facts.terms() if not leaves(term) & past or not leaves(term) <= past | places)
-    )
+    gone = past | places
+    return _facts_of(tuple(t for t in facts.terms() if leaves(t).isdisjoint(past) or not leaves(t) <= gone))
+
+
+@lru_cache(maxsize=64)
+def _facts_of(literals: tuple[Term, ...]) -> Facts:
+    """The same facts for all ways on from one decision, of whose bytes nothing is left."""
+    return Facts().assume(*literals)
 
 
 def order_of(machine: Machine, snapshot: Snapshot) -> int:

@@ -338,9 +338,7 @@ def _restate(merge: Merge, term: Term) -> Term:
     return substitute(term, renamed) if renamed else term
 
 
-def _new_symbol(
-    merge: Merge, name: str, low: int, stored: Term, arrived: Term, is_number: bool = True
-) -> Term:
+def _new_symbol(merge: Merge, name: str, low: int, stored: Term, arrived: Term, is_number: bool = True) -> Term:
     """A symbol that stands for the pair, defined by the bits of cell `name` from `low` on.
 
     `is_number`: other cells may move along with it.

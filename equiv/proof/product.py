@@ -21,7 +21,15 @@ from equiv.proof.cubes import is_plainly_excluded, is_plainly_open
 from equiv.proof.endings import Ending, ending_of
 from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, Waiting, covers
 from equiv.proof.facts import Contradiction, Facts
-from equiv.proof.frozen import Finished, frozen, normal, order_of, without_dead_symbols, without_past_bytes
+from equiv.proof.frozen import (
+    Finished,
+    frozen,
+    leaves_of,
+    order_of,
+    settled,
+    without_dead_symbols,
+    without_past_bytes,
+)
 from equiv.proof.join import join, narrow
 from equiv.proof.lineage import Lineage
 from equiv.proof.pace import earlier
@@ -98,6 +106,7 @@ class Product:
     _restarts: dict[Key, int] = field(default_factory=dict)
     _lineages: dict[Key, Lineage] = field(default_factory=dict)
     _names: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = field(default_factory=dict)
+    _prefixed: dict[str, dict[str, str]] = field(default_factory=dict)
     _goes_round: bool = False
     """Whether any step so far led back, or stayed, in its side's order: without one no run comes back to anywhere."""
     _settled_now: dict[int, tuple[Facts, dict[Term, bool | None]]] = field(default_factory=dict)
@@ -375,13 +384,12 @@ class Product:
         added: tuple[Term, ...] = (),
     ) -> None:
         left, right = (frozen(sides[side].machine, sides[side].stop) for side in "LR")
-        cells: dict[str, Term] = {}
-        for prefix, snapshot in (("L.", left), ("R.", right)):
-            for name, term in snapshot.cells.items():
-                cells[sys.intern(prefix + name)] = normal(facts, facts.simplify(term), name in snapshot.offsets)
-        facts = without_dead_symbols(facts, cells)
+        names = self._of_side("L.", left.cells) + self._of_side("R.", right.cells)
+        cells = dict(zip(names, settled(facts, left) + settled(facts, right), strict=True))
+        live = leaves_of(cells)
+        facts = without_dead_symbols(facts, live)
         if left.ahead is not None and right.ahead is not None and not self.exact:
-            facts = without_past_bytes(facts, cells, (facts.simplify(left.ahead), facts.simplify(right.ahead)))
+            facts = without_past_bytes(facts, live, (facts.simplify(left.ahead), facts.simplify(right.ahead)))
         hints = Hints(
             self._names_of(left.offsets, right.offsets),
             self._names_of(left.steering, right.steering),
@@ -405,6 +413,14 @@ class Product:
         self._note_rounds(arrival, orders)
         priority = self._priority(arrival, (left, right), orders)
         self._queue_arrival(Waiting(identity, arrival, left.location, right.location, orders, priority))
+
+    def _of_side(self, prefix: str, cells: Iterable[str]) -> list[str]:
+        """Names of one side's cells in the map of both; the same strings for the same names."""
+        known = self._prefixed.setdefault(prefix, {})
+        for name in cells:
+            if name not in known:
+                known[name] = sys.intern(prefix + name)
+        return [known[name] for name in cells]
 
     def _names_of(self, left: frozenset[str], right: frozenset[str]) -> frozenset[str]:
         """Names of cells of either side as names in one map; the same object for the same names."""

@@ -330,6 +330,39 @@ def test_cells_carried_alike_by_both_sides_share_one_symbol() -> None:
     assert list(merged.symbols) == [merged.cells["L.field"]]
 
 
+def _read_at_cursor(name: str) -> dict[str, Term]:
+    """Both sides have taken a field from where a cursor was, and stand behind it."""
+    cursor = var(name, 64, 0, 1000)
+    field = concat(*(byte(bvadd(cursor, number(i))) for i in range(4)))
+    behind = bvadd(cursor, number(4))
+    return {"L.cursor": behind, "L.field": field, "R.cursor": behind, "R.field": field}
+
+
+def test_fields_behind_two_parsers_that_only_carry_them_on_are_one_symbol() -> None:
+    old, new = _read_at_cursor("~old"), _read_at_cursor("~new")
+    about = Hints(frozenset({"L.cursor", "R.cursor"}), forward=True)
+    merged = join(new_entry(old, Facts()), new, Facts(), about, 0)
+    assert merged is not None
+    assert merged.cells["L.field"] is merged.cells["R.field"]
+    assert {merged.cells["L.field"], merged.cells["L.cursor"]} == set(merged.symbols)
+
+
+def test_fields_behind_programs_stay_reads_relative_to_the_cursor() -> None:
+    """Which may read them again."""
+    old, new = _read_at_cursor("~old"), _read_at_cursor("~new")
+    merged = join(new_entry(old, Facts()), new, Facts(), Hints(frozenset({"L.cursor", "R.cursor"})), 0)
+    assert merged is not None
+    assert merged.cells["L.field"] is concat(*(byte(bvsub(merged.cells["L.cursor"], number(4 - i))) for i in range(4)))
+
+
+def test_what_a_decision_looks_at_yet_is_not_only_carried_on() -> None:
+    old, new = _read_at_cursor("~old"), _read_at_cursor("~new")
+    about = Hints(frozenset({"L.cursor", "R.cursor"}), frozenset({"L.field", "R.field"}), forward=True)
+    merged = join(new_entry(old, Facts()), new, Facts(), about, 0)
+    assert merged is not None
+    assert list(merged.symbols) == [merged.cells["L.cursor"]]
+
+
 def test_a_byte_that_another_cell_has_too_stays_related_to_it() -> None:
     def cells(at: int) -> dict[str, Term]:
         field = concat(*(byte(number(at + i)) for i in range(4)))
