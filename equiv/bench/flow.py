@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from shutil import which
@@ -34,15 +35,19 @@ CPUS = ("v3", "v1", "v2", "v4")
 BUILDS = tuple(Build(compiler, level, cpu) for compiler in COMPILERS for level in LEVELS for cpu in CPUS)
 """The reference first."""
 
-BUILT, TABLED, BROKEN = "builds", "tables", "broken"
-"""Corpora of the three kinds of pairs."""
+BUILT, TABLED, PAGED, OBSERVED, BROKEN = "builds", "tables", "paged", "observed", "broken"
+"""Corpora of the kinds of pairs."""
+OTHER_WAYS = tuple(Build(compiler, "-O2", "v3") for compiler in COMPILERS)
+"""Builds that are compared for paged skbs, and with the map that the program writes, as well."""
+OWN_MAP = "last_dissection"
 
 
 def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence[str] = ()) -> list[Pair]:
     """Build the dissector in every way that the compilers here can: the reference against each, itself first.
 
     With the folder `tables`, each build also against the parse graph there, the reference against the broken ones, and
-    the graph against the TCAM rows, which are not decided in good time against a build. Builds of the same instructions
+    the graph against the TCAM rows, which are not decided in good time against a build; some builds for paged skbs too,
+    and with what the program writes to its map. Builds of the same instructions
     as an earlier one are left out, and those that no pair that `only` names (as in `select`) needs. Raises InputError
     where the tree has no such source, or where the reference cannot be built.
     """
@@ -59,12 +64,24 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
         return pairs
     pairs += [_pair(TABLED, made, f"{GRAPH} {build.name}", str(tables / GRAPH)) for build, made in builds]
     graph, rows = str(tables / GRAPH), str(tables / ROWS)
+    pairs += _other_ways([(build, made) for build, made in builds if build in OTHER_WAYS], graph)
     pairs.append(Pair(f"{TABLED}/{GRAPH}={ROWS}", TABLED, graph, rows, "equivalent", "flow_dissector"))
     pairs += [
         _pair(BROKEN, reference, broken.name, str(path), "different", broken.bug)
         for broken, path in write_broken_tables(tables, into)
     ]
     return pairs
+
+
+def _other_ways(builds: Sequence[tuple[Build, Path]], graph: str) -> Iterator[Pair]:
+    """Paged skbs: builds against the reference, which is the first, and the graph; what programs leave in their map."""
+    reference = builds[0][1]
+    for build, made in builds:
+        against = _pair(PAGED, reference, build.name, f"{made}:{ENTRY}")
+        table = replace(_pair(PAGED, made, GRAPH, graph), id=f"{PAGED}/{build.name}={GRAPH}")
+        yield from (replace(pair, interface="flow_dissector_paged") for pair in (against, table))
+    for build, made in builds[1:]:
+        yield replace(_pair(OBSERVED, reference, build.name, f"{made}:{ENTRY}"), observe=(OWN_MAP,))
 
 
 def _pair(
@@ -89,6 +106,9 @@ def _pair(
 
 def _is_needed(build: Build, only: Sequence[str]) -> bool:
     names = [BUILT, TABLED, f"{BUILT}/{REFERENCE.name}={build.name}", f"{TABLED}/{GRAPH} {build.name}"]
+    if build in OTHER_WAYS:
+        names += [PAGED, f"{PAGED}/{REFERENCE.name}={build.name}", f"{PAGED}/{build.name}={GRAPH}"]
+        names += [OBSERVED, f"{OBSERVED}/{REFERENCE.name}={build.name}"]
     return build == REFERENCE or not only or any(fnmatchcase(name, pattern) for name in names for pattern in only)
 
 
@@ -137,6 +157,8 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
         f"`{SOURCE}`, entered at `{ENTRY}`, `jmp_table` filled as its test does: 7 programs that call each",
         "other through tail calls, up to 33 of them in a run, in a cyclic graph. Every packet of 14 to 65,535 bytes in",
         "one linear piece; all flow keys and the return code are compared, writes to `last_dissection` are not.",
+        "*Paged*: any split between the linear part and pages; line 234 then compares an address on the stack with the",
+        "packet's, which is an assumption between programs, and a warning against a table (D192).",
         "Builds whose instructions are those of another are left out. The tables are `corpora/linux-flow-dissector`.",
         "",
         "## Summary",
@@ -149,6 +171,10 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
     tabled = [(row.id.partition("/")[2], *_costs(row), row.reason) for row in rows if row.corpus == TABLED]
     if tabled:
         lines += ["", "## Builds against the tables", "", *table(("table and build", *COLUMNS, "remark"), tabled)]
+    ways = [(row.id, *_costs(row), row.reason) for row in rows if row.corpus in (PAGED, OBSERVED)]
+    if ways:
+        title = f"## Paged skbs, and `--observe-map {OWN_MAP}`"
+        lines += ["", title, "", *table(("pair", *COLUMNS, "remark"), ways)]
     broken = [
         (row.id.partition("=")[2], *_costs(row)[:6], str(row.packet_size or ""), ", ".join(row.confirmed_by), row.bug)
         for row in rows
