@@ -171,6 +171,7 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
     tabled = [(row.id.partition("/")[2], *_costs(row), row.reason) for row in rows if row.corpus == TABLED]
     if tabled:
         lines += ["", "## Builds against the tables", "", *table(("table and build", *COLUMNS, "remark"), tabled)]
+        lines += ["", *_what_follows([row for row in rows if row.corpus == TABLED])]
     ways = [(row.id, *_costs(row), row.reason) for row in rows if row.corpus in (PAGED, OBSERVED)]
     if ways:
         title = f"## Paged skbs, and `--observe-map {OWN_MAP}`"
@@ -184,6 +185,19 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
         titles = ("table", *COLUMNS[:6], "packet bytes", "confirmed by", "what is wrong with it")
         lines += ["", "## Broken tables", "", *table(titles, broken)]
     return "\n".join(lines) + "\n"
+
+
+def _what_follows(rows: Sequence[Row]) -> Iterator[str]:
+    """What the proofs against the graph say of builds and tables that were not compared directly."""
+    proved = [row for row in rows if row.as_expected and row.verdict == "equivalent"]
+    builds = [row for row in proved if not row.right.endswith(ROWS)]
+    pairs = len(builds) * (len(builds) - 1) // 2
+    count = len(builds)
+    yield f"{count} builds are proved to do what `{GRAPH}` does, so all {pairs} pairs of them do the same: each gives"
+    yield "the same verdict and keys as the graph for every packet, the graph hands none to the host, and the"
+    yield "assumptions are those of one interface."
+    if count < len(proved):
+        yield f"`{ROWS}` is proved to do what `{GRAPH}` does as well, so it does what each of the {count} builds does."
 
 
 def _costs(row: Row) -> tuple[str, ...]:

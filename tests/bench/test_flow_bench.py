@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from equiv.bench.flow import flow_report
 from equiv.bench.flow_tables import BROKEN, GRAPH, broken_tables, write_broken_tables
 from equiv.bench.linux_source import linux_tree
+from equiv.bench.measure import Row
 from equiv.errors import InputError
 from equiv.machine.concrete import Input
 from equiv.machine.interface import load_interface
@@ -49,6 +51,39 @@ def test_broken_tables_are_written_beside_each_other(tmp_path: Path) -> None:
     written = write_broken_tables(FOLDER, tmp_path)
     assert sorted(path.name for _, path in written) == sorted(f"graph.{table.name}.dev" for table, _ in written)
     assert all(load_table(str(path)).interface == "flow_dissector" for _, path in written)
+
+
+def row(right: str, verdict: str, left: str = "build.o:_dissect", expected: str = "equivalent") -> Row:
+    return Row(
+        id=f"tables/{left}={right}",
+        corpus="tables",
+        left=left,
+        right=right,
+        expected=expected,
+        verdict=verdict,
+        reason="",
+        bug="",
+        joint_states=1,
+        explorations=1,
+        solver_queries=1,
+        seconds=1.0,
+        engine_seconds=1.0,
+        solver_seconds=1.0,
+        peak_rss_bytes=1,
+        certificate="holds" if verdict == "equivalent" else "",
+    )
+
+
+def test_pairs_follow_from_what_is_proved_against_the_graph_and_from_nothing_else() -> None:
+    proved = [row("graph.dev", "equivalent") for _ in range(4)]
+    report = flow_report([*proved, row("graph.dev", "unknown")], [])
+    assert "4 builds are proved to do what `graph.dev` does, so all 6 pairs" in report
+    assert "`rows.dev` is proved" not in report
+    report = flow_report([*proved, row("rows.dev", "equivalent", left="graph.dev")], [])
+    assert "4 builds are proved" in report
+    assert (
+        "`rows.dev` is proved to do what `graph.dev` does as well, so it does what each of the 4 builds does" in report
+    )
 
 
 def test_a_replacement_that_does_not_fit_is_refused(tmp_path: Path) -> None:
