@@ -5,11 +5,13 @@ A *spot* is where a state stands in the machine's code: a slot of a program, an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from equiv.machine.protocol import Machine
+from equiv.term import Term
 
 Spot = Hashable
 Move = tuple[Spot, Spot]
@@ -27,11 +29,39 @@ class Watched(Machine, Protocol):
         ...
 
 
+@runtime_checkable
+class Choosing(Protocol):
+    """A machine that chooses between ways, and tells of it."""
+
+    on_choice: OnChoice | None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way of a choice: the condition (width 1) under which it holds; whether the bits that its masks leave out are
+    all 0, and all 1 (both FALSE where they leave out none)."""
+
+    holds: Term
+    clear: Term
+    set: Term
+
+
+OnChoice = Callable[[Spot, Sequence[Option]], None]
+"""Told of each choice between several ways that a run comes to, before it is made: all but the last."""
+
+
 @contextmanager
-def watching(machine: Watched, on_move: OnMove) -> Iterator[None]:
-    """In the block, `on_move` is told of the machine's moves. What it raises ends the run."""
+def watching(machine: Watched, on_move: OnMove, on_choice: OnChoice | None = None) -> Iterator[None]:
+    """In the block, `on_move` is told of the machine's moves, `on_choice` of choices where the machine has such. What
+    they raise ends the run."""
     before, machine.on_move = machine.on_move, on_move
+    chooser = machine if isinstance(machine, Choosing) else None
+    earlier = None if chooser is None else chooser.on_choice
+    if chooser is not None:
+        chooser.on_choice = on_choice
     try:
         yield
     finally:
         machine.on_move = before
+        if chooser is not None:
+            chooser.on_choice = earlier

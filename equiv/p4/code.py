@@ -15,7 +15,7 @@ from itertools import chain
 
 from equiv.errors import Place
 from equiv.machine.inputs import ADDRESS_WIDTH, packet_element
-from equiv.term import TRUE, Term, bvadd, concat, conj, const, eq, extract, leaves, var
+from equiv.term import FALSE, TRUE, Term, bvadd, bvand, concat, conj, const, eq, extract, leaves, mask, var
 
 CELL_PREFIX = "cell:"
 CURSOR = "cursor"
@@ -221,3 +221,35 @@ def masked(key: Term, value: int, mask: int) -> Term:
         conditions.append(eq(extract(high, low, key), const(value >> low, high - low + 1)))
         low = high + 1
     return conj(*conditions)
+
+
+def unasked(condition: Term) -> tuple[Term, Term]:
+    """Width 1: whether the bits are all 0, and all 1, that a condition's equations do not ask for, as masks leave some
+    out of the numbers that are compared. Both are FALSE where there are none.
+    """
+    asked: dict[Term, int] = {}
+    for part in conjuncts(condition):
+        for arg in part.args if part.op in ("eq", "not") else (part,):
+            if arg.op == "extract":
+                high, low = arg.data
+                asked[arg.args[0]] = asked.get(arg.args[0], 0) | (mask(high - low + 1) << low)
+            elif not arg.is_const:
+                asked[arg] = mask(arg.width)
+    left_out = [(whole, mask(whole.width) & ~bits) for whole, bits in asked.items()]
+    rest = [(bvand(whole, const(bits, whole.width)), bits) for whole, bits in left_out if bits]
+    if not rest:
+        return FALSE, FALSE
+    clear = (eq(part, const(0, part.width)) for part, _ in rest)
+    return conj(*clear), conj(*(eq(part, const(bits, part.width)) for part, bits in rest))
+
+
+def conjuncts(condition: Term) -> list[Term]:
+    """The parts that must all hold."""
+    found, stack = [], [condition]
+    while stack:
+        node = stack.pop()
+        if node.op == "and" and node.width == 1:
+            stack.extend(node.args)
+        else:
+            found.append(node)
+    return found

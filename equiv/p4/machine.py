@@ -15,7 +15,7 @@ from equiv.errors import InputError, Place
 from equiv.machine.inputs import ADDRESS_WIDTH, LONGEST_PACKET, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop, Stuck
-from equiv.machine.watch import OnMove
+from equiv.machine.watch import OnChoice, OnMove, Option
 from equiv.p4.code import (
     ACCEPT,
     CURSOR,
@@ -33,6 +33,7 @@ from equiv.p4.code import (
     cursor,
     is_cell,
     targets,
+    unasked,
 )
 from equiv.p4.liveness import guarded, liveness
 from equiv.p4.view import accept_code, goes_on, observed_outputs, reject_code
@@ -74,6 +75,7 @@ class ParserMachine:
         self.on_move: OnMove | None = None
         self._readers: dict[int, _Reader] = {}
         """Of the latest states, by the identity of their cells; which do not change."""
+        self.on_choice: OnChoice | None = None
         nowhere = Place(name)
         self._widths = {**code.widths, CURSOR: ADDRESS_WIDTH, ERROR: ERROR_WIDTH}
         self._nothing = {name: const(0, width) for name, width in self._widths.items()}
@@ -216,6 +218,9 @@ class ParserMachine:
 
     def _ways(self, state: State, op: Choose, decide: Decide) -> list[Branch]:
         read = self._reader(state)
+        if self.on_choice is not None:
+            options = [Option(read(way.condition), *map(read, unasked(way.condition))) for way in op.ways[:-1]]
+            self.on_choice((state.block, state.pc), options)
         branches: dict[int, Branch] = {}
         undecided: dict[int, Term] = {}
         for i, way in enumerate(op.ways):

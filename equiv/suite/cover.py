@@ -5,6 +5,7 @@ Of a program, the interpreter says which way it went; the symbolic machine only 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from equiv.bpf.interpret import Executable
@@ -13,7 +14,8 @@ from equiv.generate.paths import comparisons
 from equiv.machine.concrete import Input
 from equiv.machine.drive import MAX_FORKS, assignment_for
 from equiv.machine.protocol import Fork
-from equiv.machine.watch import Spot, watching
+from equiv.machine.watch import Option, Spot, watching
+from equiv.suite.bits import met
 from equiv.suite.goals import SIDES, Coverable
 from equiv.term import Term, evaluate, mask, signed
 
@@ -54,7 +56,12 @@ def _watched(machine: Coverable, given: Input) -> Covered:
                 found.add((here[0], "above"))
         return bool(evaluate(condition, assignment, memo))
 
-    with watching(machine, moved):
+    def choice(spot: Spot, options: Sequence[Option]) -> None:
+        for each in met(options):
+            if evaluate(each.term, assignment, memo):
+                found.add((spot, each.target))
+
+    with watching(machine, moved, choice):
         for _ in range(MAX_FORKS):
             stop = machine.run(state, decide)  # type: ignore[arg-type]
             if not isinstance(stop, Fork):

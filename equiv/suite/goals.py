@@ -19,11 +19,14 @@ from equiv.generate.paths import comparisons
 from equiv.machine.watch import Spot
 from equiv.p4 import code as p4
 from equiv.p4.machine import ParserMachine
-from equiv.table.code import Choose, Jump, Test
+from equiv.p4.storage import NEXT
+from equiv.suite.bits import one_bit_off
+from equiv.table.code import Choose, Jump, Test, unmasked
 from equiv.table.model import Binary, Expr, Length, Lookup, ParseState, Variable, subexpressions
 from equiv.table.symbolic import TableMachine
+from equiv.term import FALSE, Term
 
-Kind = Literal["state", "row", "case", "default", "exit", "check", "branch", "tail call", "edge"]
+Kind = Literal["state", "row", "case", "default", "exit", "check", "branch", "tail call", "edge", "bit"]
 ORDERED: Final = frozenset({op.JGT, op.JGE, op.JLT, op.JLE, op.JSGT, op.JSGE, op.JSLT, op.JSLE})
 SIDES: Final = ("below", "above")
 
@@ -87,7 +90,11 @@ def _table(machine: TableMachine) -> list[Goal]:
                         kind: Kind = "case" if isinstance(state, ParseState) else "row"
                         if number == len(ways) - 1:
                             kind = "default"
-                        found.append(Goal(kind, here, (name, way.pc), f"{name}: {_plain(way.label)}", way.place))
+                        label = f"{name}: {_plain(way.label)}"
+                        found.append(Goal(kind, here, (name, way.pc), label, way.place))
+                        if kind != "default":
+                            has_bits = any(isinstance(c, Binary) and c.op == "==" for c in way.conditions)
+                            found += _bits(here, number, label, way.place, has_bits, bool(unmasked(way.conditions)))
                 case Jump():
                     pass
     return found
@@ -100,7 +107,7 @@ def _parser(machine: ParserMachine) -> list[Goal]:
         if name not in reachable or name == p4.REJECT:
             continue
         group = name.partition(" ")[0]
-        if name == group and not name.startswith("$") and name not in (p4.ACCEPT, "start"):
+        if name == group and not name.startswith("$") and name not in (p4.ACCEPT, "start", machine.code.start):
             found.append(Goal("state", None, (name, 0), f"state {name}", ops[0].place))
         for pc, operation in enumerate(ops):
             here = (name, pc)
@@ -111,10 +118,29 @@ def _parser(machine: ParserMachine) -> list[Goal]:
                     if comparisons(tested):
                         found += [Goal("edge", here, side, f"{group}: {no}, {_side(side)}", place) for side in SIDES]
                 case p4.Choose(ways=ways):
-                    for way in ways:
+                    for number, way in enumerate(ways):
                         kind: Kind = "default" if way is ways[-1] else "case"
                         label = way.label if way.label.startswith(group) else f"{group}: {way.label}"
                         found.append(Goal(kind, here, (way.target, 0), label, way.place))
+                        if kind != "default" and not _is_count(way.condition):
+                            has_bits = one_bit_off(way.condition) is not FALSE
+                            has_free = p4.unasked(way.condition)[0] is not FALSE
+                            found += _bits(here, number, label, way.place, has_bits, has_free)
+    return found
+
+
+def _is_count(condition: Term) -> bool:
+    """Whether a condition is about how full a stack is, of which no bits can be wrong by themselves."""
+    return all(name.endswith(NEXT) for name in p4.cells_read([condition]))
+
+
+def _bits(here: Spot, number: int, label: str, place: Place, has_bits: bool, has_free: bool) -> list[Goal]:
+    """What there is to meet of a way's condition, bit by bit (D323)."""
+    found = [Goal("bit", here, ("bit", number), f"{label}, missed by one bit", place)] if has_bits else []
+    if has_free:
+        for which, what in (("clear", "0"), ("set", "1")):
+            text = f"{label}, with {what} in all bits that the mask leaves out"
+            found.append(Goal("bit", here, (which, number), text, place))
     return found
 
 

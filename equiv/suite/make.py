@@ -22,6 +22,7 @@ from equiv.modelled import completed, input_of, map_layouts
 from equiv.p4.code import with_own_ways
 from equiv.p4.machine import ParserMachine
 from equiv.p4.parser import P4
+from equiv.suite.bits import bent_at_choices
 from equiv.suite.cover import Covered, cover
 from equiv.suite.goals import Coverable, Goal, goals_of
 from equiv.suite.natural import natural
@@ -33,6 +34,8 @@ Status = Literal["covered", "unreachable", "not reached"]
 PLAN: Final = Plan(400, 500)
 DRAWN: Final = 800
 """Candidates that are drawn after the solver's."""
+MOST_FLIPS: Final = 4000
+"""Packets with one bit another one that are tried."""
 QUESTION_SECONDS: Final = 20.0
 """How long the engine may take for one question."""
 
@@ -67,6 +70,8 @@ def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: 
     if not candidates:
         raise Unsupported("none of the packets that were generated can be run", Place(loaded.path))
     chosen = _fewest(candidates) or candidates[:1]
+    covered = {place for item in chosen for place in item.covers}
+    chosen += _flipped(subject, goals, chosen, covered)
     covered = {place for item in chosen for place in item.covers}
     left = [place for place in range(len(goals)) if place not in covered]
     more, unreachable = _ask(subject, goals, left, time.monotonic() + seconds)
@@ -117,6 +122,25 @@ class _Subject:
         reached: Covered = cover(self.machine, given)
         found = sorted(place for key in reached if (place := self.places.get(key)) is not None)
         return Item(given, replace(expected, path=()), tuple(found))
+
+
+def _flipped(subject: _Subject, goals: Sequence[Goal], items: Sequence[Item], covered: set[int]) -> list[Item]:
+    """Items that meet what is left of ways' bits: packets that come by such a choice, with some bits other ones."""
+    open_ones = {goal.key for place, goal in enumerate(goals) if goal.kind == "bit" and place not in covered}
+    found: list[Item] = []
+    tries = MOST_FLIPS
+    for item in sorted(items, key=lambda item: len(item.given.packet)):
+        spots = {goals[place].source for place in item.covers}
+        for given in bent_at_choices(subject.machine, item.given, {key for key in open_ones if key[0] in spots}):
+            if not open_ones or not tries:
+                return found
+            tries -= 1
+            other = subject.item(given)
+            keys = set() if other is None else {goals[place].key for place in other.covers}
+            if other is not None and not open_ones.isdisjoint(keys):
+                found.append(other)
+                open_ones -= keys
+    return found
 
 
 def _candidates(subject: _Subject, seed: int) -> Iterator[Input]:
@@ -186,8 +210,8 @@ def _ask(subject: _Subject, goals: Sequence[Goal], left: Sequence[int], until: f
     found: list[Item] = []
     unreachable: set[int] = set()
     for is_edge in (False, True):
-        open_ones = [place for place in left if (goals[place].kind == "edge") is is_edge]
-        alone = False
+        open_ones = [place for place in left if (goals[place].kind in ("edge", "bit")) is is_edge]
+        alone = is_edge
         while open_ones and time.monotonic() < until:
             asked = open_ones[:1] if alone else open_ones
             status, model = reach(

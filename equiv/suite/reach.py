@@ -16,9 +16,10 @@ from equiv.generate.paths import comparisons
 from equiv.machine.ended import Ended
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop
-from equiv.machine.watch import Spot, watching
+from equiv.machine.watch import Option, Spot, watching
 from equiv.proof.engine import Engine
 from equiv.solve.backend import Model, make_backend
+from equiv.suite.bits import met
 from equiv.suite.goals import Coverable, Goal
 from equiv.term import Term, bvadd, conj, const, disj, eq, negate
 
@@ -42,13 +43,15 @@ class Marked:
 
     An edge is looked for where its comparison is asked about. Where the answer follows from what is known, and the edge
     may still be there, the run counts as having reached it: an input may then turn out not to, but nothing is missed.
+    The same holds of what is asked of a way's bits.
     `unasked` are spots with wanted edges that a run passed without asking: of their edges nothing may be concluded.
     """
 
     def __init__(self, machine: Coverable, goals: Iterable[Goal], width: int) -> None:
         self._machine: Any = machine
         goals = tuple(goals)
-        self._wanted = frozenset(goal.key for goal in goals if goal.kind != "edge")
+        self._wanted = frozenset(goal.key for goal in goals if goal.kind not in ("edge", "bit"))
+        self._bits = frozenset(goal.key for goal in goals if goal.kind == "bit")
         self._edges: dict[Spot, frozenset[Spot]] = {}
         for goal in goals:
             if goal.kind == "edge":
@@ -56,6 +59,7 @@ class Marked:
         self._width = width
         self._here: Spot = None
         self._has_asked = False
+        self._undecided: dict[Spot, list[Term]] = {}
         self.unasked: set[Spot] = set()
         self.name = machine.name
 
@@ -65,7 +69,7 @@ class Marked:
     def run(self, state: Any, decide: Decide) -> Stop:
         if state is HIT:
             return self._ended(1)
-        self._here, self._has_asked = self._machine.spot(state), False
+        self._here, self._has_asked, self._undecided = self._machine.spot(state), False, {}
 
         def ask(condition: Term) -> bool | None:
             answer = decide(condition)
@@ -76,8 +80,15 @@ class Marked:
                         raise _Reached
             return answer
 
+        def choice(spot: Spot, options: Sequence[Option]) -> None:
+            for each in met(options):
+                if (spot, each.target) in self._bits and (answer := decide(each.term)) is not False:
+                    if answer:
+                        raise _Reached
+                    self._undecided.setdefault(spot, []).append(each.term)
+
         try:
-            with watching(self._machine, self._moved):
+            with watching(self._machine, self._moved, choice if self._bits else None):
                 stop: Stop = self._machine.run(state, ask)
         except _Reached:
             return self._ended(1)
@@ -92,12 +103,13 @@ class Marked:
         """The fork with a way of its own for edges, and with the wanted ways leading to where 1 is returned."""
         source = self._machine.spot(stop.before)
         branches = [self._branch(source, branch) for branch in stop.branches]
+        edges = self._undecided.get(source, [])
         if source in self._edges:
-            edges = [edge for branch in stop.branches for edge in self._edges_of(source, branch.guard)]
-            if edges:
-                at = disj(*edges)
-                branches = [replace(branch, guard=conj(branch.guard, negate(at))) for branch in branches]
-                branches.append(Branch(at, HIT, "at the edge"))
+            edges += [edge for branch in stop.branches for edge in self._edges_of(source, branch.guard)]
+        if edges:
+            at = disj(*edges)
+            branches = [replace(branch, guard=conj(branch.guard, negate(at))) for branch in branches]
+            branches.append(Branch(at, HIT, "at the edge"))
         possible = tuple(branch for branch in branches if not (branch.guard.is_const and not branch.guard.value))
         return Fork(stop.before, possible, stop.place)
 
@@ -114,6 +126,8 @@ class Marked:
 
     def _moved(self, source: Spot, target: Spot) -> None:
         if (source, target) in self._wanted or (None, target) in self._wanted:
+            raise _Reached
+        if self._undecided.pop(source, None):  # the way is known, its bits are not
             raise _Reached
         if source in self._edges and not self._has_asked:
             self.unasked.add(source)

@@ -6,6 +6,7 @@ model, are explicit `Test`s here; conditions are expressions like those of the l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from equiv.errors import Place
@@ -333,6 +334,18 @@ def keyset_conditions(operand: Expr, keyset: KeySet) -> tuple[Expr, ...]:
             below = (_compare(operand, "<=", Number(high)),) if high < operand.hi else ()
             return above + below
     return ()
+
+
+def unmasked(conditions: Iterable[Expr]) -> list[tuple[Expr, Expr]]:
+    """For each condition with a mask that leaves out bits, whether those are all 0, and all 1."""
+    found = []
+    for condition in conditions:
+        match condition:
+            case Binary(op="==", left=Binary(op="&", left=operand, right=Number(value=mask))):
+                if rest := (1 << operand.hi.bit_length()) - 1 & ~mask:
+                    left_out = Binary("&", operand, Number(rest), 0, rest)
+                    found.append((_compare(left_out, "==", Number(0)), _compare(left_out, "==", Number(rest))))
+    return found
 
 
 def in_bytes(bits: Expr) -> Expr:

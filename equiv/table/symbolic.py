@@ -14,7 +14,7 @@ from equiv.errors import Place
 from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_bytes, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Snapshot, Stop, Stuck
-from equiv.machine.watch import OnMove
+from equiv.machine.watch import OnChoice, OnMove, Option
 from equiv.table import layout
 from equiv.table.code import (
     COUNTER_WIDTH,
@@ -28,7 +28,9 @@ from equiv.table.code import (
     Op,
     Set,
     Test,
+    Way,
     compile_table,
+    unmasked,
     visits,
 )
 from equiv.table.liveness import Liveness, steering
@@ -37,7 +39,7 @@ from equiv.table.order import back_edges, weak_topological_order
 from equiv.table.outcome import Outcomes
 from equiv.table.terms import Reader
 from equiv.table.verdicts import code_of
-from equiv.term import TRUE, Term, bvadd, conj, const, extract, negate
+from equiv.term import FALSE, TRUE, Term, bvadd, conj, const, extract, negate
 
 MAX_RUN = 200_000
 """Operations between two decisions after which a run is given up."""
@@ -68,6 +70,7 @@ class TableMachine:
         self.table = table
         self.interface = interface
         self.on_move: OnMove | None = None
+        self.on_choice: OnChoice | None = None
         self._pieces = layout.segments(table)
         self._linear = packet_length() if interface.split == "linear" else linear_length()
         self._outcomes = Outcomes(table, interface)
@@ -198,6 +201,8 @@ class TableMachine:
 
     def _ways(self, state: State, op: Choose, decide: Decide) -> list[Branch]:
         reader = self._reader(state)
+        if self.on_choice is not None:
+            self.on_choice((state.name, state.pc), [_option(reader, way) for way in op.ways[:-1]])
         branches: dict[int, Branch] = {}
         undecided: dict[int, Term] = {}
         for i, way in enumerate(op.ways):
@@ -217,6 +222,15 @@ class TableMachine:
         if not branches:  # only where the path itself is impossible
             return [Branch(TRUE, State(state.name, op.ways[-1].pc, state.cells), op.ways[-1].label)]
         return list(branches.values())
+
+
+def _option(reader: Reader, way: Way) -> Option:
+    holds = conj(*(reader.condition(c) for c in way.conditions))
+    rest = unmasked(way.conditions)
+    if not rest:
+        return Option(holds, FALSE, FALSE)
+    clear, all_set = (conj(*(reader.condition(pair[which]) for pair in rest)) for which in (0, 1))
+    return Option(holds, clear, all_set)
 
 
 def _location(snapshot: Snapshot) -> tuple[str, int]:
