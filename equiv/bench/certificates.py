@@ -12,7 +12,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -22,6 +23,7 @@ from equiv.bench.leapfrog import INDEX, leapfrog_pairs
 from equiv.bench.manifest import Pair, load_corpora, select
 from equiv.bench.markdown import cell, table
 from equiv.bench.measure import Ended, Limits, check_command, run_measured
+from equiv.bench.options import count
 from equiv.errors import InputError, Place
 from equiv.report.files import replacing
 from equiv.report.style import clean, is_terminal, shorten
@@ -81,11 +83,11 @@ def main(arguments: list[str]) -> int:
             raise InputError(f"no {INDEX} here", Place(options.data))
         pairs += leapfrog_pairs(options.data)
     pairs = select((pair for pair in pairs if pair.expected == "equivalent"), options.only)
-    rng, rows = Random(options.seed), []
-    for number, pair in enumerate(pairs):
-        edits = options.edits * (number + 1) // len(pairs) - options.edits * number // len(pairs)
-        rows.append(_row(pair, options.timeout, edits, rng))
-        _progress(number + 1, len(pairs), rows[-1])
+    rows = []
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for row in pool.map(lambda number: _row(pairs[number], number, len(pairs), options), range(len(pairs))):
+            rows.append(row)
+            _progress(len(rows), len(pairs), row)
     report = "\n".join(_report(rows, command)) + "\n"
     if target is not None:
         with replacing(target) as temporary:
@@ -97,20 +99,19 @@ def main(arguments: list[str]) -> int:
     return 0 if all(row.is_good for row in rows) else 1
 
 
-def _row(pair: Pair, timeout: float, edits: int, rng: Random) -> Row:
+def _row(pair: Pair, number: int, pairs: int, options: argparse.Namespace) -> Row:
+    """Check pair `number` of so many `pairs`, which share the edits."""
+    edits = options.edits * (number + 1) // pairs - options.edits * number // pairs
     with tempfile.TemporaryDirectory() as folder:
         file, proofs = Path(folder) / "certificate.json", Path(folder) / "proofs"
-        check = run_measured(check_command(pair, Limits(timeout, kernel=False), str(file)), MOST_SECONDS)
+        check = run_measured(check_command(pair, Limits(options.timeout, kernel=False), str(file)), MOST_SECONDS)
         answer = check.answer((0, 1, 3))
         if answer["verdict"] != "equivalent":
             about = pair.id, pair.left, pair.right, pair.expected
             return Row(*about, answer["verdict"], answer["reason"], "", seconds=check.seconds)
         verified = _verify(file, pair.left, pair.right)
         found = verified.answer((0, 1, 3))
-        export = _verify(file, pair.left, pair.right, "--proofs", str(proofs))
-        rows = json.loads((proofs / "index.json").read_text())["obligations"] if export.status == 0 else []
-        without = _verify(file, pair.left, pair.right, "--by-proofs", str(proofs))
-        return Row(
+        row = Row(
             id=pair.id,
             left=pair.left,
             right=pair.right,
@@ -123,15 +124,26 @@ def _row(pair: Pair, timeout: float, edits: int, rng: Random) -> Row:
             certificate_bytes=file.stat().st_size,
             seconds=check.seconds,
             verify_seconds=verified.seconds,
-            export_seconds=export.seconds,
-            refuted=sum(row["refuted"] for row in rows),
-            bundle_bytes=sum(path.stat().st_size for path in proofs.glob("*")) if proofs.exists() else 0,
-            by_proofs=without.answer((0, 1, 3))["verdict"],
-            by_proofs_seconds=without.seconds,
             edits=edits,
-            edits_accepted=tuple(_accepted(pair, file, edits, rng)),
+            edits_accepted=tuple(_accepted(pair, file, edits, Random(f"{options.seed} {number}"))),
             peak_rss_bytes=max(check.peak_rss_bytes, verified.peak_rss_bytes),
         )
+        return row if options.no_refutations else _by_refutations(row, file, proofs)
+
+
+def _by_refutations(row: Row, file: Path, proofs: Path) -> Row:
+    """The row with what it takes to write refutations into the folder `proofs`, and to check by these alone."""
+    export = _verify(file, row.left, row.right, "--proofs", str(proofs))
+    written = json.loads((proofs / "index.json").read_text())["obligations"] if export.status == 0 else []
+    without = _verify(file, row.left, row.right, "--by-proofs", str(proofs))
+    return replace(
+        row,
+        export_seconds=export.seconds,
+        refuted=sum(each["refuted"] for each in written),
+        bundle_bytes=sum(path.stat().st_size for path in proofs.glob("*")) if proofs.exists() else 0,
+        by_proofs=without.answer((0, 1, 3))["verdict"],
+        by_proofs_seconds=without.seconds,
+    )
 
 
 def _verify(file: Path, left: str, right: str, *options: str) -> Ended:
@@ -183,10 +195,12 @@ def edited(data: bytes, rng: Random) -> tuple[str, bytes]:
 def _report(rows: Sequence[Row], command: str) -> list[str]:
     lines = ["# Certificates", "", f"Written by `{command}`; do not edit.", ""]
     lines += [f"- {name}: {value}" for name, value in environment().items()]
+    shown = any(row.by_proofs for row in rows)
     lines += [
         "",
-        "Times are wall times of whole processes, start-up included: of *check*, of *verify* (another solver), of",
-        "writing the refutations, and of checking by these alone, without a solver. kB: 10³ bytes.",
+        "Times are wall times of whole processes, start-up included: of *check*, of *verify* (another solver)"
+        + (", of" if shown else ". kB: 10³ bytes."),
+        *(["writing the refutations, and of checking by these alone, without a solver. kB: 10³ bytes."] * shown),
         "",
         "## Summary",
         "",
@@ -196,13 +210,22 @@ def _report(rows: Sequence[Row], command: str) -> list[str]:
         "",
     ]
     titles = ("pair", "certificate", "states", "obligations", "kB", "check s", "verify s")
-    more = ("refuted", "refutations kB", "written in s", "by refutations", "s", "edits", "accepted")
-    return [*lines, *table((*titles, *more), map(_cells, rows))]
+    without = ("refuted", "refutations kB", "written in s", "by refutations", "s") if shown else ()
+    edits = ("edits", "accepted")
+    return [*lines, *table((*titles, *without, *edits), (_cells(row, shown) for row in rows))]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, shown: bool) -> tuple[str, ...]:
+    """A line of the table, with what refutations took where that is `shown`."""
     if not row.certificate:
-        return (row.id, f"none: {row.verdict}", "", "", "", f"{row.seconds:.2f}", *[""] * 8)
+        return (row.id, f"none: {row.verdict}", "", "", "", f"{row.seconds:.2f}", *[""] * (8 if shown else 3))
+    without = (
+        str(row.refuted),
+        f"{row.bundle_bytes / 1e3:.0f}",
+        f"{row.export_seconds:.2f}",
+        row.by_proofs,
+        f"{row.by_proofs_seconds:.2f}",
+    )
     return (
         row.id,
         row.certificate if row.certificate == "holds" else f"**{row.certificate}**: {row.reason}",
@@ -211,11 +234,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.certificate_bytes / 1e3:.0f}",
         f"{row.seconds:.2f}",
         f"{row.verify_seconds:.2f}",
-        str(row.refuted),
-        f"{row.bundle_bytes / 1e3:.0f}",
-        f"{row.export_seconds:.2f}",
-        row.by_proofs,
-        f"{row.by_proofs_seconds:.2f}",
+        *(without if shown else ()),
         str(row.edits),
         str(len(row.edits_accepted)),
     )
@@ -239,10 +258,11 @@ def _summary(rows: Sequence[Row]) -> list[str]:
         return lines
     obligations, refuted = sum(row.obligations for row in proved), sum(row.refuted for row in proved)
     without = sum(row.by_proofs == "holds" for row in proved)
-    lines.append(
-        f"- {refuted} of {obligations} obligations have a refutation; "
-        f"{without} of {len(proved)} certificates hold by their refutations alone, without a solver"
-    )
+    if any(row.by_proofs for row in proved):
+        lines.append(
+            f"- {refuted} of {obligations} obligations have a refutation; "
+            f"{without} of {len(proved)} certificates hold by their refutations alone, without a solver"
+        )
     ratios = [row.seconds / row.verify_seconds for row in proved if row.verify_seconds]
     sizes = [row.certificate_bytes / 1e3 for row in proved]
     lines.append(f"- checking takes 1/{median(ratios):.1f} of the time of proving (median of whole processes)")
@@ -273,6 +293,10 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", default=[], metavar="NAME", help="a corpus or a pair's id, * allowed"
     )
     parser.add_argument("--edits", type=int, default=200, metavar="N", help="random edits in all (default: 200)")
+    parser.add_argument(
+        "--no-refutations", action="store_true", help="check with another solver only, which is much faster"
+    )
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="pairs at a time (default: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the edits (default: 0)")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="of each proof (default: 60)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")

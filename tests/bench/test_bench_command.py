@@ -197,6 +197,19 @@ def test_certificates_are_checked_with_and_without_a_solver_and_edited(
     assert sum(row["edits"] for row in rows) == 5
 
 
+def test_certificates_are_checked_with_a_solver_only_where_that_is_asked_for(
+    corpora: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("certificates", "--corpora", corpora, "--edits", 4, "--no-refutations", "--jobs", 2)
+    assert _bench(*asked, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in rows] == ["type/a.dev=itself", "type/b.dev=itself"]
+    for row in rows:
+        assert (row["certificate"], row["by_proofs"], row["edits"], row["edits_accepted"]) == ("holds", "", 2, [])
+    assert _bench(*asked) == 0
+    assert "refutation" not in capsys.readouterr().out.partition("## Summary")[2]
+
+
 def test_a_pair_without_a_certificate_is_named_and_is_status_1(
     corpora: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
