@@ -27,7 +27,7 @@ from equiv.machine.interface import Interface
 from equiv.oracle import VerifierRejected, available
 from equiv.question import pose
 from equiv.report.files import expect_writable, replacing
-from equiv.report.style import clean, shorten
+from equiv.report.style import clean, is_terminal, shorten
 from equiv.suite.document import Read, Test
 from equiv.suite.make import Suite, make_suite
 from equiv.suite.replay import Replayed, replay
@@ -116,11 +116,11 @@ def _row(
     )
 
 
-def report(rows: Sequence[Row], command: str) -> str:
-    """The report as Markdown."""
+def report(rows: Sequence[Row], command: str, cut: Sequence[str] = ()) -> str:
+    """The report as Markdown; `cut` says, where it does not have all pairs, that it does not."""
     lines = ["# What packets can reach", "", f"Written by `{command}`; do not edit.", ""]
     lines += [f"- {name}: {value}" for name, value in environment().items()]
-    lines += ["", "## Summary", "", *summary(rows), ""]
+    lines += ["", "## Summary", "", *cut, *summary(rows), ""]
     lines += [
         "A goal is a state, row, select case, default or exit of a table, a way of a program's branch, or an edge of a",
         "comparison. *unreachable*: proved by the engine over all packets that the interface admits. *not reached*:",
@@ -183,21 +183,48 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--seconds", type=positive, default=60.0, metavar="S", help="of the engine, for each side (default: 60)"
     )
+    parser.add_argument(
+        "--total-seconds",
+        type=positive,
+        metavar="S",
+        help="begin no pair after this time; report what there is",
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--output", nargs="?", const=REPORT, metavar="FILE", help=f"write the report ({REPORT})")
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.output is not None:
         expect_writable(options.output)
-    rows = [row for pair in equivalent_pairs(options.corpora, options.only) for row in measure(pair, options.seconds)]
-    if not rows:
+    pairs = equivalent_pairs(options.corpora, options.only)
+    rows, done = _measured(pairs, options.seconds, options.total_seconds)
+    if not rows and done == len(pairs):
         raise InputError("no suites are made for pairs of a parser and something else")
-    text = report(rows, shlex.join(["equiv", "bench", "coverage", *arguments]))
+    cut = [f"- **cut short**: {done} of {len(pairs)} pairs were looked at"] if done < len(pairs) else []
+    text = report(rows, shlex.join(["equiv", "bench", "coverage", *arguments]), cut)
     if options.output is not None:
         with replacing(options.output) as temporary:
             Path(temporary).write_text(text, encoding="utf-8")
     if options.json:
         sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     else:
-        print("\n".join([*summary(rows), f"- written: {options.output}"]) if options.output else text, end="\n")
-    return 0 if all(row.is_fine for row in rows) else 1
+        print("\n".join([*cut, *summary(rows), f"- written: {options.output}"]) if options.output else text, end="\n")
+    return 0 if all(row.is_fine for row in rows) and not cut else 1
+
+
+def _measured(pairs: Sequence[Pair], seconds: float, total: float | None) -> tuple[list[Row], int]:
+    """Rows of as many pairs as there are before `total` seconds are over, or Ctrl-C; of how many that is."""
+    until = None if total is None else time.monotonic() + total
+    rows: list[Row] = []
+    for done, pair in enumerate(pairs):
+        if until is not None and time.monotonic() >= until:
+            return rows, done
+        if is_terminal(sys.stderr):
+            sys.stderr.write("\r\x1b[K" + shorten(f"{done} of {len(pairs)}: {pair.id}", 78))
+            sys.stderr.flush()
+        try:
+            rows += measure(pair, seconds)
+        except KeyboardInterrupt:
+            return rows, done
+    if is_terminal(sys.stderr):
+        sys.stderr.write("\r\x1b[K")
+    return rows, len(pairs)

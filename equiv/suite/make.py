@@ -215,7 +215,10 @@ def _ask(subject: _Subject, goals: Sequence[Goal], left: Sequence[int], until: f
         while open_ones and time.monotonic() < until:
             asked = open_ones[:1] if alone else open_ones
             status, model = reach(
-                subject.machine, [goals[place] for place in asked], subject.interface, QUESTION_SECONDS
+                subject.machine,
+                [goals[place] for place in asked],
+                subject.interface,
+                min(QUESTION_SECONDS, max(1.0, until - time.monotonic())),
             )
             item = None if model is None else subject.item(input_of(model, subject.interface, (subject.loaded,)))
             if status == "unreachable":

@@ -29,3 +29,8 @@ def test_the_report_lists_what_is_unreachable(tmp_path: Path) -> None:
     text = target.read_text("utf-8")
     assert "## Unreachable, proved" in text
     assert "exit: start: truncation -> drop" in text
+
+
+def test_a_run_that_is_cut_short_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["coverage", "--corpora", CORPORA, "--only", "mpls", "--total-seconds", "0.000001"]) == 1
+    assert "**cut short**: 0 of 1 pairs" in capsys.readouterr().out
