@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from equiv.bench.fuzzing.command import main
-from equiv.bench.fuzzing.measure import BYTES, OURS, SCAPY, Asked, Row, _source, question_of
+from equiv.bench.fuzzing.measure import BYTES, OURS, SCAPY, Asked, Row, _source, measure, question_of
 from equiv.bench.fuzzing.report import is_good, report, summary
 from equiv.bench.fuzzing.state import add_row, read_rows
 from equiv.bench.manifest import load_corpora
@@ -109,3 +109,12 @@ def test_what_a_manifest_asks_of_a_pair_is_asked_here_too() -> None:
         question_of(pair)  # none is asked that this bench does not know
     with pytest.raises(InputError, match="--new"):
         question_of(replace(pairs_["mpls/mpls.bpf.o=mpls.dev"], others=("--new=1",)))
+
+
+@pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")
+def test_what_no_packet_reaches_of_a_parser_is_asked_of_the_engine() -> None:
+    pairs_ = {pair.id: pair for corpus in load_corpora(CORPORA) for pair in corpus.pairs}
+    asked = replace(ASKED, rate_seconds=0.3, engine_seconds=60)
+    row = measure(pairs_["p4-vlan/vlan.p4=vlan.other.p4"], asked)
+    said = {text.partition("vlan.p4:")[2]: status for text, status in row.missed if "vlan.p4:" in text}
+    assert {status for text, status in said.items() if "StackOutOfBounds" in text} == {"no packet reaches it"}

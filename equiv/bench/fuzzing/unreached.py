@@ -11,12 +11,14 @@ from equiv.bpf import insn as op
 from equiv.bpf.symbolic import BpfMachine
 from equiv.compiled.pair import Side
 from equiv.compiled.shape import Edge
+from equiv.errors import Unsupported
 from equiv.fuzz.coverage import place_of
 from equiv.loaded import Loaded
 from equiv.machine.interface import Interface
-from equiv.suite.goals import Goal, goals_of
+from equiv.p4.machine import ParserMachine
+from equiv.suite.goals import Coverable, Goal, goals_of
+from equiv.suite.make import coverable
 from equiv.suite.reach import reach
-from equiv.table.symbolic import TableMachine
 
 Status = Literal["no packet reaches it", "a packet reaches it", "not decided", "not asked"]
 
@@ -37,11 +39,15 @@ SAID: Final = {
 
 def unreached(side: Side, loaded: Loaded, interface: Interface, seconds: float) -> list[tuple[str, Status]]:
     """Each edge of a side that no run passed, in words, and what the engine, asked for `seconds`, says of it."""
-    subject = loaded.program or loaded.table
-    machine = loaded.machine(interface)
-    if subject is None or not isinstance(machine, TableMachine | BpfMachine):
+    subject = loaded.program or loaded.table or loaded.parser
+    if subject is None:
         return []
     seen = side.seen.raw
+    try:
+        machine = coverable(loaded, interface)
+    except Unsupported:  # a parser beside something else
+        edges = enumerate(side.source.edges)
+        return [(place_of(edge, subject), "not asked") for number, edge in edges if not seen[number]]
     goals = goals_of(machine)
     until = time.monotonic() + seconds
     found: list[tuple[str, Status]] = []
@@ -54,7 +60,7 @@ def unreached(side: Side, loaded: Loaded, interface: Interface, seconds: float) 
     return found
 
 
-def _asked(machine: TableMachine | BpfMachine, goal: Goal | None, interface: Interface, until: float) -> Status:
+def _asked(machine: Coverable, goal: Goal | None, interface: Interface, until: float) -> Status:
     if goal is None:
         return "not asked"
     if time.monotonic() > until:
@@ -63,7 +69,7 @@ def _asked(machine: TableMachine | BpfMachine, goal: Goal | None, interface: Int
     return ANSWERS[status]
 
 
-def _goal(edge: Edge, number: int, machine: TableMachine | BpfMachine, goals: Sequence[Goal]) -> Goal | None:
+def _goal(edge: Edge, number: int, machine: Coverable, goals: Sequence[Goal]) -> Goal | None:
     """What of the engine's is this edge, the `number`-th that looks like it; None where there is no such thing."""
     if isinstance(machine, BpfMachine):
         insn = machine.program.insns[edge.at]
@@ -72,9 +78,17 @@ def _goal(edge: Edge, number: int, machine: TableMachine | BpfMachine, goals: Se
             return None
         wanted = target if edge.text == "taken" else edge.at + 1
         here = [goal for goal in goals if goal.kind == "branch" and (goal.source, goal.target) == (edge.at, wanted)]
+    elif isinstance(machine, ParserMachine):
+        here = [goal for goal in goals if goal.place.line == edge.at and _says(goal, edge)]
     else:
         here = [goal for goal in goals if _is_at(goal, edge) and _is_like(goal, edge)]
     return here[number] if number < len(here) else None
+
+
+def _says(goal: Goal, edge: Edge) -> bool:
+    """Whether a goal of a parser is in the words of an edge."""
+    said = (f"{edge.group}: {edge.text}", f"{edge.group} {edge.text}", edge.text)
+    return goal.kind in ("exit", "check", "case", "default") and goal.text in said
 
 
 def _is_like(goal: Goal, edge: Edge) -> bool:
