@@ -81,9 +81,11 @@ def test_rows_in_a_file_are_read_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "rows").write_text("{}\n")
-    with pytest.raises(InputError, match="not rows"):
-        read_rows(str(tmp_path / "rows"), ASKED, [])
+    for text in ("{}\n", "a file without a last line", '{"asked": 1}\nnotes'):
+        (tmp_path / "rows").write_text(text)
+        with pytest.raises(InputError, match="not rows"):
+            read_rows(str(tmp_path / "rows"), ASKED, [])
+        assert (tmp_path / "rows").read_text() == text, "it is not ours to change"
 
 
 @pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")

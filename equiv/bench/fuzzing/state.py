@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from equiv.bench.fuzzing.measure import Asked, Row
 from equiv.errors import InputError, Place
 from equiv.report.files import expect_writable
 from equiv.result import Coverage
+
+BEGINS: Final = b'{"asked"'
+"""What every line begins with."""
 
 
 def read_rows(path: str, asked: Asked, ids: Iterable[str]) -> dict[str, Row]:
@@ -22,6 +25,8 @@ def read_rows(path: str, asked: Asked, ids: Iterable[str]) -> dict[str, Row]:
         return {}
     wanted, found = set(ids), {}
     *lines, rest = Path(path).read_bytes().split(b"\n")
+    if not BEGINS.startswith(rest[: len(BEGINS)]):
+        raise InputError("not rows of `equiv bench fuzz`", Place(path, len(lines) + 1))
     if rest:  # the run was cut short in the middle of it
         os.truncate(path, os.path.getsize(path) - len(rest))
     for number, line in enumerate(lines, 1):
