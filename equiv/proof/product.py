@@ -9,7 +9,6 @@ come first, until every arrival is covered by a stored entry. The stored entries
 from __future__ import annotations
 
 import heapq
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from itertools import count
 
 from equiv.errors import ResourceLimit
 from equiv.machine.protocol import Branch, Done, Fork, Machine, Native, Outcome, Snapshot, Stop
+from equiv.proof.both_names import BothNames
 from equiv.proof.cubes import is_plainly_excluded, is_plainly_open
 from equiv.proof.endings import Ending, ending_of
 from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, Waiting, covers
@@ -105,8 +105,7 @@ class Product:
     _due: dict[Key, int] = field(default_factory=dict)
     _restarts: dict[Key, int] = field(default_factory=dict)
     _lineages: dict[Key, Lineage] = field(default_factory=dict)
-    _names: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = field(default_factory=dict)
-    _prefixed: dict[str, dict[str, str]] = field(default_factory=dict)
+    _names: BothNames = field(default_factory=BothNames)
     _goes_round: bool = False
     """Whether any step so far led back, or stayed, in its side's order: without one no run comes back to anywhere."""
     _settled_now: dict[int, tuple[Facts, dict[Term, bool | None]]] = field(default_factory=dict)
@@ -384,15 +383,15 @@ class Product:
         added: tuple[Term, ...] = (),
     ) -> None:
         left, right = (frozen(sides[side].machine, sides[side].stop) for side in "LR")
-        names = self._of_side("L.", left.cells) + self._of_side("R.", right.cells)
+        names = self._names.of_cells(left.cells, right.cells)
         cells = dict(zip(names, settled(facts, left) + settled(facts, right), strict=True))
         live = leaves_of(cells)
         facts = without_dead_symbols(facts, live)
         if left.ahead is not None and right.ahead is not None and not self.exact:
             facts = without_past_bytes(facts, live, (facts.simplify(left.ahead), facts.simplify(right.ahead)))
         hints = Hints(
-            self._names_of(left.offsets, right.offsets),
-            self._names_of(left.steering, right.steering),
+            self._names.together(left.offsets, right.offsets),
+            self._names.together(left.steering, right.steering),
             left.ahead is not None and right.ahead is not None,
         )
         identity = (-1 if source is None else source.id, label)
@@ -413,21 +412,6 @@ class Product:
         self._note_rounds(arrival, orders)
         priority = self._priority(arrival, (left, right), orders)
         self._queue_arrival(Waiting(identity, arrival, left.location, right.location, orders, priority))
-
-    def _of_side(self, prefix: str, cells: Iterable[str]) -> list[str]:
-        """Names of one side's cells in the map of both; the same strings for the same names."""
-        known = self._prefixed.setdefault(prefix, {})
-        for name in cells:
-            if name not in known:
-                known[name] = sys.intern(prefix + name)
-        return [known[name] for name in cells]
-
-    def _names_of(self, left: frozenset[str], right: frozenset[str]) -> frozenset[str]:
-        """Names of cells of either side as names in one map; the same object for the same names."""
-        found = self._names.get((left, right))
-        if found is None:
-            found = self._names[left, right] = frozenset({f"L.{n}" for n in left} | {f"R.{n}" for n in right})
-        return found
 
     def _priority(self, arrival: Arrival, sides: tuple[Snapshot, Snapshot], orders: tuple[int, int]) -> int:
         """Its turn. One that closes a loop waits until the loop's body has been gone through."""
