@@ -217,7 +217,11 @@ def _parser() -> argparse.ArgumentParser:
         help="kernel runs for each (default: 100000)",
     )
     parser.add_argument(
-        "--seconds", type=float, default=600.0, metavar="S", help="for these runs, each program (default: 600)"
+        "--seconds",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="of the processor's time for these runs, each program (default: 600)",
     )
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="time limit of each check (default: 60)"

@@ -66,17 +66,17 @@ def compare(
 ) -> dict[int, Compared]:
     """Run the original beside each of the others on generated inputs, so often, until it differs, or time is up.
 
-    Programs must be ones that the kernel takes; each may take an equal part of the time. Raises NotRunnable where it
-    cannot run the original.
+    Programs must be ones that the kernel takes; each may take an equal part of the time, which is the
+    processor's. Raises NotRunnable where it cannot run the original.
     """
     found: dict[int, Compared] = {}
     with ExitStack() as resources:
         kernel = resources.enter_context(KernelProgram(original, interface))
         resources.enter_context(kernel.staying())
-        until = time.monotonic() + seconds
+        until = time.process_time() + seconds
         for number, program in others.items():
             left = len(others) - len(found)
-            end = time.monotonic() + (until - time.monotonic()) / left
+            end = time.process_time() + (until - time.process_time()) / left
             with KernelProgram(program, interface) as other, other.staying():
                 found[number] = _Beside(kernel, other, interface, end, seed + number).compare(runs)
     return found
@@ -109,7 +109,7 @@ class _Beside:
 
     def _promising(self) -> list[Input]:
         """Inputs that led the interpreters, compiled, to something new, those first on which they differ."""
-        hunt = Hunt(self._sides("compiled"), self.seed)
+        hunt = Hunt(self._sides("compiled"), self.seed, clock=time.process_time)
         try:
             hunt.run(EXPLORED)
         finally:
@@ -121,7 +121,7 @@ class _Beside:
         return Sides(left, right, self.interface, on, on)
 
     def _over(self, runs: int) -> bool:
-        return bool(self.found.differs) or self.found.runs >= runs or time.monotonic() >= self.until
+        return bool(self.found.differs) or self.found.runs >= runs or time.process_time() >= self.until
 
     def _run(self, given: Input) -> None:
         """Both on one input, from the same contents of maps."""
