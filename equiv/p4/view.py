@@ -128,7 +128,7 @@ def show(
         if interface.counts(observable, code):
             name = observable.name
             found[name] = interface.errors.index(error) if name == PARSER_ERROR else values.get(name, 0)
-    return code, found
+    return interface.normalise(code, len(given.packet)), found
 
 
 def _before(observable: Observable, given: Input) -> int | bytes:

@@ -9,6 +9,8 @@ import pytest
 
 from equiv import api
 from equiv.errors import Unsupported
+from equiv.fuzz.hunt import Hunt, Limits
+from equiv.fuzz.sides import Sides
 from equiv.loaded import load
 
 CORPORA = Path(__file__).resolve().parents[2] / "corpora"
@@ -70,3 +72,17 @@ def test_a_parser_can_be_sent_to_another_process_after_it_was_looked_at() -> Non
     assert parser is not None and parser.outputs and parser.observables
     again = pickle.loads(pickle.dumps(parser))
     assert again == parser and again.outputs == parser.outputs
+
+
+def test_a_socket_filter_keeps_no_more_than_the_packet_has(tmp_path: Path) -> None:
+    """What `accept` stands for is clamped to the packet's length, in runs as in proofs and in machine code."""
+    parser = load(written(tmp_path, "p.p4", PARSER))
+    packet = bytes(12) + b"\x08\x00" + bytes(6)
+    assert api.run(parser, packet, interface="socket_filter").code == len(packet)
+    whole = TABLE.replace("interface xdp;", "interface socket_filter;\noutput keep at return;")
+    whole = whole.replace("extract(eth);", "extract(eth); keep = length;")
+    posed = api.pose(parser, written(tmp_path, "w.dev", whole), api.question_for())
+    assert api.check(parser, written(tmp_path, "w.dev", whole), timeout=20).verdict == "equivalent"
+    hunt = Hunt(Sides(posed.left, posed.right, posed.interface), seed=0)
+    hunt.run(Limits(packets=5000))
+    assert not hunt.differences
