@@ -20,6 +20,7 @@ from equiv.proof.intervals import (
     strip_not,
     with_bits,
 )
+from equiv.proof.parts import Leasts, leasts_of
 from equiv.term import FALSE, TRUE, Term, integer_form, leaves, mask, order_forms, to_linear, zero_extend
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Draft:
     replacement: dict[Term, Term]
     by_leaf: dict[Term, tuple[Term, ...]]
     sums: dict[Key, Interval]
+    either: list[Leasts]
 
     def add(self, condition: Term) -> None:
         if condition is TRUE:
@@ -75,6 +77,8 @@ class Draft:
                 self._ordering(atom, sense, so_far)
             case "extract" | "select" | "var":
                 self._fix(atom, int(sense))
+            case "or" if sense and (leasts := leasts_of(atom)) is not None:
+                self.either.append(leasts)
 
     def _note(self, atom: Term, sense: bool) -> None:
         self.literals[atom] = sense

@@ -16,6 +16,7 @@ from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
 from equiv.machine.question import start_conditions, violations
 from equiv.proof.certify import relation_of
+from equiv.proof.choices import Split
 from equiv.proof.endings import Ending
 from equiv.proof.entry import Arrival, Key, covers
 from equiv.proof.exact import Search, Searches
@@ -90,6 +91,7 @@ class Engine:
     finding: Finding = field(default_factory=Finding)
     _levels: dict[Key, int] = field(default_factory=dict)
     _deadline: float | None = None
+    _splits: frozenset[Split] = frozenset()
     _guesses: dict[Term, Term] = field(default_factory=dict)
     _searches: Searches | None = None
     _started: float = 0.0
@@ -115,8 +117,11 @@ class Engine:
         for _ in range(MAX_ROUNDS):
             product = Product(self.left, self.right, self.backend, start, self._levels, self._deadline)
             product.on_progress = self._report_exploring
+            product.splits = self._splits
             if self._explore(product, start):
                 return self.finding
+            if self._split(product):
+                continue
             blamed = self._hopeless()
             if not blamed:
                 with self._phase("endings"):
@@ -152,7 +157,7 @@ class Engine:
                 with self._phase("explore"):
                     finished = product.explore(at_most=CHUNK)
                 self._exploring_seconds += time.process_time() - started
-                if finished:
+                if finished or not product.choices.splits <= self._splits:
                     return False
                 if self._look_beside():
                     return True
@@ -439,6 +444,13 @@ class Engine:
                 raised = True
         self.finding.refinements += 1
         return raised
+
+    def _split(self, product: Product) -> bool:
+        """Keep apart, from now on, the numbers that were seen to choose (D300); false where there is none but those."""
+        found = product.choices.splits - self._splits
+        self._splits |= found
+        self.finding.refinements += bool(found)
+        return bool(found)
 
     # --- bookkeeping --------------------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
+from equiv.machine.inputs import ADDRESS_WIDTH
 from equiv.proof.facts import Facts
-from equiv.term import Term, conj, const, eq, extract, mask, substitute, uge, ule
+from equiv.term import Term, conj, const, eq, extract, mask, substitute, uge, ule, zero_extend
 
 Cells = Mapping[str, Term]
 """Cells of both sides in one map: `L.` and `R.` in front of the machine's own names."""
@@ -131,6 +132,8 @@ class Entry:
     parent: Entry | None = None
     """The entry that this one was first reached from."""
     rounds: Rounds = (0, 0)
+    steering: frozenset[str] = frozenset()
+    """Names of the cells that still steered the run when this was first reached."""
     waiting: dict[tuple[int, tuple[int, ...]], Waiting] = field(default_factory=dict)
     """The arrivals as they were put on the work list, to be looked at again if this entry is taken back."""
     successors: dict[int, Entry] = field(default_factory=dict)
@@ -185,11 +188,21 @@ def symbol_values(entry: Entry, cells: Cells) -> dict[Term, Term]:
     return {symbol: definition.read(cells) for symbol, definition in entry.symbols.items()}
 
 
+def widened_values(values: Mapping[Term, Term], facts: Facts) -> dict[Term, Term]:
+    """Symbols at an address's width: sums that they stand for are widened inside, as comparisons of offsets need."""
+    return {
+        zero_extend(ADDRESS_WIDTH - symbol.width, symbol): facts.widened(value, ADDRESS_WIDTH)
+        for symbol, value in values.items()
+        if value.op == "add" and symbol.width < ADDRESS_WIDTH
+    }
+
+
 def covers(entry: Entry, cells: Cells, facts: Facts, entails: Entails = undecided) -> bool:
     """Whether every pair of states that `cells` under `facts` stands for is among the entry's."""
     values = match(entry, cells, facts, entails)
     if values is None:
         return False
+    values |= widened_values(values, facts)
     memo: dict[Term, Term] = {}
     return all(_holds(facts, substitute(literal, values, memo), entails) for literal in entry.facts.terms())
 

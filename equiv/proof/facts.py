@@ -7,7 +7,7 @@ another one. Every answer of `decide` is a consequence of the literals; `None` m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from equiv.proof.assuming import BOUND_WIDTH, Contradiction, Draft
@@ -27,6 +27,7 @@ from equiv.proof.intervals import (
     strip_zero,
     times,
 )
+from equiv.proof.parts import Leasts
 from equiv.proof.symbols import is_symbol
 from equiv.term import (
     TRUE,
@@ -68,6 +69,8 @@ class Facts:
     """Leaf to the literals that speak of it."""
     sums: Mapping[Key, Interval] = field(default_factory=dict)
     """Those of `bounds` that are of more than one atom."""
+    either: Sequence[Leasts] = ()
+    """Sets of leaves of which one at least is as large as is said with it."""
     _known: dict[Term | frozenset[tuple[Term, int]], Interval] | None = field(default=None, compare=False, repr=False)
     """Bounds of terms and of forms that were asked for before; None while the literals are being added to."""
 
@@ -79,10 +82,11 @@ class Facts:
         """These facts and `conditions` (width 1). Raises Contradiction where they plainly cannot hold together."""
         maps = (dict(self.literals), dict(self.fixed), dict(self.bounds))
         more = (dict(self.replacement), dict(self.by_leaf), dict(self.sums))
-        draft = Draft(Facts(*maps, *more), *maps, *more)
+        either = list(self.either)
+        draft = Draft(Facts(*maps, *more, either), *maps, *more, either)
         for condition in conditions:
             draft.add(condition)
-        return Facts(*maps, *more, {})
+        return Facts(*maps, *more, either, {})
 
     def simplify(self, term: Term) -> Term:
         """`term` with fixed bits of its leaves written as constants."""
@@ -288,6 +292,13 @@ class Facts:
                 high = smaller(high, plus(rest_high, part_high))
         return low, high
 
+    def _raised(self, form: Mapping[Term, int], leasts: Leasts, low: int | None) -> int | None:
+        """`low`, what the atoms of `form` come to at least, and what the one that is said to be larger adds to that."""
+        shares = [(form.get(leaf, 0), least - self.atom_bound(leaf)[0]) for leaf, least in leasts]
+        if low is None or any(coefficient <= 0 or more <= 0 for coefficient, more in shares):
+            return None
+        return low + min(coefficient * more for coefficient, more in shares)
+
     def _plain_bound(self, form: Mapping[Term, int]) -> Interval:
         """Bounds from what is stored for this very form and for each atom alone."""
         if not form:
@@ -298,6 +309,9 @@ class Facts:
             atom_low, atom_high = self.atom_bound(atom)
             low = plus(low, coefficient * (atom_low if coefficient > 0 else atom_high))
             high = plus(high, coefficient * (atom_high if coefficient > 0 else atom_low))
+        least = low
+        for leasts in self.either:
+            low = larger(low, self._raised(form, leasts, least))
         key, scale = form_key(form)
         stored = self.bounds.get(key)
         if stored is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +11,7 @@ from equiv.machine.inputs import ADDRESS_WIDTH, PACKET
 from equiv.machine.protocol import Done, Fork, Machine, Snapshot, Stop
 from equiv.proof.facts import Facts
 from equiv.proof.symbols import is_symbol
-from equiv.term import Term, leaves, substitute, ult
+from equiv.term import Term, const, leaves, substitute, ult
 
 ENDED = 1 << 2000
 """Order of a side that has ended. No machine's `order` is that large: one digit of 24 bits for each of 48 frames."""
@@ -39,23 +39,34 @@ def normal(facts: Facts, term: Term, is_offset: bool) -> Term:
     """An address-wide cell that holds a zero-extended narrower sum, as an address-wide sum where that cannot wrap."""
     if term.width == ADDRESS_WIDTH and term.op == "concat" and term.args[-1].op == "add":
         term = facts.widened(term, ADDRESS_WIDTH)
-    return facts.reduced(term) if is_offset or term.op == "add" else term
+    if is_offset or term.op == "add":
+        term = facts.reduced(term)
+    if term.op == "add":
+        low, high = facts.term_bound(term)
+        term = const(low, term.width) if low == high else term
+    return term
 
 
-def settled(facts: Facts, snapshot: Snapshot) -> list[Term]:
-    """The cells in their order, what is fixed written as constants, sums in one form."""
-    offsets = snapshot.offsets
-    done: dict[Term, Term] = {}
+def settled(facts: Facts, snapshot: Snapshot, made: Callable[[Term, bool], Term] | None = None) -> list[Term]:
+    """The cells in their order, what is fixed written as constants, sums in one form.
+
+    `made` makes the choices in a term that can be made, given whether the term steers the run.
+    """
+    offsets, steering = snapshot.offsets, snapshot.steering
+    done: dict[tuple[Term, bool], Term] = {}
     found = []
     for name, term in snapshot.cells.items():
         if term.op != "const":
-            if name in offsets:
-                term = normal(facts, facts.simplify(term), True)
-            elif (known := done.get(term)) is not None:
-                term = known
-            else:
-                known = done[term] = normal(facts, facts.simplify(term), False)
-                term = known
+            steers, is_offset = name in steering, name in offsets
+            known = None if is_offset else done.get((term, steers))
+            if known is None:
+                known = facts.simplify(term)
+                if made is not None and known.args:
+                    known = made(known, steers)
+                known = normal(facts, known, is_offset)
+                if not is_offset:
+                    done[term, steers] = known
+            term = known
         found.append(term)
     return found
 
@@ -70,13 +81,19 @@ def without_dead_symbols(facts: Facts, live: AbstractSet[Term]) -> Facts:
     dead = [leaf for leaf in facts.by_leaf if is_symbol(leaf) and leaf not in live]
     if not dead:
         return facts
-    solved = {leaf: value for leaf in dead if (value := facts.solve(leaf)) is not None}
+    solved = {leaf: value for leaf in dead if (value := _value(facts, leaf)) is not None}
     kept = []
     for term in facts.terms():
         said = substitute(term, solved) if solved else term
         if not any(is_symbol(leaf) and leaf not in live for leaf in leaves(said)):
             kept.append(said)
     return _facts_of(tuple(kept))
+
+
+def _value(facts: Facts, leaf: Term) -> Term | None:
+    """What `facts` say that a leaf is, in other words; None where they do not."""
+    fixed = facts.replacement.get(leaf)
+    return fixed if fixed is not None and fixed.is_const else facts.solve(leaf)
 
 
 def without_past_bytes(facts: Facts, live: AbstractSet[Term], ahead: tuple[Term, Term]) -> Facts:

@@ -14,17 +14,17 @@ equivalence shown on the merged state holds for both; see the decision record on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import count
 
-from equiv.machine.inputs import ADDRESS_WIDTH, SYMBOL_PREFIX
+from equiv.machine.inputs import ADDRESS_WIDTH
 from equiv.proof.entry import Cells, Definition, Entry, Hints, symbol_values
-from equiv.proof.facts import Contradiction, Facts
+from equiv.proof.facts import Facts
 from equiv.proof.merge import Joined, Merge, Symbol, length_of, note_side
 from equiv.proof.moves import delta, less, mark_of, moved, moves_of
+from equiv.proof.narrowing import WIDENING_STEPS
 from equiv.proof.relations import merge_facts, shift_reads
-from equiv.proof.symbols import PLACE_PREFIX, is_place
+from equiv.proof.symbols import fresh, is_place
 from equiv.term import (
     Term,
     bvadd,
@@ -40,7 +40,6 @@ from equiv.term import (
     signed,
     substitute,
     to_linear,
-    var,
     zero_extend,
 )
 
@@ -50,15 +49,15 @@ LEAST_NUMBER = 4
 LEAST_CODE, MOST_CODE = 8, 0xFFFF
 """Between these are EtherTypes in either byte order, the codes of 16 bits that programs carry along most."""
 
-WIDENING_STEPS = (0xFF, 0xFFFF, 1 << 20, (1 << 32) - 1)
-"""Upper bounds that a symbol which keeps growing is widened to, in turn."""
-
-
-_numbers = count()
-
 
 def join(
-    entry: Entry, cells: Cells, facts: Facts, hints: Hints, level: int, wandering: AbstractSet[str] = frozenset()
+    entry: Entry,
+    cells: Cells,
+    facts: Facts,
+    hints: Hints,
+    level: int,
+    wandering: AbstractSet[str] = frozenset(),
+    steps: Sequence[int] = WIDENING_STEPS,
 ) -> Joined | None:
     """Merge an arrival into `entry`; None where too much would be forgotten and they are better kept apart.
 
@@ -70,7 +69,7 @@ def join(
     if level >= 0 and _steers_apart(entry, cells, hints.steering - hints.offsets - wandering):
         return None
     offsets = hints.offsets
-    merge = Merge(entry, cells, facts, symbol_values(entry, cells), offsets=hints.offsets, cut=level < 0)
+    merge = Merge(entry, cells, facts, symbol_values(entry, cells), offsets=hints.offsets, cut=level < 0, steps=steps)
     differing = _differing(merge)
     _keep_symbols(merge)
     renamed = {s.entry: s.term for s in merge.symbols if s.entry is not s.term}
@@ -132,42 +131,6 @@ def _stride(merge: Merge, name: str) -> int:
     return abs(signed(change.value, change.width)) if change.is_const else 1 << ADDRESS_WIDTH
 
 
-def narrow(entry: Entry, thresholds: Mapping[Term, AbstractSet[int]]) -> Joined | None:
-    """A loop's entry with its symbols bounded by what arrives, where widening went beyond that; None where it did not.
-
-    Where what arrives says nothing, a value that a decision compares the number with is tried as its bound.
-
-    What arrives was worked out under the wider bounds, so it may arrive differently now: the entry must be tried again.
-    No bounds are tried twice.
-    """
-    tighter: dict[Term, Term] = {}
-    ways = [way for way in entry.arrivals.values() if way.is_current]
-    if not ways:  # what led here was retracted, perhaps with the entry beside it that was narrowed a moment ago
-        return None
-    for symbol, definition in entry.symbols.items():
-        bounds = [way.facts.term_bound(definition.read(way.cells)) for way in ways]
-        low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
-        if high >= symbol.hi:
-            first = min(most for _, most in bounds)
-            high = min((t for t in thresholds.get(symbol, ()) if first < t), default=high)
-        guess = definition, max(low, symbol.lo), min(high, symbol.hi)
-        if (symbol.lo < low < high or low < high < symbol.hi) and guess not in entry.guessed:
-            entry.guessed.add(guess)
-            tighter[symbol] = _fresh(symbol.width, max(low, symbol.lo), min(high, symbol.hi), is_place(symbol))
-    if not tighter:
-        return None
-    memo: dict[Term, Term] = {}
-    cells = {name: substitute(term, tighter, memo) for name, term in entry.cells.items()}
-    symbols = {tighter.get(symbol, symbol): definition for symbol, definition in entry.symbols.items()}
-    if any(definition.read(cells) is not symbol for symbol, definition in symbols.items()):
-        return None
-    try:
-        facts = Facts().assume(*(substitute(term, tighter, memo) for term in entry.facts.terms()))
-    except Contradiction:
-        return None
-    return Joined(cells, symbols, facts)
-
-
 def _differing(merge: Merge) -> set[str]:
     """Cells that no values of the entry's symbols make equal to the arrival's.
 
@@ -226,26 +189,22 @@ def _keep_symbols(merge: Merge) -> None:
         term = old
         if low < old.lo or high > old.hi:
             entry_low, entry_high = merge.entry.facts.term_bound(old)
-            bounds = _hull((entry_low, entry_high), (low, high), merge.cut, old.width)
-            if merge.cut and old.width < ADDRESS_WIDTH and high > old.hi:
+            bounds = _hull((entry_low, entry_high), (low, high), merge, old.width)
+            if merge.cut and old.width < ADDRESS_WIDTH and high > old.hi and bounds[1] in WIDENING_STEPS:
                 bounds = bounds[0], (1 << old.width) - 1
-            term = _fresh(old.width, *bounds, is_place(old))
+            term = fresh(old.width, *bounds, is_place(old))
         merge.symbols.append(Symbol(term, old, value, definition, is_new=False))
 
 
-def _fresh(width: int, low: int, high: int, place: bool = False) -> Term:
-    return var(f"{PLACE_PREFIX if place else SYMBOL_PREFIX}{next(_numbers)}", width, low, high)
-
-
-def _hull(a: tuple[int, int], b: tuple[int, int], cut: bool, width: int) -> tuple[int, int]:
+def _hull(a: tuple[int, int], b: tuple[int, int], merge: Merge, width: int) -> tuple[int, int]:
     """An interval around both; where a loop is cut, one that takes in what further rounds may bring (widening)."""
     low, high = min(a[0], b[0]), max(a[1], b[1])
     full = (1 << width) - 1
-    if cut:
+    if merge.cut:
         if b[0] < a[0]:
             low = 1 if low else 0
         if b[1] > a[1]:
-            high = next((step for step in WIDENING_STEPS if high <= step <= full), full)
+            high = next((step for step in merge.steps if high <= step <= full), full)
     return low, min(high, full)
 
 
@@ -343,8 +302,8 @@ def _new_symbol(merge: Merge, name: str, low: int, stored: Term, arrived: Term, 
 
     `is_number`: other cells may move along with it.
     """
-    bounds = _hull(merge.entry.facts.term_bound(stored), merge.facts.term_bound(arrived), merge.cut, stored.width)
-    term = _fresh(stored.width, *bounds, name in merge.offsets)
+    bounds = _hull(merge.entry.facts.term_bound(stored), merge.facts.term_bound(arrived), merge, stored.width)
+    term = fresh(stored.width, *bounds, name in merge.offsets)
     if not term.is_const:  # a constant: both sides pin it to one value, though in other words
         definition = Definition(name, low, stored.width)
         if is_number:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from equiv.proof.entry import Arrival, Entry, Key
+from equiv.proof.entry import Arrival, Entry, Key, Rounds
 from equiv.term import mask, signed
 
 MAX_AHEAD = 4
@@ -91,6 +91,38 @@ def _visits(key: Key, arrival: Arrival) -> Iterator[Entry]:
         if entry.key == key:
             yield entry
         entry = entry.parent
+
+
+def rounds_of(source: Entry | None, orders: tuple[int, int]) -> Rounds:
+    """The source's rounds, and one more for a side that went back in its order."""
+    if source is None:
+        return 0, 0
+    return source.rounds[0] + (orders[0] < source.orders[0]), source.rounds[1] + (orders[1] < source.orders[1])
+
+
+def went_back(arrival: Arrival, orders: tuple[int, int]) -> bool:
+    """Whether a side ran back in its order on the last step, or to where it was."""
+    source = arrival.source
+    if source is None:
+        return False
+    return any(
+        here < before or (here == before and (source.moves == side or arrival.answers[1] is not None))
+        for side, before, here in zip("LR", source.orders, orders, strict=True)
+    )
+
+
+def entries_before(entry: Entry, by: Arrival | None) -> set[int]:
+    """The ids of entries on any way to this one; `by` is one more arrival there."""
+    todo, seen = [entry], set[int]()
+    if by is not None and by.source is not None:
+        todo.append(by.source)
+        seen.add(by.source.id)
+    while todo:
+        for way in todo.pop().arrivals.values():
+            if way.source is not None and way.is_current and way.source.id not in seen:
+                seen.add(way.source.id)
+                todo.append(way.source)
+    return seen
 
 
 def _went_alone(entry: Entry, arrival: Arrival) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -72,6 +73,8 @@ class Merge:
     """Cells that need no looking at their bytes."""
     cut: bool = False
     """Whether bounds are widened at once, since a loop comes back here."""
+    steps: Sequence[int] = ()
+    """Upper bounds that a number which keeps growing is widened to, in turn."""
     symbols: list[Symbol] = field(default_factory=list)
     sides: dict[Term, set[str]] = field(default_factory=dict)
     result: dict[str, Term] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from equiv.machine.inputs import ADDRESS_WIDTH, PACKET, packet_length
 from equiv.machine.protocol import Fork
 from equiv.proof.entry import Rounds
-from equiv.proof.facts import Facts
+from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.symbols import is_place
 from equiv.term import Term, from_linear, integer_form, leaves, resize
 
@@ -15,6 +15,10 @@ from equiv.term import Term, from_linear, integer_form, leaves, resize
 def earlier(facts: Facts, left: Fork, right: Fork, rounds: Rounds) -> str:
     """'L' or 'R': whose decision is about the earlier byte or, where that cannot be told, who went round less often."""
     places = _reach(facts, left), _reach(facts, right)
+    for this, other, name in ((left, right, "R"), (right, left, "L")):
+        choice = _choice(this.branches[0].guard)
+        if choice is not None and _settles(facts, other, choice):
+            return name
     if places[0] is None or places[1] is None:  # a decision that looks at no packet byte waits for nothing
         return "L" if places[0] is None else "R"
     a, b = integer_form(places[0]), integer_form(places[1])
@@ -61,6 +65,29 @@ def _addresses(guard: Term) -> Iterable[Term]:
             for here, there in (node.args, node.args[::-1]):
                 if length in leaves(there) and length not in leaves(here):
                     yield here
+
+
+def _choice(term: Term) -> Term | None:
+    """The condition of a choice that `term` hangs on; None where there is none."""
+    stack = [term]
+    while stack:
+        node = stack.pop()
+        if node.op == "ite":
+            return node.args[0]
+        stack += node.args
+    return None
+
+
+def _settles(facts: Facts, fork: Fork, choice: Term) -> bool:
+    """Whether the fork's decision makes a choice that another hangs on."""
+    for branch in fork.branches:
+        try:
+            known = facts.assume(branch.guard)
+        except Contradiction:
+            continue
+        if known.decide(choice) is None:
+            return False
+    return True
 
 
 def _places(comparison: Term) -> Iterable[Term]:

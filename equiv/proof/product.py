@@ -12,14 +12,16 @@ import heapq
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 from equiv.errors import ResourceLimit
 from equiv.machine.protocol import Branch, Done, Fork, Machine, Native, Outcome, Snapshot, Stop
 from equiv.proof.both_names import BothNames
+from equiv.proof.choices import Choices, Split, are_apart
 from equiv.proof.cubes import is_plainly_excluded, is_plainly_open
 from equiv.proof.endings import Ending, ending_of
-from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Rounds, Waiting, covers
+from equiv.proof.entry import Answers, Arrival, Entry, Hints, Key, Waiting, covers
 from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.frozen import (
     Finished,
@@ -30,10 +32,13 @@ from equiv.proof.frozen import (
     without_dead_symbols,
     without_past_bytes,
 )
-from equiv.proof.join import join, narrow
-from equiv.proof.lineage import Lineage
+from equiv.proof.join import join
+from equiv.proof.lineage import Lineage, entries_before, rounds_of, went_back
+from equiv.proof.merge import Joined
+from equiv.proof.narrowing import narrow, narrow_early, widening_steps
 from equiv.proof.pace import earlier
 from equiv.proof.room import is_room_open
+from equiv.proof.stopwatch import Counters
 from equiv.proof.thresholds import note_threshold
 from equiv.solve.backend import Backend
 from equiv.solve.models import Models
@@ -61,15 +66,6 @@ Way = tuple[int, tuple[int, ...]]
 
 
 @dataclass(slots=True)
-class Counters:
-    """What the exploration did, for statistics and progress."""
-
-    explorations: int = 0
-    joins: int = 0
-    pending: int = 0
-
-
-@dataclass(slots=True)
 class _Side:
     """One machine at a stop, while one entry is explored."""
 
@@ -88,6 +84,9 @@ class Product:
     start: Facts
     levels: dict[Key, Level] = field(default_factory=dict)
     deadline: float | None = None
+    splits: frozenset[Split] = frozenset()
+    """Numbers that are kept apart wherever there is a cell of that name."""
+    choices: Choices = field(default_factory=Choices)
     on_progress: Callable[[int, int], None] | None = None
     max_entries: int = 200_000
     exact: bool = False
@@ -190,6 +189,8 @@ class Product:
             if not arrival.is_current:
                 continue
             home = self._home(key, stored, arrival, changed)
+            if home is None and not arrival.is_current:
+                continue  # it was drawn from an entry that has been narrowed since
             if home is None:
                 home = Entry(
                     id=next(self._ids),
@@ -201,6 +202,7 @@ class Product:
                     orders=waiting.orders,
                     parent=arrival.source,
                     rounds=arrival.rounds,
+                    steering=arrival.hints.steering,
                 )
                 stored.append(home)
                 changed[home.id] = home
@@ -211,15 +213,19 @@ class Product:
         if key in self.cuts and not changed:
             for entry in stored:
                 if entry.narrowed < MAX_NARROWED and (narrower := narrow(entry, self.thresholds)) is not None:
-                    entry.narrowed += 1
-                    entry.cells, entry.symbols, entry.facts = narrower.cells, narrower.symbols, narrower.facts
-                    self._retract(entry)
+                    self._narrow(entry, narrower)
                     changed[entry.id] = entry
-                    for label, way in list(entry.arrivals.items()):
-                        if way.is_current and not covers(entry, way.cells, way.facts):
-                            del entry.arrivals[label]  # the guess was too tight: it is joined once more
-                            self._queue_arrival(entry.waiting[label])
         return list(changed.values())
+
+    def _narrow(self, entry: Entry, narrower: Joined) -> None:
+        """Go on with tighter bounds of an entry. What it does not cover then is joined once more."""
+        entry.narrowed += 1
+        entry.cells, entry.symbols, entry.facts = narrower.cells, narrower.symbols, narrower.facts
+        self._retract(entry)
+        for label, way in list(entry.arrivals.items()):
+            if way.is_current and not covers(entry, way.cells, way.facts):
+                del entry.arrivals[label]
+                self._queue_arrival(entry.waiting[label])
 
     def _home(self, key: Key, stored: list[Entry], arrival: Arrival, changed: dict[int, Entry]) -> Entry | None:
         """The entry that covers `arrival`, made to do so if need be; None where it should stand alone."""
@@ -242,9 +248,17 @@ class Product:
         elif ended:
             return None  # one side has ended; the other should soon, if nothing that is known is forgotten
         for entry in stored:
-            if entry.id in ahead:
+            if entry.id in ahead or (self.splits and are_apart(entry.cells, arrival.cells, self.splits)):
                 continue
-            joined = join(entry, arrival.cells, arrival.facts, arrival.hints, level, lineage.wandering)
+            if key in self.cuts and entry.narrowed < MAX_NARROWED:
+                narrower = narrow_early(entry, arrival.cells, arrival.facts, self.thresholds)
+                if narrower is not None:
+                    self._narrow(entry, narrower)
+                    changed[entry.id] = entry
+                    if not arrival.is_current:
+                        return None
+            steps = widening_steps(self.thresholds)
+            joined = join(entry, arrival.cells, arrival.facts, arrival.hints, level, lineage.wandering, steps)
             if joined is None:
                 continue
             self.counters.joins += 1
@@ -252,21 +266,25 @@ class Product:
             entry.joins += 1
             if entry.joins > MAX_JOINS:
                 entry.facts = Facts()
-            self._retract(entry)
+            self._retract(entry, arrival)
             changed[entry.id] = entry
             return entry
         return None
 
-    def _retract(self, changed: Entry) -> None:
+    def _retract(self, changed: Entry, by: Arrival | None = None) -> None:
         """Take back what was concluded from an entry before it changed; other ways to those places are tried again."""
         changed.version += 1
         todo = [changed]
         gone: dict[int, Entry] = {}
+        before: set[int] | None = None
         while todo:
             for successor in todo.pop().successors.values():
                 if successor is changed or successor.id in gone or successor.is_retracted:
                     continue
                 if successor.joins and successor.key in self.cuts:
+                    before = entries_before(changed, by) if before is None else before
+                    if successor.id in before:
+                        continue  # the cut of the loop that this is in: it is joined into, like any cut
                     self._restarts[successor.key] = self._restarts.get(successor.key, 0) + 1
                     if self._restarts[successor.key] > MAX_RESTARTS:
                         continue
@@ -384,7 +402,9 @@ class Product:
     ) -> None:
         left, right = (frozen(sides[side].machine, sides[side].stop) for side in "LR")
         names = self._names.of_cells(left.cells, right.cells)
-        cells = dict(zip(names, settled(facts, left) + settled(facts, right), strict=True))
+        to_blame = source if self.cuts else None
+        made = None if self.exact else partial(self.choices.made, partial(self.settle, facts), to_blame)
+        cells = dict(zip(names, settled(facts, left, made) + settled(facts, right, made), strict=True))
         live = leaves_of(cells)
         facts = without_dead_symbols(facts, live)
         if left.ahead is not None and right.ahead is not None and not self.exact:
@@ -406,10 +426,10 @@ class Product:
             added,
             steps,
             hints,
-            _rounds(source, orders),
+            rounds_of(source, orders),
             answers,
         )
-        self._note_rounds(arrival, orders)
+        self._goes_round = self._goes_round or went_back(arrival, orders)
         priority = self._priority(arrival, (left, right), orders)
         self._queue_arrival(Waiting(identity, arrival, left.location, right.location, orders, priority))
 
@@ -422,15 +442,6 @@ class Product:
         if self.exact:
             priority += sum(arrival.rounds) << ROUND_SHIFT
         return priority
-
-    def _note_rounds(self, arrival: Arrival, orders: tuple[int, int]) -> None:
-        """See whether a side ran back in its order, or to where it was."""
-        source = arrival.source
-        if source is None or self._goes_round:
-            return
-        for side, before, here in zip("LR", source.orders, orders, strict=True):
-            if here < before or (here == before and (source.moves == side or arrival.answers[1] is not None)):
-                self._goes_round = True
 
     # --- questions ----------------------------------------------------------------------------------------------
 
@@ -484,10 +495,3 @@ class Product:
         if not isinstance(right, Fork):
             return "L"
         return earlier(facts, left, right, source.rounds)
-
-
-def _rounds(source: Entry | None, orders: tuple[int, int]) -> Rounds:
-    """The source's rounds, and one more for a side that went back in its order."""
-    if source is None:
-        return 0, 0
-    return source.rounds[0] + (orders[0] < source.orders[0]), source.rounds[1] + (orders[1] < source.orders[1])

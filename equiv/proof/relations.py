@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from equiv.machine.inputs import ADDRESS_WIDTH
-from equiv.proof.entry import Hints
+from equiv.proof.entry import Hints, widened_values
 from equiv.proof.facts import Contradiction, Facts
 from equiv.proof.merge import Merge
 from equiv.proof.octagon import bounds_between
@@ -134,6 +134,8 @@ def merge_facts(merge: Merge, hints: Hints) -> Facts:
     """Facts on the new symbols that hold on both sides."""
     to_entry = {s.term: s.entry for s in merge.symbols if s.term is not s.entry}
     to_arrival = {s.term: s.arrival for s in merge.symbols} | merge.values
+    to_entry |= widened_values(to_entry, merge.entry.facts)
+    to_arrival |= widened_values(to_arrival, merge.facts)
     kept: dict[Term, None] = {}
     together = Facts()
     memo_entry: dict[Term, Term] = {}

@@ -1,4 +1,4 @@
-"""How long the phases of a check take."""
+"""What a check does and how long it takes: phases, counters."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ class Stopwatch:
 
     def __exit__(self, *_: object) -> None:
         self.table[self.name] = self.table.get(self.name, 0.0) + time.perf_counter() - self.started
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the exploration did, for statistics and progress."""
+
+    explorations: int = 0
+    joins: int = 0
+    pending: int = 0

@@ -294,3 +294,50 @@ def test_a_value_spread_over_two_bytes_is_known_bytewise() -> None:
     assert facts.simplify(field) is number(0x0800, 16)
     assert facts.decide(TRUE) is True
     assert evaluate(facts.simplify(byte(CURSOR)), Values().assignment()) == 8
+
+
+# --- numbers of several parts that are not small ----------------------------------------------------------------
+
+
+def test_a_length_in_two_bytes_that_is_not_small_bounds_sums_of_its_bytes() -> None:
+    """`length >= 8` is simplified to bits of which one is set; what is subtracted from the length needs the bound."""
+    high, low = byte(number(38)), byte(number(39))
+    length = concat(const(0, 16), high, low)
+    facts = Facts().assume(uge(concat(high, low), number(8, 16)))
+    rest = bvadd(length, number(-8 & 0xFFFF_FFFF, 32))
+    assert facts.exact_form(rest) is not None
+    assert facts.term_bound(rest) == (0, 0xFFFF - 8)
+    assert Facts().exact_form(rest) is None
+
+
+def test_two_such_bounds_do_not_add_up() -> None:
+    high, low = byte(number(0)), byte(number(1))
+    facts = Facts().assume(uge(concat(high, low), number(2, 16))).assume(uge(concat(high, low), number(4, 16)))
+    assert facts.bound({high: 256, low: 1}) == (4, 0xFFFF)
+
+
+def test_a_part_that_counts_against_the_sum_bounds_nothing() -> None:
+    high, low = byte(number(0)), byte(number(1))
+    facts = Facts().assume(uge(concat(high, low), number(8, 16)))
+    assert facts.bound({high: 256, low: -1}) == (-255, 255 * 256)
+    assert facts.bound({low: 1}) == (0, 255)
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 7)), min_size=1, max_size=5), st.binary(min_size=4, max_size=4)
+)
+def test_bounds_of_parts_hold_for_every_packet(alternatives: list[tuple[int, int]], packet: bytes) -> None:
+    """Any set of parts, overlapping or not, and a packet in which one of each set is as large as is said."""
+    facts = Facts()
+    for first, shift in alternatives:
+        parts = [(first, shift), ((first + 1) % 4, 0)]
+        if any(packet[at] >> low for at, low in parts):
+            facts = facts.assume(
+                disj(*(distinct(extract(7, low, byte(number(at))), number(0, 8 - low)) for at, low in parts))
+            )
+    for weights in ((1, 1, 1, 1), (256, 1, 0, 0), (1, 256, 3, 7), (1, -1, 2, 0)):
+        form = {byte(number(at)): weight for at, weight in enumerate(weights) if weight}
+        low_, high_ = facts.bound(form)
+        total = sum(weight * packet[at] for at, weight in enumerate(weights))
+        assert low_ is not None and high_ is not None and low_ <= total <= high_

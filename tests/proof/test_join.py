@@ -16,8 +16,9 @@ from strategies import Chooser, Drawn, seeds
 
 from equiv.proof.entry import Arrival, Cells, Definition, Entry, Hints, covers, match
 from equiv.proof.facts import Facts
-from equiv.proof.join import join, narrow
+from equiv.proof.join import join
 from equiv.proof.merge import Joined
+from equiv.proof.narrowing import narrow
 from equiv.term import (
     Term,
     bvadd,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from equiv.proof.entry import Arrival, Entry, Key
 from equiv.proof.facts import Facts
-from equiv.proof.lineage import Lineage
+from equiv.proof.lineage import Lineage, entries_before, rounds_of, went_back
 
 
 def entry(number: int, key: Key, rounds: tuple[int, int] = (0, 0)) -> Entry:
@@ -49,3 +49,22 @@ def test_the_way_back_through_a_cycle_ends() -> None:
     one.arrivals[2, (0,)] = arrival(other)
     other.arrivals[1, (0,)] = arrival(one)
     assert Lineage().visits(HEAD, arrival(one), False) == (False, set())
+
+
+def test_what_comes_before_an_entry_is_on_ways_that_still_hold_and_on_the_one_that_arrives() -> None:
+    outside, head, body = entry(0, ("start", "start", ())), entry(1, HEAD), entry(2, BODY)
+    head.arrivals[0, (0,)] = arrival(outside)
+    body.arrivals[1, (0,)] = arrival(head)
+    assert entries_before(body, None) == {0, 1}
+    assert entries_before(head, arrival(body)) == {0, 1, 2}
+    head.version += 1
+    assert entries_before(body, None) == set()
+
+
+def test_a_side_that_goes_back_in_its_order_starts_another_round() -> None:
+    source = Entry(1, BODY, (), (), {}, Facts(), (5, 5), rounds=(1, 2))
+    assert rounds_of(source, (3, 7)) == (2, 2)
+    assert rounds_of(None, (3, 7)) == (0, 0)
+    assert went_back(arrival(source), (3, 7))
+    assert not went_back(arrival(source), (6, 7))
+    assert not went_back(arrival(None), (0, 0))

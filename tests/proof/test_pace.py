@@ -1,0 +1,39 @@
+"""Which of two waiting decisions is taken: the earlier one, and before that the one that makes the other's choice."""
+
+from __future__ import annotations
+
+from equiv.machine.inputs import packet_byte
+from equiv.machine.protocol import Branch, Fork
+from equiv.proof.facts import Facts
+from equiv.proof.pace import earlier
+from equiv.proof.symbols import fresh
+from equiv.term import Term, const, eq, ite, negate, ult
+
+LEFT, ROOM = fresh(16, 0, 0xFFFF), fresh(16, 0, 0xFFFF)
+
+
+def decision(guard: Term) -> Fork:
+    return Fork(None, (Branch(guard, None), Branch(negate(guard), None)))
+
+
+def is_set(byte: int) -> Fork:
+    return decision(eq(packet_byte(const(byte, 64)), const(1, 8)))
+
+
+def test_the_decision_about_the_earlier_byte_is_taken() -> None:
+    assert earlier(Facts(), is_set(3), is_set(5), (0, 0)) == "L"
+    assert earlier(Facts(), is_set(5), is_set(3), (0, 0)) == "R"
+
+
+def test_a_decision_that_makes_the_choice_of_the_other_is_taken_first() -> None:
+    inside = eq(LEFT, const(0, 16))
+    hangs = decision(ult(const(0, 16), ite(inside, ROOM, LEFT)))
+    late = decision(negate(inside))
+    assert earlier(Facts(), hangs, late, (0, 0)) == "R"
+    assert earlier(Facts(), late, hangs, (9, 0)) == "L"
+
+
+def test_a_decision_that_leaves_the_choice_open_is_taken_in_its_turn() -> None:
+    hangs = decision(ult(const(0, 16), ite(eq(LEFT, const(0, 16)), ROOM, LEFT)))
+    assert earlier(Facts(), hangs, is_set(3), (0, 0)) == "L"
+    assert earlier(Facts(), is_set(3), hangs, (0, 0)) == "R"
