@@ -32,8 +32,8 @@ from equiv.result import Counterexample, Coverage, Fuzzed, Result, Statistics, U
 
 SECONDS: Final = 5.0
 """How long a campaign behind a check without an answer takes at most."""
-BESIDE_SECONDS: Final = 5.0
-"""Of the processor's time, a turn of a campaign beside a proof takes so much at most, compiling included."""
+BESIDE_SECONDS: Final = (2.0, 7.0, 12.0)
+"""Of the processor's time, a campaign beside a proof has taken at most so much after each turn, compiling included."""
 PLAIN: Final = 64
 """Packets that the kernel is asked about beside those that showed something."""
 NOTHING_FOUND: Final = "no difference found by fuzzing, which proves nothing"
@@ -218,6 +218,7 @@ class Beside:
     everything: bool
     counterexamples: list[Counterexample] = field(default_factory=list)
     _hunt: Hunt | None = None
+    _turns: int = 0
     _is_over: bool = False
 
     def __call__(self) -> bool:
@@ -230,11 +231,13 @@ class Beside:
 
     def _turn(self) -> bool:
         left, right, interface = self.posed.left, self.posed.right, self.posed.interface
+        limits = Limits(seconds=BESIDE_SECONDS[min(self._turns, len(BESIDE_SECONDS) - 1)])
+        self._turns += 1
         if self._hunt is None:
             self._hunt = Hunt(Sides(left, right, interface), self.seed, clock=time.process_time)
-            self._hunt.run(Limits(seconds=BESIDE_SECONDS))
+            self._hunt.run(limits)
         else:
-            self._hunt.go_on(Limits(seconds=BESIDE_SECONDS))
+            self._hunt.resume(limits)
         shortest = sorted(self._hunt.differences, key=lambda given: len(given.packet))
         case = QuickCase(left, right, interface, self.kernel, self._hunt.native)
         self.counterexamples += confirmed(case, shortest, self.everything, [])

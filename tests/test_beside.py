@@ -38,7 +38,7 @@ def test_a_difference_found_beside_the_proof_is_confirmed_and_ends_it() -> None:
 
 @pytest.mark.usefixtures("at_once")
 def test_a_campaign_that_finds_nothing_leaves_the_proof_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equiv.hunting.BESIDE_SECONDS", 0.5)
+    monkeypatch.setattr("equiv.hunting.BESIDE_SECONDS", (0.5,))
     result = api.check(PROGRAM, TABLE, fuzz_seconds=1.0, certificate=True)
     assert result.verdict == "equivalent"
     assert result.certificate is not None

@@ -93,6 +93,7 @@ class Hunt:
     _resources: ExitStack = field(default_factory=ExitStack)
     _runners: list[Run] = field(default_factory=list)
     _started: float = 0.0
+    _paused: float = 0.0
     _told: float = 0.0
     _behaviours: set[object] = field(default_factory=set)
     _random: Random = field(init=False)
@@ -126,6 +127,7 @@ class Hunt:
             self._run_batches(batches, limits)
         else:
             self._run_singly(limits)
+        self._paused = self.clock()
         return self.figures()
 
     def close(self) -> None:
@@ -152,6 +154,9 @@ class Hunt:
             return
         self._look_at(batches, batches.each(self._beginning()), limits)
         self.packets += len(self.first) + STACKS
+        self._change_and_generate(batches, limits)
+
+    def _change_and_generate(self, batches: Batches, limits: Limits) -> None:
         while not self._over(limits):
             if len(self._pool):
                 count, found = batches.changed()
@@ -205,6 +210,15 @@ class Hunt:
             or (limits.packets is not None and self.packets >= limits.packets)
             or (limits.seconds is not None and now - self._started >= limits.seconds)
         )
+
+    def resume(self, limits: Limits) -> None:
+        """Go on after `run`, as if there had been no pause: limits are of all that was done."""
+        self._started += self.clock() - self._paused
+        if self._batches is None:
+            self._run_singly(limits)
+        else:
+            self._change_and_generate(self._batches, limits)
+        self._paused = self.clock()
 
     def go_on(self, limits: Limits) -> None:
         """Search further after `run`, natively: changes of what is kept, so many packets or seconds more."""

@@ -69,7 +69,7 @@ ROUND_AND_ROUND = 4
 TRACED_AT_ONCE = 3
 """Tracing endings back in one turn takes as long as this many may take."""
 
-BESIDE_AFTER = (3.0, 30.0)
+BESIDE_AFTER = (3.0, 8.0, 40.0)
 """After so many seconds of a check's processor time, who looks for a difference beside the proof gets a turn."""
 
 PUNT_EXAMPLES = 8

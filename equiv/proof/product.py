@@ -282,9 +282,10 @@ class Product:
                 if successor is changed or successor.id in gone or successor.is_retracted:
                     continue
                 if successor.joins and successor.key in self.cuts:
-                    before = entries_before(changed, by) if before is None else before
-                    if successor.id in before:
-                        continue  # the cut of the loop that this is in: it is joined into, like any cut
+                    if self.splits:
+                        before = entries_before(changed, by) if before is None else before
+                        if successor.id in before:
+                            continue  # the cut of the loop that this is in: it is joined into, like any cut
                     self._restarts[successor.key] = self._restarts.get(successor.key, 0) + 1
                     if self._restarts[successor.key] > MAX_RESTARTS:
                         continue
