@@ -90,6 +90,16 @@ def dissector(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return load_program(str(target), None, held)
 
 
+@pytest.mark.parametrize("level", ["-O1", "-O2"])
+def test_the_table_does_what_a_build_does(level: str, tmp_path: Path) -> None:
+    """Some hundred joint states; many more tell that loops are merged otherwise than they should be."""
+    held = [TailCall("jmp_table", index, f"flow_dissector_{index}") for index in range(6)]
+    compile_bpf(str(SELFTESTS / "progs/bpf_flow.c"), tmp_path / "flow.o", level)
+    result = check(str(tmp_path / "flow.o"), str(TABLES[0]), tail_calls=held, timeout=300)
+    assert result.verdict == "equivalent", result.reason
+    assert result.statistics.joint_states < 600
+
+
 def test_builds_for_two_versions_of_the_instruction_set_are_equivalent(tmp_path: Path) -> None:
     held = [TailCall("jmp_table", index, f"flow_dissector_{index}") for index in range(6)]
     for cpu in ("v2", "v3"):
