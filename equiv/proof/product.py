@@ -407,7 +407,10 @@ class Product:
         made = None if self.exact else partial(self.choices.made, partial(self.settle, facts), to_blame)
         cells = dict(zip(names, settled(facts, left, made) + settled(facts, right, made), strict=True))
         live = leaves_of(cells)
-        facts = without_dead_symbols(facts, live)
+        try:
+            facts = without_dead_symbols(facts, live)
+        except Contradiction:  # what is known, said in fewer words, cannot hold: nothing gets here
+            return
         if left.ahead is not None and right.ahead is not None and not self.exact:
             facts = without_past_bytes(facts, live, (facts.simplify(left.ahead), facts.simplify(right.ahead)))
         hints = Hints(

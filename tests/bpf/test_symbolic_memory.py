@@ -252,7 +252,6 @@ def test_ninth_frame_is_a_fault() -> None:
 @pytest.mark.parametrize(
     ("insn", "named"),
     [
-        (call(13), "bpf_clone_redirect"),
         (call(74), "bpf_lwt_seg6_store_bytes"),
         (call(9999), "helper 9999"),
         (Insn(op.JMP | op.CALL, 0, op.PSEUDO_KFUNC_CALL, 0, 7, ref=ExternRef("bpf_frob")), "bpf_frob"),
