@@ -32,7 +32,7 @@ from equiv.result import Counterexample, Coverage, Fuzzed, Result, Statistics, U
 
 SECONDS: Final = 5.0
 """How long a campaign behind a check without an answer takes at most."""
-BESIDE_SECONDS: Final = (2.0, 7.0, 12.0)
+BESIDE_SECONDS: Final = (2.0, 5.5, 10.0)
 """Of the processor's time, a campaign beside a proof has taken at most so much after each turn, compiling included."""
 PLAIN: Final = 64
 """Packets that the kernel is asked about beside those that showed something."""

@@ -42,7 +42,7 @@ CHUNK = 60
 SEARCHING_SHARE = 0.5
 """Looking for a difference without merging may take this many times as long as exploring did."""
 
-SEARCHED_QUICKLY, LATER_SHARE = 3.0, 0.15
+SEARCHED_QUICKLY, LATER_SHARE = 1.0, 0.15
 """After so many seconds that share is less: what shows without merging has mostly shown by then."""
 
 SEARCHED_WITHOUT_LOOPS = 2.0
@@ -69,7 +69,7 @@ ROUND_AND_ROUND = 4
 TRACED_AT_ONCE = 3
 """Tracing endings back in one turn takes as long as this many may take."""
 
-BESIDE_AFTER = (3.0, 8.0, 40.0)
+BESIDE_AFTER = (6.5, 11.0, 40.0)
 """After so many seconds of a check's processor time, who looks for a difference beside the proof gets a turn."""
 
 PUNT_EXAMPLES = 8
