@@ -107,7 +107,10 @@ def test_the_repositorys_own_manifest_asks_for_every_pair_of_the_corpora() -> No
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    """Neither processes nor folders: whatever a check started ends with the gate, however that ended."""
+    """Neither processes nor folders: whatever a check started ends with the gate, however that ended.
+
+    The pair takes long this way round, so that its check surely runs by then.
+    """
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys, time\n"
         "if sys.argv[:1] == ['-m'] and 'out' in os.listdir('..'):\n"
@@ -117,7 +120,7 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signa
     rooms.mkdir()
     for name in ("protobuf.bpf.o", "protobuf.dev"):
         (tmp_path / name).write_bytes((ROOT / "corpora" / "protobuf" / name).read_bytes())
-    path = project(tmp_path, '[[pair]]\nleft = "protobuf.bpf.o"\nright = "protobuf.dev"\n')
+    path = project(tmp_path, '[[pair]]\nleft = "protobuf.dev"\nright = "protobuf.bpf.o"\n')
     environment = {**os.environ, "TMPDIR": str(rooms), "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-m", "equiv", "gate", path, "--no-cache"]
     gate = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
