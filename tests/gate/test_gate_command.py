@@ -123,7 +123,9 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signa
     path = project(tmp_path, '[[pair]]\nleft = "protobuf.dev"\nright = "protobuf.bpf.o"\n')
     environment = {**os.environ, "TMPDIR": str(rooms), "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-m", "equiv", "gate", path, "--no-cache"]
-    gate = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    gate = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_as_in_the_foreground
+    )
     _until(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text().endswith("\n"))
     pids = [int(line) for line in (tmp_path / "begun").read_text().split()]
     gate.send_signal(number)
@@ -131,6 +133,11 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signa
     assert gate.returncode == (130 if number == signal.SIGINT else -9)
     assert b"Traceback" not in err and out == b""
     _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids) and not list(rooms.iterdir()))
+
+
+def _as_in_the_foreground() -> None:
+    """Shells have what they start in the background ignore SIGINT, and so do the processes that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _until(holds: Callable[[], bool]) -> None:
