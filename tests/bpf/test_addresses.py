@@ -224,3 +224,21 @@ def test_low_halves_of_addresses_compared_with_numbers_are_nobodys_guess(code: i
     made = program(mov(0, 2), ldx(op.W, 2, 1, 0), jump(code, 2, 0, imm=43143, wide=False), EXIT)
     with pytest.raises(NotRunnable, match="low half of an address"):
         run(made, XDP, WHOLE)
+
+
+@pytest.mark.parametrize(
+    "insn",
+    [
+        Insn(op.ALU | op.END | op.X, 2, 0, 0, 32),
+        Insn(op.ALU | op.END, 2, 0, 0, 32),
+        Insn(op.ALU64 | op.NEG, 2, 0, 0, 0),
+    ],
+    ids=["be32", "le32", "neg"],
+)
+def test_swapped_and_negated_addresses_are_nobodys_guess(insn: Insn) -> None:
+    """The kernel takes them of privileged programs, and what comes out is where the packet is."""
+    made = program(ldx(op.W, 2, 1, 0), insn, mov(0, 2), jump(op.JEQ, 2, 1, imm=5), mov(0, 1), EXIT)
+    with pytest.raises(NotDone, match="as a number"):
+        follow(BpfMachine(made, XDP), WHOLE)
+    with pytest.raises(NotRunnable, match="as a number"):
+        run(made, XDP, WHOLE)

@@ -191,6 +191,7 @@ def _negate(after: int, insn: Insn, width: int) -> Step:
     dst, mask = insn.dst, M64 if width == 64 else M32
 
     def negate(run: Run, r: list[int]) -> int:
+        _expect_number(run, r[dst])
         r[dst] = -r[dst] & mask
         return after
 
@@ -204,14 +205,22 @@ def _end(after: int, insn: Insn, width: int, order: ByteOrder) -> Step:
     wanted = "big" if insn.opcode & op.SOURCE_MASK else "little"
 
     def swap(run: Run, r: list[int]) -> int:
+        _expect_number(run, r[dst])
         r[dst] = swap_bytes(r[dst], bits)
         return after
 
     def truncate(run: Run, r: list[int]) -> int:
+        _expect_number(run, r[dst])
         r[dst] &= mask
         return after
 
     return swap if width == 64 or wanted != order else truncate
+
+
+def _expect_number(run: Run, value: int) -> None:
+    """See that what is swapped or negated is no address, as verifiers allow privileged programs (`check_alu_op`)."""
+    if value > M32 and run.memory.is_address(value):
+        raise NotRunnable("computes with an address as a number: the result depends on the kernel")
 
 
 def _jump(index: int, insn: Insn, width: int) -> Step:
