@@ -242,3 +242,11 @@ def test_swapped_and_negated_addresses_are_nobodys_guess(insn: Insn) -> None:
         follow(BpfMachine(made, XDP), WHOLE)
     with pytest.raises(NotRunnable, match="as a number"):
         run(made, XDP, WHOLE)
+
+
+def test_the_low_half_of_an_address_copied_alone_may_lie_about_but_not_be_used() -> None:
+    copied = (ldx(op.W, 2, 1, 0), Insn(op.ALU | op.MOV | op.X, 4, 2, 0, 0))
+    assert run(program(*copied, mov(0, 2), EXIT), XDP, WHOLE).code == 2
+    used = program(*copied, mov(0, 2), jump(op.JEQ, 4, 1, imm=43143), mov(0, 1), EXIT)
+    with pytest.raises(NotRunnable, match="low half of an address"):
+        run(used, XDP, WHOLE)

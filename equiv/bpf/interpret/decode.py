@@ -18,7 +18,7 @@ from equiv.bpf.interpret.alu import (
     signed,
     swap_bytes,
 )
-from equiv.bpf.interpret.faults import UNSET, Fault
+from equiv.bpf.interpret.faults import UNSET, Fault, unmodelled
 from equiv.bpf.interpret.helpers import HELPERS
 from equiv.bpf.interpret.loops import start_loop
 from equiv.bpf.program import ByteOrder, ExternRef, FunctionRef, Insn, MapRef, MapValueRef
@@ -160,7 +160,11 @@ def _move(after: int, insn: Insn, width: int) -> Step:
         return after
 
     def move32(run: Run, r: list[int]) -> int:
-        r[dst] = r[src] & M32
+        value = r[src]
+        if value > M32 and run.memory.is_address(value):
+            r[dst] = unmodelled("computes with the low half of an address: the result depends on the kernel")
+        else:
+            r[dst] = value & M32
         return after
 
     def move_sign_extended(run: Run, r: list[int]) -> int:
