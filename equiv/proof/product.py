@@ -409,8 +409,8 @@ class Product:
         live = leaves_of(cells)
         try:
             facts = without_dead_symbols(facts, live)
-        except Contradiction:  # what is known, said in fewer words, cannot hold: nothing gets here
-            return
+        except Contradiction:
+            return  # what is known, said in fewer words, cannot hold: nothing gets here
         if left.ahead is not None and right.ahead is not None and not self.exact:
             facts = without_past_bytes(facts, live, (facts.simplify(left.ahead), facts.simplify(right.ahead)))
         hints = Hints(

@@ -250,3 +250,10 @@ def test_the_low_half_of_an_address_copied_alone_may_lie_about_but_not_be_used()
     used = program(*copied, mov(0, 2), jump(op.JEQ, 4, 1, imm=43143), mov(0, 1), EXIT)
     with pytest.raises(NotRunnable, match="low half of an address"):
         run(used, XDP, WHOLE)
+
+
+def test_the_low_half_of_an_address_less_a_number_in_a_register_is_nobodys_guess() -> None:
+    """D331 is about two addresses: what looks alike, but subtracts a number, ends the run."""
+    low = (Insn(op.ALU | op.MOV | op.X, 0, 2, 0, 0), alu(op.SUB, 0, src=5, wide=False))
+    with pytest.raises(NotRunnable, match="low half of an address"):
+        run(program(ldx(op.W, 2, 1, 0), mov(5, 7), *low, EXIT), XDP, WHOLE)

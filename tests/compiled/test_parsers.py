@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
@@ -36,7 +37,7 @@ from tests.p4.p4_strategies import inputs, programs
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"no native code: {why_not()}")
 
 CORPORA = Path(__file__).parents[2] / "corpora"
-LEAPFROG = Path("/work/shared/leapfrog")
+LEAPFROG = Path(os.environ.get("EQUIV_LEAPFROG", CORPORA.parents[1] / "shared" / "leapfrog"))
 INPUTS = 80
 MUTANTS = 2
 

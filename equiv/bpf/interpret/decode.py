@@ -160,11 +160,7 @@ def _move(after: int, insn: Insn, width: int) -> Step:
         return after
 
     def move32(run: Run, r: list[int]) -> int:
-        value = r[src]
-        if value > M32 and run.memory.is_address(value):
-            r[dst] = unmodelled("computes with the low half of an address: the result depends on the kernel")
-        else:
-            r[dst] = value & M32
+        r[dst] = _low_half(run, r[src])
         return after
 
     def move_sign_extended(run: Run, r: list[int]) -> int:
@@ -185,10 +181,17 @@ def _low_difference(after: int, insn: Insn, other: int) -> Step:
         if run.memory.is_address(a) and not (a ^ b) >> 32:
             r[dst] = (a - b) & M32
             return after + 1
-        r[dst] = a & M32
+        r[dst] = _low_half(run, a)
         return after
 
     return step
+
+
+def _low_half(run: Run, value: int) -> int:
+    """The low half of a register; that of an address, copied alone, is nothing to compute with (D180)."""
+    if value > M32 and run.memory.is_address(value):
+        return unmodelled("computes with the low half of an address: the result depends on the kernel")
+    return value & M32
 
 
 def _negate(after: int, insn: Insn, width: int) -> Step:
