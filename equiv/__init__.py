@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from equiv.version import VERSION
+
 if TYPE_CHECKING:
     from equiv.api import Loaded, Progress, check, load, run
     from equiv.result import Result
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["Loaded", "Progress", "Result", "__version__", "check", "load", "run"]
 
 

@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from equiv.asked import Output
 from equiv.assumptions import assumptions
-from equiv.bpf.map_snapshot import Snapshot
-from equiv.bpf.tail_calls import TailCall
 from equiv.certified import certificate_of
 from equiv.collecting import few_collections
 from equiv.confirmed import Case, confirmed, difference_in_words, distinct
@@ -32,7 +30,6 @@ from equiv.machine.interface import Interface
 from equiv.modelled import input_of
 from equiv.output_fields import output_fields
 from equiv.p4.parser import ParserOptions
-from equiv.p4.value_sets import Contents
 from equiv.proof.engine import Engine
 from equiv.proof.finding import Finding, Reached, Witness
 from equiv.question import Posed, Question, pose
@@ -50,7 +47,10 @@ from equiv.term import interned_terms
 from equiv.vacuity import meets_assumptions, meets_condition, no_input
 
 if TYPE_CHECKING:
+    from equiv.bpf.map_snapshot import Snapshot
+    from equiv.bpf.tail_calls import TailCall
     from equiv.hunting import Beside
+    from equiv.p4.value_sets import Contents
 
 __all__ = ["Loaded", "Progress", "check", "choose_interface", "load", "peak_rss_bytes", "run"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from typing import TYPE_CHECKING
 
-from equiv.bpf.program import MapSpec
 from equiv.loaded import PROG_ARRAY
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Machine
 from equiv.question import Posed
+
+if TYPE_CHECKING:
+    from equiv.bpf.program import MapSpec
 
 SCHED_CLS = 3
 """`enum bpf_prog_type`: tc programs."""

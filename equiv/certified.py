@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from equiv.assumptions import assumptions
-from equiv.certificate.bundle import ByRefutations
 from equiv.certificate.check import Checker
 from equiv.certificate.document import Artefact, Certificate, digest, read_certificate, write_certificate
 from equiv.certificate.obligation import Obligation
@@ -21,6 +19,7 @@ from equiv.loaded import Loaded
 from equiv.machine.protocol import Machine
 from equiv.question import Posed, Question, pose, read_question
 from equiv.solve.backend import make_backend
+from equiv.version import VERSION
 
 REFUTATIONS = "refutations"
 """What stands in place of a solver's name where none was asked."""
@@ -48,7 +47,7 @@ def certificate_of(posed: Posed, question: Question, relation: Relation, solver:
     """The certificate's file content, for a `relation` that `solver` found."""
     interface = posed.interface
     certificate = Certificate(
-        importlib.metadata.version("equiv"),
+        VERSION,
         solver,
         interface.name,
         digest(interface),
@@ -116,12 +115,13 @@ def verify_read(
     loaded as the certificate's question says (`own_question`). `types` is where the file of types lies now.
     """
     started = time.monotonic()
-    version = importlib.metadata.version("equiv")
-    if certificate.version != version:
+    if certificate.version != VERSION:
         hint = f"check with equiv {certificate.version}, or write it again"
-        raise InputError(f"made by equiv {certificate.version}; this is {version}", place, hint)
+        raise InputError(f"made by equiv {certificate.version}; this is {VERSION}", place, hint)
     prover: Prover
     if refutations is not None:
+        from equiv.certificate.bundle import ByRefutations
+
         chosen, prover = REFUTATIONS, ByRefutations(refutations)
     else:
         chosen = solver or _other(certificate.solver)

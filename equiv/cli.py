@@ -9,7 +9,6 @@ import argparse
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ from typing import NoReturn
 from equiv.commands import COMMANDS
 from equiv.commands.common import EXIT_STATUSES, Handler
 from equiv.errors import EquivError, InternalError
+from equiv.version import VERSION
 
 UNUSABLE, LIMIT, NOT_SUPPORTED, DEFECT = 2, 3, 4, 5
 _WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
         return _defect(error, debug)
     except EquivError as error:
         if debug:
+            import traceback
+
             traceback.print_exc()
         _print_error(error)
         return error.exit_status
@@ -80,6 +82,8 @@ def _print_error(error: EquivError) -> None:
 
 def _defect(error: Exception, debug: bool) -> int:
     """An exception that nobody expected is a defect in equiv, whatever the input."""
+    import traceback
+
     from equiv.report.style import clean
 
     if debug:
@@ -116,9 +120,7 @@ def _bench(arguments: Sequence[str]) -> int:
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        print(f"equiv {version('equiv')}")
+        print(f"equiv {VERSION}")
         parser.exit()
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from equiv.bpf.program import MapSpec
-from equiv.condition.relation import Conditions
 from equiv.errors import EquivError, InputError, InternalError
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface
 from equiv.output_fields import output_fields
-from equiv.p4.responsible import responsible
 from equiv.proof.dependence import dependence
 from equiv.proof.replay import confirm, differing, relevant_bytes, shrink
 from equiv.proof.taint import tainted_by
 from equiv.result import Counterexample, Dependence, UnknownCause
+
+if TYPE_CHECKING:
+    from equiv.bpf.program import MapSpec
 
 LOOPBACK = 1
 """Where test runs say that packets come from, unless told of another device (`equiv.oracle.contexts`)."""
@@ -121,6 +122,8 @@ def _responsible(case: Case, given: Input, differs: Sequence[str]) -> Iterator[s
     """What instructions of programs made them differ, where the interface knows (D203)."""
     for name, side in (("left", case.left), ("right", case.right)):
         if side.program:
+            from equiv.p4.responsible import responsible
+
             alone = not (case.left.program and case.right.program)
             yield from responsible(side.program, case.interface, given, differs, "program" if alone else name)
 
@@ -167,6 +170,8 @@ def distinct(causes: list[UnknownCause]) -> list[UnknownCause]:
 
 def difference_in_words(example: Counterexample, interface: Interface) -> str:
     """A counterexample as one sentence."""
+    from equiv.condition.relation import Conditions
+
     size = len(example.input.packet)
     if isinstance(interface.relation, Conditions) and example.differs != ("verdict",):
         return f"a packet of {size} bytes violates: {', '.join(example.differs)}"

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from equiv.bpf.map_snapshot import Snapshot, with_contents
-from equiv.bpf.program import Program
-from equiv.bpf.tail_calls import TailCall
 from equiv.collecting import few_collections
 from equiv.errors import InputError, Place, Unsupported
 from equiv.inputs import begins_with
@@ -20,7 +17,12 @@ from equiv.machine.protocol import Machine
 from equiv.p4.parser import P4, Parser, ParserOptions, parser_interface, verdict_only
 from equiv.p4.parser import Side as Which
 from equiv.result import Side
-from equiv.table.model import Table
+
+if TYPE_CHECKING:  # one kind of input needs nothing of the others
+    from equiv.bpf.map_snapshot import Snapshot
+    from equiv.bpf.program import Program
+    from equiv.bpf.tail_calls import TailCall
+    from equiv.table.model import Table
 
 ARRAY, PERCPU_ARRAY, PROG_ARRAY = 2, 6, 3
 """`enum bpf_map_type`: the maps whose values can be observed by index, and program arrays."""
@@ -123,6 +125,7 @@ def load(
     file, name = split_program(path)
     if begins_with(file, b"\x7fELF"):
         from equiv.bpf.load import load_program
+        from equiv.bpf.map_snapshot import with_contents
 
         program = with_contents(load_program(file, name, tail_calls, btf), snapshots)
         return Loaded(file, program.sha256, "bpf", program=program)
@@ -155,13 +158,14 @@ def load(
 
 def _json_parser(file: str, name: str | None) -> Parser:
     """An automaton, where `name` is the state to start in, or a parser of that name in BMv2's JSON."""
-    from equiv.p4.automata.load import load_automaton, read_json
+    from equiv.p4.automata.load import is_bmv2, load_automaton, read_json
     from equiv.p4.automata.parser import AutomatonParser
-    from equiv.p4.bmv2 import bmv2_program, is_bmv2
-    from equiv.p4.program import P4Parser
 
     document, sha256 = read_json(file)
     if is_bmv2(document):
+        from equiv.p4.bmv2 import bmv2_program
+        from equiv.p4.program import P4Parser
+
         parser = P4Parser(bmv2_program(document, file, sha256, name), "bmv2")
         _ = parser.observables  # what cannot be lowered is refused at once
         return parser

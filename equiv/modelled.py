@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from equiv.bpf.helper_table import TABLE
-from equiv.bpf.insn import is_helper_call
-from equiv.bpf.program import MapSpec, Program
 from equiv.loaded import ARRAY, PERCPU_ARRAY, Loaded
 from equiv.machine.concrete import Input
 from equiv.machine.interface import Interface
 from equiv.proof.replay import MapLayout, input_from_model
 from equiv.proof.taint import with_default
 from equiv.solve.backend import Model
+
+if TYPE_CHECKING:
+    from equiv.bpf.program import MapSpec, Program
 
 
 def input_of(model: Model, interface: Interface, sides: Sequence[Loaded]) -> Input:
@@ -49,5 +50,8 @@ def map_layouts(sides: Sequence[Loaded]) -> dict[str, MapLayout]:
 
 def _asks(program: Program) -> bool:
     """Whether a program calls helpers whose results no packet determines."""
+    from equiv.bpf.helper_table import TABLE
+    from equiv.bpf.insn import is_helper_call
+
     called = (TABLE.get(insn.imm) for insn in program.insns if insn is not None and is_helper_call(insn))
     return any(row is not None and row.model in ("input", "oracle") for row in called)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 from equiv.loaded import Loaded
 from equiv.machine.interface import Interface
-from equiv.p4.convention import Convention
 from equiv.result import OutputField
+
+if TYPE_CHECKING:
+    from equiv.p4.convention import Named
 
 
 def output_fields(a: Loaded, b: Loaded, interface: Interface) -> tuple[OutputField, ...]:
     """Names for parts of byte-array observables, from whichever side is a table or has types for them."""
-    if isinstance(interface.relation, Convention):
-        return tuple(
-            OutputField(
-                p.name, p.observable, p.offset, p.size, "little" if p.little else "big", p.stands_for, p.low, p.width
-            )
-            for p in interface.relation.places
-        )
+    if interface.relation is not None:
+        from equiv.p4.convention import Convention
+
+        if isinstance(interface.relation, Convention):
+            return tuple(map(_named, interface.relation.places))
     for side in (a, b):
         if side.table:
             return tuple(
@@ -25,3 +27,8 @@ def output_fields(a: Loaded, b: Loaded, interface: Interface) -> tuple[OutputFie
                 if o.order != "int"
             )
     return ()
+
+
+def _named(part: Named) -> OutputField:
+    order: Literal["little", "big"] = "little" if part.little else "big"
+    return OutputField(part.name, part.observable, part.offset, part.size, order, part.stands_for, part.low, part.width)

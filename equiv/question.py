@@ -5,23 +5,23 @@ In: paths and a `Question`. Out: both sides loaded, and the interface that says 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from equiv.asked import INDEXED, Asked, Output, interface_for, property_side
-from equiv.bpf.core import LARGEST_TYPES
-from equiv.bpf.map_snapshot import Snapshot
-from equiv.bpf.program import MapSpec
-from equiv.bpf.tail_calls import TailCall, parse_tail_call
+from equiv.asked import INDEXED, Asked, Output, comparing, property_side
 from equiv.errors import InputError, Place
 from equiv.inputs import read_input
 from equiv.loaded import PROG_ARRAY, Loaded, load, require_known_maps
 from equiv.machine.interface import Interface
 from equiv.p4.parser import ParserOptions
-from equiv.p4.program import P4Parser
-from equiv.p4.value_sets import Contents, with_contents
+
+if TYPE_CHECKING:
+    from equiv.bpf.map_snapshot import Snapshot
+    from equiv.bpf.program import MapSpec
+    from equiv.bpf.tail_calls import TailCall
+    from equiv.p4.value_sets import Contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Question:
             "outputs": [each.text for each in self.outputs],
             "value_sets": [[each.name, [list(entry) for entry in each.entries]] for each in self.value_sets],
             "right_linear": self.right_linear or None,
-            "btf": self.btf and {"file": self.btf, "sha256": sha256(read_input(self.btf, LARGEST_TYPES)).hexdigest()},
+            "btf": self.btf and {"file": self.btf, "sha256": _digest_of_types(self.btf)},
         }
         return {name: value for name, value in said.items() if value not in (None, [])}
 
@@ -77,7 +77,7 @@ def read_question(data: Mapping[str, Any]) -> Question:
         question = Question(
             interface=_text(said.pop("interface", None)),
             observe_maps=tuple(map(str, said.pop("observe_maps", ()))),
-            tail_calls=tuple(parse_tail_call(text) for text in said.pop("tail_calls", ())),
+            tail_calls=tuple(_tail_call(text) for text in said.pop("tail_calls", ())),
             snapshots=tuple(_read(each) for each in said.pop("snapshots", ())),
             observe=said.pop("observe", None),
             exact_end=said.pop("exact_end", None),
@@ -85,10 +85,7 @@ def read_question(data: Mapping[str, Any]) -> Question:
             assume=tuple(map(str, said.pop("assume", ()))),
             against=tuple(map(str, said.pop("against", ()))),
             outputs=tuple(Output(str(text)) for text in said.pop("outputs", ())),
-            value_sets=tuple(
-                Contents(str(name), tuple(tuple(map(str, entry)) for entry in entries))
-                for name, entries in said.pop("value_sets", ())
-            ),
+            value_sets=tuple(_contents(*each) for each in said.pop("value_sets", ())),
             right_linear=bool(said.pop("right_linear", False)),
             btf=_text(types.get("file")),
             btf_sha256=str(types.get("sha256", "")),
@@ -116,7 +113,27 @@ def _written(snapshot: Snapshot) -> dict[str, Any]:
     return {"map": snapshot.map_name, "file": snapshot.file, "entries": entries}
 
 
+def _tail_call(text: str) -> TailCall:
+    from equiv.bpf.tail_calls import parse_tail_call
+
+    return parse_tail_call(text)
+
+
+def _contents(name: object, entries: Iterable[Iterable[object]]) -> Contents:
+    from equiv.p4.value_sets import Contents
+
+    return Contents(str(name), tuple(tuple(map(str, entry)) for entry in entries))
+
+
+def _digest_of_types(path: str) -> str:
+    from equiv.bpf.core import LARGEST_TYPES
+
+    return sha256(read_input(path, LARGEST_TYPES)).hexdigest()
+
+
 def _read(data: Mapping[str, Any]) -> Snapshot:
+    from equiv.bpf.map_snapshot import Snapshot
+
     entries = tuple((bytes.fromhex(key), tuple(map(bytes.fromhex, values))) for key, values in data["entries"])
     return Snapshot(str(data["map"]), str(data["file"]), entries)
 
@@ -153,21 +170,30 @@ def pose(left: str | Loaded, right: str | Loaded | None, question: Question) -> 
     relation = None if _is_indexed(question.relation) else question.relation
     asked = Asked(question.assume, question.against, relation, question.outputs)
     options = _parser_options(question, a, b)
-    chosen = interface_for(a, b, question.interface, options, asked, question.observe_maps)
+    if asked.has_conditions:
+        from equiv.conditioned import interface_with  # brings the language of conditions
+
+        chosen = interface_with(a, b, question.interface, options, asked, question.observe_maps)
+    else:
+        chosen = comparing(a, b, question.interface, options, question.observe_maps)
     _require_same_maps(a, b)
     return Posed(a, b, chosen)
 
 
 def _with_value_sets(a: Loaded, b: Loaded, contents: tuple[Contents, ...]) -> tuple[Loaded, Loaded]:
     """Both sides with value sets that hold what is said. Raises InputError for one that neither side has."""
+    if not contents:
+        return a, b
+    from equiv.p4.program import P4Parser
+    from equiv.p4.value_sets import with_contents
+
     known: set[str] = set()
     sides = []
     for side in (a, b):
         if isinstance(side.parser, P4Parser):
             known |= set(side.parser.model.value_sets)
-            if contents:
-                model = with_contents(side.parser.model, contents)
-                side = replace(side, parser=replace(side.parser, model=model))
+            model = with_contents(side.parser.model, contents)
+            side = replace(side, parser=replace(side.parser, model=model))
         sides.append(side)
     for each in contents:
         if each.name not in known:
@@ -194,7 +220,7 @@ def _parser_options(question: Question, a: Loaded, b: Loaded) -> ParserOptions |
 
 
 def _require_same_types(question: Question) -> None:
-    if question.btf_sha256 and sha256(read_input(question.btf or "", LARGEST_TYPES)).hexdigest() != question.btf_sha256:
+    if question.btf_sha256 and _digest_of_types(question.btf or "") != question.btf_sha256:
         raise InputError("holds other types than those that the question was asked with", Place(question.btf or ""))
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from equiv.condition import model as m
-from equiv.condition.relation import Assumption, Conditions, possible
 from equiv.errors import ResourceLimit
 from equiv.machine.interface import Interface
 from equiv.machine.question import start_conditions
 from equiv.proof.finding import Finding
 from equiv.solve.backend import Backend
+
+if TYPE_CHECKING:
+    from equiv.condition import model as m
 
 Answer = Literal["met", "never", "open"]
 """Of a condition: some input meets it, none does, or that is not known."""
@@ -30,9 +31,12 @@ def no_input(interface: Interface, backend: Backend) -> bool:
 
 def meets_assumptions(interface: Interface, explore: Explore) -> Answer:
     """Whether some run meets all that is assumed of outcomes; asked only where something is."""
-    conditions = [each.condition for each in interface.assumed if isinstance(each, Assumption)]
     if all(each.about_inputs for each in interface.assumed):
         return "met"
+    from equiv.condition import model as m
+    from equiv.condition.relation import Assumption
+
+    conditions = [each.condition for each in interface.assumed if isinstance(each, Assumption)]
     whole = conditions[0]
     for condition in conditions[1:]:
         whole = m.Connective("&&", whole, condition)
@@ -42,12 +46,19 @@ def meets_assumptions(interface: Interface, explore: Explore) -> Answer:
 def meets_condition(interface: Interface, explore: Explore) -> Answer:
     """Whether the condition under which a property or relation claims anything is ever met."""
     relation = interface.relation
+    if relation is None:
+        return "met"
+    from equiv.condition import model as m
+    from equiv.condition.relation import Conditions
+
     if not isinstance(relation, Conditions) or relation.given == m.Always(True):
         return "met"
     return _answer(interface, relation.given, explore)
 
 
 def _answer(interface: Interface, condition: m.Boolean, explore: Explore) -> Answer:
+    from equiv.condition.relation import possible
+
     try:
         finding = explore(replace(interface, relation=possible("possible", condition, interface.element_width)))
     except ResourceLimit:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from equiv.condition import model as m
 from equiv.condition.concrete import Runs
-from equiv.condition.resolve import Part
 from equiv.condition.symbolic import Meaning
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.protocol import Outcome
@@ -36,6 +35,15 @@ class Assumption:
     def holds(self, given: Input, left: Observation | None, right: Observation | None) -> bool:
         """Whether it holds of concrete runs."""
         return Runs(given, left, right, self.element).holds(self.condition)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the conditions that a text asks for together: where `given` holds, `claim` must. `text` is the claim's."""
+
+    text: str
+    given: m.Boolean
+    claim: m.Boolean
 
 
 @dataclass(frozen=True, slots=True)

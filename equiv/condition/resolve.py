@@ -12,6 +12,7 @@ from lark import Token, Tree
 
 from equiv.condition import model as m
 from equiv.condition.names import SET, VALID, Named, Names
+from equiv.condition.relation import Part
 from equiv.errors import InputError, Place
 from equiv.table.syntax import Source, Syntax, parse
 
@@ -36,15 +37,6 @@ class Setting:
     code_width: int
     errors: tuple[str, ...]
     element: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One of the conditions that a text asks for together: where `given` holds, `claim` must. `text` is the claim's."""
-
-    text: str
-    given: m.Boolean
-    claim: m.Boolean
 
 
 def read(text: str, origin: str, setting: Setting) -> m.Boolean:

@@ -75,8 +75,7 @@ def _drawn(
         return _texts(text, mutate_source, random)
     if file.endswith(".json"):
         from equiv.mutate import automaton
-        from equiv.p4.automata.load import read_json
-        from equiv.p4.bmv2 import is_bmv2
+        from equiv.p4.automata.load import is_bmv2, read_json
 
         if is_bmv2(read_json(file)[0]):
             raise Unsupported("mutants of BMv2's JSON are not made; give the P4 source", Place(file))

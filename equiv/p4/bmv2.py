@@ -20,11 +20,6 @@ MAX_WIDTH = 4096
 """Bits that an exact result may need."""
 
 
-def is_bmv2(document: object) -> bool:
-    """Whether a JSON document looks like BMv2's."""
-    return isinstance(document, dict) and {"header_types", "headers", "parsers"} <= document.keys()
-
-
 def bmv2_program(document: Any, path: str, sha256: str, name: str | None) -> m.Program:
     """The parser `name` (default: the only one). Raises InputError for what is malformed, Unsupported for the rest."""
     try:

@@ -28,6 +28,9 @@ ACCEPT, REJECT = "accept", "reject"
 
 NO_ERROR = "NoError"
 
+VALID, SET = ".$valid", ".$set"
+"""What names of cells end in that tell whether a header is valid, and whether a variable has been set."""
+
 
 def cell(name: str, width: int) -> Term:
     """What the cell `name` of `width` bits holds, as a term."""

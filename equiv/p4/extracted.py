@@ -13,14 +13,14 @@ from equiv.bpf.map_access import ARRAYS
 from equiv.bpf.program import Program
 from equiv.bpf.shape import Array, Number, Opaque, Record, Shape
 from equiv.condition import model as m
-from equiv.condition.relation import Conditions
-from equiv.condition.resolve import Part
+from equiv.condition.relation import Conditions, Part
 from equiv.errors import InputError, Place, Unsupported
 from equiv.machine.interface import Extracted, Interface, Observable, map_observable
 from equiv.p4 import model as p
+from equiv.p4.code import SET, VALID
 from equiv.p4.convention import Convention, NoErrorYet
 from equiv.p4.program import P4Parser
-from equiv.p4.storage import SET, SIZE, VALID, roles
+from equiv.p4.storage import SIZE, roles
 from equiv.p4.view import CONSUMED, PARSER_ERROR
 
 PARSER_ERROR_PART = "parser_error"

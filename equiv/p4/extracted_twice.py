@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from equiv.bpf.program import Program
 from equiv.bpf.shape import Array, Number, Opaque, Record, Shape
 from equiv.condition import model as m
-from equiv.condition.relation import Conditions
-from equiv.condition.resolve import Part
+from equiv.condition.relation import Conditions, Part
 from equiv.errors import InputError, Place
 from equiv.machine.interface import Interface, map_observable
 from equiv.p4.convention import Convention, NoErrorYet

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from equiv.p4.code import Block, Choose, Jump, Set, Test, cell, cells_read, reads, targets
-from equiv.p4.storage import SET, VALID
+from equiv.p4.code import SET, VALID, Block, Choose, Jump, Set, Test, cell, cells_read, reads, targets
 from equiv.term import Term, const, substitute
 
 Live = Mapping[str, list[frozenset[str]]]

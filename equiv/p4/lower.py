@@ -13,6 +13,8 @@ from equiv.p4.code import (
     ERROR,
     ERROR_WIDTH,
     REJECT,
+    SET,
+    VALID,
     Choose,
     Jump,
     Op,
@@ -29,7 +31,7 @@ from equiv.p4.code import (
     packet_bits,
 )
 from equiv.p4.granularity import Moves
-from equiv.p4.storage import NEXT, SET, SIZE, VALID, Leaf, frame, initial, is_unset_first, leaves, roles
+from equiv.p4.storage import NEXT, SIZE, Leaf, frame, initial, is_unset_first, leaves, roles
 from equiv.p4.terms import Terms, Value
 from equiv.p4.view import CONSUMED
 from equiv.term import (

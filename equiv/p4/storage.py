@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from equiv.errors import Place
+from equiv.p4.code import VALID
 from equiv.p4.model import INDEX_BITS, Composite, ParserDeclaration, Stack, Type, Varbit, scalar_width
 
-VALID, NEXT, SIZE, SET = ".$valid", ".$next", ".$size", ".$set"
+NEXT, SIZE = ".$next", ".$size"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from equiv.errors import InternalError, Place, Unsupported
 from equiv.machine.inputs import ADDRESS_WIDTH, context_field, in_packet, packet_length
 from equiv.p4 import model as m
-from equiv.p4.code import cell, cursor, packet_bits
-from equiv.p4.storage import NEXT, VALID, leaves
+from equiv.p4.code import VALID, cell, cursor, packet_bits
+from equiv.p4.storage import NEXT, leaves
 from equiv.term import (
     TRUE,
     Term,

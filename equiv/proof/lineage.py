@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
+from math import gcd
 
 from equiv.proof.entry import Arrival, Entry, Key, Rounds
 from equiv.term import mask, signed
@@ -29,7 +29,8 @@ class Lineage:
     """
 
     changes: dict[str, set[int]] = field(default_factory=dict)
-    rates: dict[str, set[Fraction]] = field(default_factory=dict)
+    rates: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+    """Change and rounds, as a fraction in lowest terms."""
     wandering: set[str] = field(default_factory=set)
     is_astray: bool = False
     """Whether one side went round too often without the other."""
@@ -61,7 +62,8 @@ class Lineage:
             changes, rates = self.changes.setdefault(name, set()), self.rates.setdefault(name, set())
             changes.add(change)
             if rounds:
-                rates.add(Fraction(change, rounds))
+                divisor = gcd(change, rounds)
+                rates.add((change // divisor, rounds // divisor))
             if len(changes) > 1 and len(rates) > 1:
                 self.wandering.add(name)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from equiv.errors import Place
 from equiv.machine.concrete import Input, Observation, TraceStep
-from equiv.report.explain import explain
 from equiv.result import Counterexample, Coverage, Fuzzed, OutputField, Result, Side, Statistics, field_value
 
 SCHEMA = "equiv-result/1"
@@ -128,6 +127,8 @@ def input_object(given: Input) -> Json:
 
 
 def _counterexample(found: Counterexample, result: Result) -> Json:
+    from equiv.report.explain import explain
+
     return {
         "explanation": explain(result, found),
         "packet": found.input.packet.hex(),

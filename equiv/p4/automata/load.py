@@ -29,6 +29,11 @@ def read_json(path: str) -> tuple[Any, str]:
         raise InputError(f"not JSON: {error}", Place(path)) from error
 
 
+def is_bmv2(document: object) -> bool:
+    """Whether a JSON document looks like BMv2's, not like an automaton."""
+    return isinstance(document, dict) and {"header_types", "headers", "parsers"} <= document.keys()
+
+
 def _refuse_other(document: object, path: str) -> None:
     """Say what a JSON file is that is no automaton."""
     if not looks_like_automaton(document):
