@@ -13,7 +13,7 @@ import pytest
 from equiv.bench import main
 from equiv.bench.manifest import load_corpora
 from equiv.bench.soundness import stand, workers
-from equiv.bench.soundness.command import equivalent_pairs
+from equiv.bench.soundness.command import equivalent_pairs, read_state
 from equiv.bench.soundness.report import report
 from equiv.bench.soundness.rows import Asked, Group, Row, groups
 from equiv.bench.soundness.stand import Mutant, Stand
@@ -156,6 +156,36 @@ def test_a_state_that_is_something_else_is_refused(tmp_path: Path) -> None:
         (tmp_path / "rows").write_text(text)
         with pytest.raises(InputError, match="not rows"):
             main([*command, str(tmp_path / "rows")])
+
+
+def test_a_file_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:
+    """Also one whose last line has no end, as a row has that was being written when the run was cut short."""
+    command = ["soundness", "--corpora", CORPORA, "--only", "gre", "--count", "2", "--state", str(tmp_path / "rows")]
+    row = write_row(Row(0, "a/b=c", "a", "left", "dev", "mask", "x", "different"))
+    texts = (
+        "notes",
+        '{"numbers": []}',
+        '{"number": 1}',
+        "a\nb",
+        f"{row}\nnotes",
+        'notes\n{"number": 4, "pa',
+        "{}",
+        "[1]",
+        "{",
+    )
+    for text in texts:
+        (tmp_path / "rows").write_text(text)
+        with pytest.raises(InputError, match="not rows"):
+            main(command)
+        assert (tmp_path / "rows").read_text() == text, "it is not ours to change"
+
+
+@pytest.mark.parametrize("rest", ["{", '{"num', '{"number": 4, "pair": "a}', "whole"])
+def test_what_was_being_written_when_a_run_was_cut_short_is_taken_off(tmp_path: Path, rest: str) -> None:
+    row = write_row(Row(0, "a/b=c", "a", "left", "dev", "mask", "x", "different"))
+    (tmp_path / "rows").write_text(f"{row}\n{row if rest == 'whole' else rest}")
+    assert read_state(str(tmp_path / "rows"), []) == []
+    assert (tmp_path / "rows").read_text() == f"{row}\n"
 
 
 def test_rows_are_written_and_read() -> None:

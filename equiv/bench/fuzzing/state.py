@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 from equiv.bench.fuzzing.measure import Asked, Row
-from equiv.errors import InputError, Place
-from equiv.report.files import expect_writable
+from equiv.bench.kept import add_line, kept_rows
 from equiv.result import Coverage
 
 BEGINS: Final = b'{"asked"'
@@ -20,35 +17,20 @@ BEGINS: Final = b'{"asked"'
 
 def read_rows(path: str, asked: Asked, ids: Iterable[str]) -> dict[str, Row]:
     """By pair, the rows of an earlier run that were measured as is asked now. Raises InputError for another file."""
-    if not Path(path).exists():
-        expect_writable(path)
-        return {}
-    wanted, found = set(ids), {}
-    *lines, rest = Path(path).read_bytes().split(b"\n")
-    if not BEGINS.startswith(rest[: len(BEGINS)]):
-        raise InputError("not rows of `equiv bench fuzz`", Place(path, len(lines) + 1))
-    if rest:  # the run was cut short in the middle of it
-        os.truncate(path, os.path.getsize(path) - len(rest))
-    for number, line in enumerate(lines, 1):
-        try:
-            document = json.loads(line)
-            row = _row(document["row"])
-            same = document["asked"] == asdict(asked)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise InputError("not rows of `equiv bench fuzz`", Place(path, number)) from None
-        if same and row.id in wanted:
-            found[row.id] = row
-    return found
+    wanted = set(ids)
+    rows = kept_rows(path, "equiv bench fuzz", BEGINS, _read)
+    return {row.id: row for how, row in rows if how == asdict(asked) and row.id in wanted}
 
 
 def add_row(path: str, asked: Asked, row: Row) -> None:
     """Add a row to the file."""
-    line = json.dumps({"asked": asdict(asked), "row": asdict(row)}, sort_keys=True).encode() + b"\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+    add_line(path, json.dumps({"asked": asdict(asked), "row": asdict(row)}, sort_keys=True))
+
+
+def _read(line: str) -> tuple[Any, Row]:
+    """How a row was measured, and the row. Raises ValueError, TypeError, KeyError or AttributeError."""
+    document = json.loads(line)
+    return document["asked"], _row(document["row"])
 
 
 def _row(content: dict[str, Any]) -> Row:

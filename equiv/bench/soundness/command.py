@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import shlex
 import sys
 import time
@@ -15,12 +14,12 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from equiv.bench.environment import environment
+from equiv.bench.kept import add_line, kept_rows
 from equiv.bench.manifest import Pair, load_corpora, select
 from equiv.bench.options import count, positive
 from equiv.bench.soundness.report import report, summary
 from equiv.bench.soundness.rows import Asked, Group, Row, groups
-from equiv.bench.soundness.workers import judge_group, read_row, write_row
-from equiv.errors import InputError, Place
+from equiv.bench.soundness.workers import ROW_BEGINS, judge_group, read_row, write_row
 from equiv.report.files import expect_writable, replacing
 from equiv.report.style import clean, is_terminal, shorten
 
@@ -101,11 +100,7 @@ def _judge(group: Group, wanted: frozenset[int], pipe: object, asked: Asked, sta
     def done(row: Row) -> None:
         line = write_row(row)
         if state is not None:
-            descriptor = os.open(state, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                os.write(descriptor, line.encode() + b"\n")
-            finally:
-                os.close(descriptor)
+            add_line(state, line)
         pipe.send(line)  # type: ignore[attr-defined]
 
     judge_group(group, asked, wanted, done)
@@ -116,22 +111,9 @@ def read_state(path: str, dealt: Sequence[Group]) -> list[Row]:
 
     Raises InputError for a file that is something else.
     """
-    if not Path(path).exists():
-        expect_writable(path)
-        return []
     wanted = {(number, group.pair.id, group.side) for group in dealt for number in group.numbers}
-    found = []
-    *lines, rest = Path(path).read_bytes().split(b"\n")
-    if rest:  # the run was cut short in the middle of it
-        os.truncate(path, os.path.getsize(path) - len(rest))
-    for number, line in enumerate(lines, 1):
-        try:
-            row = read_row(line.decode())
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise InputError("not rows of `equiv bench soundness`", Place(path, number)) from None
-        if (row.number, row.pair, row.side) in wanted:
-            found.append(row)
-    return found
+    rows = kept_rows(path, "equiv bench soundness", ROW_BEGINS, read_row)
+    return [row for row in rows if (row.number, row.pair, row.side) in wanted]
 
 
 def _tell(row: Row, done: int) -> None:
