@@ -14,7 +14,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from equiv.bpf import insn as op
+from equiv.bpf.helper_table import TABLE
 from equiv.compiled.codes import normalised
+from equiv.compiled.kernel_maps import (
+    MAP_ATTRIBUTE,
+    ONE_BY_ONE,
+    Calls,
+    Observed,
+    Undone,
+    observed,
+    rewrite,
+    undone,
+    written_anew,
+)
 from equiv.compiled.native import NotCompiled
 from equiv.compiled.shape import ASK, CB_SIZE, OK, Edge, Fields, Shape
 from equiv.compiled.text import Code
@@ -22,13 +34,12 @@ from equiv.machine.concrete import Input, NotRunnable
 from equiv.machine.interface import Observable
 from equiv.oracle import KernelProgram, contexts, probe, syscall
 from equiv.oracle.maps import ARRAYS
-from equiv.oracle.program import EFFECTS, LONGEST_FRAME, MAX_GROWTH, TAG_HELPERS, nonlinear_skbs
+from equiv.oracle.program import EFFECTS, LONGEST_FRAME, MAX_GROWTH, TAG_HELPERS
+from equiv.oracle.test_run import nonlinear_skbs
 
 UPDATE, DELETE = 2, 3
 MOST_WRITTEN: Final = 64
 """Values of maps that are written anew before each run, at most."""
-MAP_ATTRIBUTE: Final = 32
-"""Bytes of `union bpf_attr` for the commands on map elements: descriptor, key, value, flags."""
 SKB_LOAD_BYTES: Final = 26
 PROG_FD, RETVAL, SIZE_IN, SIZE_OUT, DATA_IN, DATA_OUT = 0, 4, 8, 12, 16, 24
 CONTEXT_SIZE_IN, CONTEXT_SIZE_OUT, CONTEXT_IN, CONTEXT_OUT = 40, 44, 48, 56
@@ -49,6 +60,8 @@ class KernelSource:
     kernel: KernelProgram
     written: int
     """Where in the block the address and number of `MAP_ATTRIBUTE`s are that undo what a run wrote."""
+    hashes: Undone | None = None
+    """How hashes are put back of which entries are written, added, removed or compared."""
     both: bool = False
     edges: tuple[Edge, ...] = ()
     reasons: tuple[str, ...] = ("",)
@@ -61,17 +74,17 @@ class KernelSource:
         mine = {name: entries for name, entries in given.items() if name in self.kernel.program.maps}
         context = {f"map.{name}.count": count for name, count in counts.items()}
         try:
-            entries, complete = self.kernel.begin(Input(b"", None, context, mine), MOST_WRITTEN)
+            whole = Input(b"", None, context, mine)
+            entries, complete = self.kernel.begin(whole, MOST_WRITTEN, self.hashes.names if self.hashes else ())
+            if self.hashes is not None:
+                self.hashes.begin(block, whole)
         except (NotRunnable, OSError):
             return False
         if not complete and not self.both:
             return False
         self.keep.clear()
-        packed = b""
-        for descriptor, key, value in entries:
-            held = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
-            self.keep.append(held)
-            packed += struct.pack("=IxxxxQQQ", descriptor, *map(ctypes.addressof, held), 0)
+        packed, held = written_anew(entries)
+        self.keep.append(held)
         attributes = ctypes.create_string_buffer(packed, max(1, len(packed)))
         self.keep.append(attributes)
         struct.pack_into("<QQ", block, self.written, ctypes.addressof(attributes), len(entries))
@@ -87,6 +100,8 @@ def kernel_source(kernel: KernelProgram, shape: Shape, head: str, *, both: bool 
     """
     if both:
         _refuse_in_general(kernel)
+        if any(observable.map_name and observable.map_key is None for observable in kernel.interface.observables):
+            raise NotCompiled(f"{ONE_BY_ONE}entries of hashes are compared")
     else:
         _refuse(kernel)
     fields = Fields()
@@ -95,72 +110,45 @@ def kernel_source(kernel: KernelProgram, shape: Shape, head: str, *, both: bool 
     context_out, frame = fields.take(contexts.SKB_SIZE), fields.take(14 + LONGEST_TAKEN + 64)
     output = fields.take(2 * MAX_GROWTH + LONGEST_TAKEN)
     written, probed = fields.take(16), fields.take(8 + probe.PROBE.value_size)
-    maps = _observed_maps(kernel, shape, fields)
+    maps = observed(kernel, shape, fields)
+    changes = not both and bool(kernel.use.helpers & {UPDATE, DELETE})
+    hashes = undone(kernel, fields) if changes or any(each.key_at is not None for each in maps.values()) else None
+    calls = Calls(Code(head), attribute)
     emit = _Emit(
-        kernel, shape, Code(head), result, attribute, context_in, context_out, frame, output, written, probed, maps
+        kernel, shape, calls, result, attribute, context_in, context_out, frame, output, written, probed, maps, hashes
     )
     emit.run()
-    return KernelSource(emit.code.text(), fields.take(64, 64), result, reason, kernel, written, both)
-
-
-@dataclass(frozen=True, slots=True)
-class _MapPlace:
-    """Where in a side's own block the key and the value of an entry stand that is compared."""
-
-    descriptor: int
-    key: bytes
-    at_key: int
-    at_value: int
-    start: int
-
-
-def _observed_maps(kernel: KernelProgram, shape: Shape, fields: Fields) -> dict[str, _MapPlace]:
-    """By observable, where its entry of an array is read. Raises NotCompiled for other maps."""
-    found = {}
-    for observable in shape.interface.observables:
-        if observable.map_name and observable.map_key is not None:
-            try:
-                looked_up = kernel.looked_up(observable.map_name)
-            except KeyError:
-                raise NotCompiled("the kernel runs one input at a time: a map that it lacks is compared") from None
-            if looked_up.spec.type not in ARRAYS or observable.map_key >= looked_up.spec.max_entries:
-                raise NotCompiled("the kernel runs one input at a time: entries of other maps than arrays are compared")
-            key = observable.map_key.to_bytes(4, kernel.program.byte_order)
-            places = fields.take(8), fields.take(looked_up.size)
-            found[observable.name] = _MapPlace(looked_up.descriptor, key, *places, looked_up.start)
-    return found
+    return KernelSource(emit.code.text(), fields.take(64, 64), result, reason, kernel, written, hashes, both)
 
 
 def _refuse_in_general(kernel: KernelProgram) -> None:
     if platform.machine() not in syscall.SYSCALL_NUMBERS or kernel.interface.context == "buffer":
         raise NotCompiled("test runs are made one by one")
-    if any(observable.map_name and observable.map_key is None for observable in kernel.interface.observables):
-        raise NotCompiled("the kernel runs one input at a time: entries of hashes are compared")
     if kernel.use.helpers & (TAG_HELPERS | EFFECTS):
-        raise NotCompiled("the kernel runs one input at a time: a test run does not give back all that the helpers do")
+        raise NotCompiled(f"{ONE_BY_ONE}a test run does not give back all that the helpers do")
 
 
 def _refuse(kernel: KernelProgram) -> None:
     _refuse_in_general(kernel)
     program, use, kind = kernel.program, kernel.use, kernel.interface.context
     if any(s.type in ARRAYS and not s.frozen and s.max_entries > MOST_WRITTEN for s in kernel.map_specs):
-        raise NotCompiled("the kernel runs one input at a time: an array is too large to be written anew for each")
-    if use.helpers & {UPDATE, DELETE}:
-        raise NotCompiled("the kernel runs one input at a time: the program adds or removes entries of maps")
+        raise NotCompiled(f"{ONE_BY_ONE}an array is too large to be written anew for each")
+    if not use.helpers <= set(TABLE):
+        raise NotCompiled(f"{ONE_BY_ONE}the program calls a helper that may do anything to its maps")
     if kind == "flow_dissector" and SKB_LOAD_BYTES in use.helpers:
-        raise NotCompiled("the kernel runs one input at a time: a test run of a flow dissector has no skb")
+        raise NotCompiled(f"{ONE_BY_ONE}a test run of a flow dissector has no skb")
     if kind == "xdp_md" and (use.reads(12, 8) or 65 in use.helpers):
-        raise NotCompiled("the kernel runs one input at a time: the program looks at where a frame comes from")
+        raise NotCompiled(f"{ONE_BY_ONE}the program looks at where a frame comes from")
     taken = {"mark", "priority", "tstamp", "cb", "data_end", "ifindex"}
     hidden = [name for name in contexts.SKB_OFFSETS if name not in taken | {"protocol", "vlan_present", "vlan_tci"}]
     if kind == "__sk_buff" and any(
         use.reads(contexts.SKB_OFFSETS[name], contexts.SKB_SIZES.get(name, 4)) for name in hidden
     ):
-        raise NotCompiled("the kernel runs one input at a time: the program looks at fields that a test run chooses")
+        raise NotCompiled(f"{ONE_BY_ONE}the program looks at fields that a test run chooses")
     if kind == "__sk_buff" and kernel.interface.program_type != 3 and use.reads(contexts.SKB_OFFSETS["protocol"], 4):
-        raise NotCompiled("the kernel runs one input at a time: the program looks at the protocol")
+        raise NotCompiled(f"{ONE_BY_ONE}the program looks at the protocol")
     if any(insn is not None and op.is_packet_load(insn) and insn.imm < 0 for insn in program.insns):
-        raise NotCompiled("the kernel runs one input at a time: packet loads count from a header")
+        raise NotCompiled(f"{ONE_BY_ONE}packet loads count from a header")
 
 
 @dataclass(slots=True, eq=False)
@@ -169,7 +157,7 @@ class _Emit:
 
     kernel: KernelProgram
     shape: Shape
-    code: Code
+    calls: Calls
     result: int
     attribute: int
     context_in: int
@@ -178,7 +166,12 @@ class _Emit:
     output: int
     written: int
     probed: int
-    maps: Mapping[str, _MapPlace]
+    maps: Mapping[str, Observed]
+    hashes: Undone | None
+
+    @property
+    def code(self) -> Code:
+        return self.calls.code
 
     def run(self) -> None:
         """The whole function."""
@@ -186,7 +179,9 @@ class _Emit:
         code.require(code.op("icmp ule", "i64", "%length", LONGEST_TAKEN), "ask")
         if kind != "__sk_buff" or not (self._is_tc and nonlinear_skbs()):
             code.require(code.op("icmp eq", "i64", "%linear", "%length"), "ask")
-        self._restore()
+        rewrite(self.calls, self.written)
+        if self.hashes is not None:
+            self.hashes.emit(self.calls)
         code.fill(self._own(self.attribute), 0, syscall.ATTRIBUTE_SIZE)
         code.fill(self._own(self.context_in), 0, contexts.SKB_SIZE)
         if kind == "xdp_md":
@@ -195,31 +190,10 @@ class _Emit:
             self._flow_dissector()
         else:
             self._skb()
+        if self.hashes is not None:
+            self.hashes.emit_end(self.calls)
         code.begin("ask")
         code.end(f"ret i32 {ASK}")
-
-    def _restore(self) -> None:
-        """Write anew what the run before may have written into maps."""
-        code, at = self.code, self.code.slot("i64", 0)
-        attributes = code.load("ptr", self._own(self.written))
-        count = code.load("i64", self._own(self.written + 8))
-        head, body, on = code.label("head"), code.label("body"), code.label("on")
-        code.begin(head)
-        index = code.load("i64", at)
-        code.branch(code.op("icmp ult", "i64", index, count), body, on)
-        code.begin(body)
-        code.store("i64", code.op("add", "i64", index, 1), at)
-        self._on_map(syscall.MAP_UPDATE_ELEM, code.at(attributes, code.op("mul", "i64", index, MAP_ATTRIBUTE)))
-        code.goto(head)
-        code.begin(on)
-
-    def _on_map(self, command: int, attribute: str) -> None:
-        """A command on a map's element; asks where it fails."""
-        code = self.code
-        number = syscall.SYSCALL_NUMBERS[platform.machine()]
-        arguments = f"i64 {number}, i64 {command}, ptr {attribute}, i64 {MAP_ATTRIBUTE}"
-        done = code.let(f"call i64 (i64, ...) @syscall({arguments})")
-        code.require(code.op("icmp sge", "i64", done, 0), "ask")
 
     def _probe(self, command: int, descriptor: int) -> None:
         """Write, or read, the fields that the caller around the program sets and shows."""
@@ -229,7 +203,7 @@ class _Emit:
         code.store("i64", 0, self._own(self.probed))
         code.store("ptr", self._own(self.probed), code.at(attribute, 8))
         code.store("ptr", self._own(self.probed + 8), code.at(attribute, 16))
-        self._on_map(command, attribute)
+        code.require(self.calls.done(command, attribute), "ask")
         code.fill(attribute, 0, MAP_ATTRIBUTE)
 
     @property
@@ -248,7 +222,8 @@ class _Emit:
     ) -> tuple[str, str]:
         """Make the call: the return code, normalised, and how many bytes came back. Asks where the kernel refuses."""
         code = self.code
-        self._put(PROG_FD, 32, self.kernel.descriptor if program is None else program)
+        plain = self.kernel.descriptor if self.hashes is None or self.hashes.program < 0 else self.hashes.program
+        self._put(PROG_FD, 32, plain if program is None else program)
         self._put(SIZE_IN, 32, code.resized(size, 64, 32))
         self._put(SIZE_OUT, 32, code.resized(room, 64, 32) if isinstance(room, str) else room)
         self._put(DATA_IN, 0, data)
@@ -273,7 +248,7 @@ class _Emit:
         """Put numbers, and addresses of bytes, where the observables are; what is not shown is 0."""
         code = self.code
         by_name = {observable.name: observable for observable in self.shape.interface.observables}
-        spans = {**spans, **{name: (self._looked_up(place), "0") for name, place in self.maps.items()}}
+        spans = {**spans, **{name: (each.looked_up(self.calls), "0") for name, each in self.maps.items()}}
         for place in self.shape.places:
             at = code.at(self._own(self.result), place.offset)
             if place.kind == "span":
@@ -287,17 +262,6 @@ class _Emit:
             else:
                 code.store("i64", shown.get(place.name, "0"), at)
         code.end(f"ret i32 {OK}")
-
-    def _looked_up(self, place: _MapPlace) -> str:
-        """Where the bytes stand that an entry holds now."""
-        code, attribute = self.code, self._own(self.attribute)
-        code.fill(attribute, 0, MAP_ATTRIBUTE)
-        code.store("i32", place.descriptor, attribute)
-        code.store("i32", int.from_bytes(place.key, "little"), self._own(place.at_key))
-        code.store("ptr", self._own(place.at_key), code.at(attribute, 8))
-        code.store("ptr", self._own(place.at_value), code.at(attribute, 16))
-        self._on_map(syscall.MAP_LOOKUP_ELEM, attribute)
-        return self._own(place.at_value + place.start)
 
     def _key(self, observable: Observable, at: str) -> None:
         code, source = self.code, self._own(self.output + observable.offset)
@@ -330,6 +294,8 @@ class _Emit:
     def _skb(self) -> None:
         code, row, use = self.code, self.shape.row, self.kernel.use
         probing = self._is_tc and any(use.writes(contexts.SKB_OFFSETS[name], 4) for name in contexts.PROBED)
+        if probing and self.hashes is not None and self.hashes.program >= 0:
+            raise NotCompiled(f"{ONE_BY_ONE}a caller is put around a program that adds or removes entries of maps")
         program, probe_map = self.kernel.probing() if probing else (None, 0)
         for name, offset in row.names.items():
             value = code.load("i64", code.at("%row", offset))

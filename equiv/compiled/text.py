@@ -158,6 +158,7 @@ declare i32 @llvm.bswap.i32(i32)
 declare i64 @llvm.bswap.i64(i64)
 declare i128 @llvm.bswap.i128(i128)
 declare i64 @syscall(i64, ...)
+declare ptr @__errno_location()
 declare i32 @memcmp(ptr, ptr, i64)
 !0 = !{!"branch_weights", i32 2000, i32 1}
 !1 = !{!"branch_weights", i32 1, i32 2000}

@@ -14,7 +14,7 @@ from equiv.fuzz.packets import Packets
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.interface import Interface
 from equiv.oracle import KernelProgram, available
-from equiv.oracle.program import nonlinear_skbs
+from equiv.oracle.test_run import nonlinear_skbs
 
 
 def against_kernel(

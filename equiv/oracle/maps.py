@@ -35,6 +35,7 @@ XSKMAP: Final = 17
 DEVMAP_HASH: Final = 25
 
 ARRAYS: Final = (ARRAY, PERCPU_ARRAY)
+HASHES: Final = (HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH)
 PER_CPU: Final = (PERCPU_ARRAY, PERCPU_HASH, LRU_PERCPU_HASH)
 KEYED: Final = (HASH, PERCPU_HASH, LRU_HASH, LRU_PERCPU_HASH, LPM_TRIE, DEVMAP_HASH)
 """Maps whose entries come and go by key."""
@@ -278,6 +279,11 @@ class KernelMap:
             keys = [index.to_bytes(4, self.order) for index in range(self.spec.max_entries)]
             return [(key, self._spread(self._initial(given, key))) for key in keys]
         return [(key, self._spread(value)) for key, value in given.items()]
+
+    def begun(self, given: Mapping[bytes, bytes], count: int) -> list[tuple[bytes, bytes]]:
+        """All entries of a hash after `fill`: keys, values as bpf(2) takes them."""
+        nothing = self._spread(bytes(self.spec.value_size))
+        return [*self.entries(given), *((key, nothing) for key in self._made_up(given, count))]
 
     def _spread(self, value: bytes) -> bytes:
         if self.spec.type in PER_CPU:

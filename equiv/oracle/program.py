@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
-import errno
 import os
-import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Final
 
@@ -18,14 +15,15 @@ from equiv.bpf.helper_table import TABLE
 from equiv.bpf.interpret.execute import Executable
 from equiv.bpf.interpret.faults import Fault
 from equiv.bpf.interpret.maps import inner_name
-from equiv.bpf.program import Insn, MapSpec, Program
+from equiv.bpf.program import MapSpec, Program
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface, Observable, observed_key
-from equiv.oracle import buffer, contexts, probe, syscall
+from equiv.oracle import buffer, contexts, journal, probe
 from equiv.oracle.buffer import BufferRuns
 from equiv.oracle.context_use import ContextUse, context_use
 from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
 from equiv.oracle.maps import ARRAYS, DATA, OUTER, KernelMap
+from equiv.oracle.test_run import TC, nonlinear_skbs, test_run
 
 __all__ = ["KernelProgram", "VerifierRejected"]
 
@@ -40,8 +38,6 @@ TAG_HELPERS: Final = frozenset({18, 19, 31, 50})
 EFFECTS: Final = frozenset({13, 21, 23, 30, 32, 50, 51, 124, 152, 155})
 """Redirects, copies that are sent, tunnel keys and options, encapsulation, sockets that a packet is given to."""
 XDP_ADJUST_TAIL: Final = 65
-TEST_RUN: Final = struct.Struct("=IIIIQQIIIIQQIIIxxxx")
-TC: Final = 3
 GET_SMP_PROCESSOR_ID: Final = 8
 NOT_OF_THE_INPUT: Final = {
     number: row.name
@@ -135,17 +131,18 @@ class KernelProgram:
         """What the program may look at and call."""
         return self._use
 
-    def begin(self, given: Input, most: int) -> tuple[list[tuple[int, bytes, bytes]], bool]:
+    def begin(self, given: Input, most: int, but: Collection[str] = ()) -> tuple[list[tuple[int, bytes, bytes]], bool]:
         """Give the maps their contents; what to write before every further run: a map's descriptor, key, value.
 
-        That undoes what a run wrote into values, not entries that it added or removed. Maps of which more than `most`
-        values in all would have to be written are left out: False where there are such. Raises NotRunnable.
+        That undoes what a run wrote into values, not entries that it added or removed; not of the maps in `but`. Maps
+        of which more than `most` values in all would have to be written are left out: False where there are such.
+        Raises NotRunnable.
         """
         written: list[tuple[int, bytes, bytes]] = []
         complete = True
         for name, kernel_map in self._maps.items():
             self._fill(name, kernel_map, given)
-            if kernel_map.spec.frozen or kernel_map.spec.type not in DATA:
+            if kernel_map.spec.frozen or kernel_map.spec.type not in DATA or name in but:
                 continue
             contents = {**(kernel_map.spec.contents or {}), **given.maps.get(name, {})}
             count = kernel_map.spec.max_entries if kernel_map.spec.type in ARRAYS else len(contents)
@@ -154,6 +151,34 @@ class KernelProgram:
             else:
                 written += [(kernel_map.descriptor, *entry) for entry in kernel_map.entries(contents)]
         return written, complete
+
+    def begun(self, name: str, given: Input) -> list[tuple[bytes, bytes]]:
+        """All entries that `begin` gave to a hash: keys, values as bpf(2) takes them."""
+        contents = {**(self._maps[name].spec.contents or {}), **given.maps.get(name, {})}
+        return self._maps[name].begun(contents, given.context.get(f"map.{name}.count", 0))
+
+    def cannot_write(self, name: str) -> bool:
+        """Whether the kernel takes the program with a map in this place that no program may write."""
+        descriptors = {each: made.descriptor for each, made in self._maps.items()}
+        try:
+            twin = KernelMap.create(journal.without_writes(self._maps[name].spec), self.program.byte_order, self.cpu)
+        except NotRunnable:
+            return False
+        try:
+            os.close(self._load_open(image(self.program, {**descriptors, name: twin.descriptor})))
+        except VerifierRejected:
+            return False
+        finally:
+            twin.close()
+        return not self.program.tail_calls
+
+    def noting(self, plan: journal.Plan) -> tuple[int, object]:
+        """The program that keeps a journal, and the journal's memory. Raises VerifierRejected or NotRunnable."""
+        notes = KernelMap.create(plan.journal, self.program.byte_order, self.cpu)
+        self._resources.callback(notes.close)
+        descriptors = {name: made.descriptor for name, made in self._maps.items()}
+        descriptor = self._load(image(plan.program, {**descriptors, plan.journal.name: notes.descriptor}))
+        return descriptor, plan.opened(notes.descriptor)
 
     def probing(self) -> tuple[int, int]:
         """The program inside a caller that sets and reads fields (`equiv.oracle.probe`), and that caller's map."""
@@ -414,72 +439,3 @@ class KernelProgram:
             return self._maps[name].value(observable.map_key.to_bytes(4, self.program.byte_order))
         except KeyError:
             raise NotRunnable(f"map {name} has no entry {observable.map_key}") from None
-
-
-def test_run(descriptor: int, packet: bytes, size_out: int, context: bytes | None) -> tuple[int, bytes, bytes]:
-    """BPF_PROG_TEST_RUN, once: the return code (unsigned 32 bits), the data and the context that come back."""
-    data_in = ctypes.create_string_buffer(packet, len(packet))
-    data_out = ctypes.create_string_buffer(size_out) if size_out else None
-    context_size = len(context) if context is not None else 0
-    context_in = ctypes.create_string_buffer(context, context_size) if context is not None else None
-    context_out = ctypes.create_string_buffer(context_size) if context is not None else None
-    attribute = TEST_RUN.pack(
-        descriptor,
-        0,
-        len(packet),
-        size_out,
-        syscall.address_of(data_in),
-        syscall.address_of(data_out),
-        1,
-        0,
-        context_size,
-        context_size,
-        syscall.address_of(context_in),
-        syscall.address_of(context_out),
-        0,
-        0,
-        0,
-    )
-    try:
-        _, after = syscall.bpf(syscall.PROG_TEST_RUN, attribute)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP, errno.E2BIG, errno.ENOMEM):
-            raise NotRunnable(f"the kernel refuses to test-run this input: {error.strerror}") from error
-        raise
-    fields = TEST_RUN.unpack(after[: TEST_RUN.size])
-    return (
-        fields[1],
-        data_out.raw[: fields[3]] if data_out is not None else b"",
-        context_out.raw if context_out is not None else b"",
-    )
-
-
-_nonlinear: list[bool] = []
-
-
-def nonlinear_skbs() -> bool:
-    """Whether this kernel's test run makes an skb whose linear part ends where the context's data_end says."""
-    if not _nonlinear:
-        _nonlinear.append(_try_nonlinear())
-    return _nonlinear[0]
-
-
-def _try_nonlinear() -> bool:
-    load_word, subtract = op.LDX | op.MEM | op.W, op.ALU64 | op.SUB | op.X
-    measuring = (
-        Insn(load_word, 0, 1, contexts.SKB_OFFSETS["data_end"], 0),
-        Insn(load_word, 2, 1, contexts.SKB_OFFSETS["data_end"] - 4, 0),
-        Insn(subtract, 0, 2, 0, 0),
-        Insn(op.JMP | op.EXIT, 0, 0, 0, 0),
-    )
-    order: Final = sys.byteorder
-    descriptor = load(b"".join(op.encode(insn, order) for insn in measuring), TC, "GPL")
-    context = bytearray(contexts.SKB_SIZE)
-    start = contexts.SKB_OFFSETS["data_end"]
-    context[start : start + 4] = struct.pack("=I", 20)
-    try:
-        return test_run(descriptor, bytes(64), 0, bytes(context))[0] == 20
-    except NotRunnable:
-        return False
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,7 @@ from equiv.asked import read_outputs
 from equiv.bench.manifest import Pair, load_corpora
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.oracle import KernelProgram, available
-from equiv.oracle.program import nonlinear_skbs
+from equiv.oracle.test_run import nonlinear_skbs
 from equiv.p4.parser import ParserOptions
 from equiv.report.explain import explain
 from equiv.report.json_result import input_object, result_object

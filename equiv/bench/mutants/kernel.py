@@ -33,7 +33,7 @@ from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.machine.interface import Interface
 from equiv.oracle import KernelProgram
-from equiv.oracle.program import nonlinear_skbs
+from equiv.oracle.test_run import nonlinear_skbs
 from equiv.proof.replay import differing
 
 EXPLORED: Final = Limits(seconds=3.0, differences=64)
