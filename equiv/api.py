@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from equiv.asked import Output
 from equiv.assumptions import assumptions
-from equiv.certified import certificate_of
 from equiv.collecting import few_collections
 from equiv.confirmed import Case, confirmed, difference_in_words, distinct
 from equiv.errors import InputError, InternalError, ResourceLimit, Unsupported
@@ -293,6 +292,8 @@ def _check(
         return replace(result, verdict="unknown", reason=nothing, unknown=(UnknownCause(nothing),))
     result = replace(result, warnings=(*result.warnings, *said))
     if certificate:
+        from equiv.certified import certificate_of
+
         content = certificate_of(posed, question, finding.relation(), solver)
         named = CertificateRef(hashlib.sha256(content).hexdigest())
         result = replace(result, certificate=content, certified=named)

@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from equiv.assumptions import assumptions
-from equiv.certificate.check import Checker
 from equiv.certificate.document import Artefact, Certificate, digest, read_certificate, write_certificate
-from equiv.certificate.obligation import Obligation
 from equiv.certificate.relation import Relation
-from equiv.certificate.verify import BySolver, Prover, Verified, verify_relation
 from equiv.collecting import few_collections
 from equiv.errors import InputError, Place
 from equiv.loaded import Loaded
@@ -20,6 +18,10 @@ from equiv.machine.protocol import Machine
 from equiv.question import Posed, Question, pose, read_question
 from equiv.solve.backend import make_backend
 from equiv.version import VERSION
+
+if TYPE_CHECKING:
+    from equiv.certificate.obligation import Obligation
+    from equiv.certificate.verify import Prover, Verified
 
 REFUTATIONS = "refutations"
 """What stands in place of a solver's name where none was asked."""
@@ -114,6 +116,9 @@ def verify_read(
     """As `verify`, of a certificate that was read; `place` is where from. Sides that are loaded already must have been
     loaded as the certificate's question says (`own_question`). `types` is where the file of types lies now.
     """
+    from equiv.certificate.check import Checker  # whoever writes a certificate does without
+    from equiv.certificate.verify import BySolver, verify_relation
+
     started = time.monotonic()
     if certificate.version != VERSION:
         hint = f"check with equiv {certificate.version}, or write it again"

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,6 +37,7 @@ def entry() -> NoReturn:
         sys.stdout.flush()
     except OSError as error:
         status = _system_error(error)
+    gc.freeze()  # or Python looks through all that there is once more, which ends with it anyway
     sys.exit(status)
 
 
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if arguments and arguments[0] == "bench":  # has options of its own
             return _bench(arguments[1:])
-        namespace = _command_line().parse_args(arguments)
+        namespace = _command_line(arguments).parse_args(arguments)
         handler: Handler = namespace.handler
         return handler(namespace)
     except SystemExit as exit_:  # argparse: 0 after --help, 2 for wrong usage
@@ -124,8 +127,11 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _command_line() -> argparse.ArgumentParser:
-    """The parser of `equiv COMMAND …`; the namespace's `handler` does what the command says."""
+def _command_line(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of `equiv COMMAND …`; the namespace's `handler` does what the command says.
+
+    Where `arguments` begin with a command, it knows that one only.
+    """
     parser = argparse.ArgumentParser(
         prog="equiv",
         description="Prove or refute that an eBPF packet program and a device's parser table do the same.",
@@ -136,7 +142,8 @@ def _command_line() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     parser.add_argument("--debug", action="store_true", help="show a traceback with an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add(commands)
+    named = [name for name in COMMANDS if name in arguments[:1]]
+    for name in named or COMMANDS:
+        import_module(f"equiv.commands.{name}").add(commands)
     commands.add_parser("bench", help="measure equiv on pairs of programs (equiv bench --help)")
     return parser

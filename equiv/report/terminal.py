@@ -8,10 +8,8 @@ from dataclasses import replace
 from itertools import groupby
 
 from equiv.machine.concrete import Input, Observation, TraceStep
-from equiv.report.explain import explain
 from equiv.report.figures import figures
 from equiv.report.observables import ABSENT, VERDICT, Row, comparable, compare
-from equiv.report.packet import hex_dump, render_layers
 from equiv.report.style import PLAIN, Style, clean, shorten
 from equiv.result import Counterexample, PuntClass, Result, Side, Statistics, UnknownCause
 
@@ -39,6 +37,8 @@ def render_result(result: Result, style: Style = PLAIN, verbose: bool = False, e
     """
     lines = [_headline(result, style), *wrapped(clean(result.reason), style)]
     if explained:
+        from equiv.report.explain import explain
+
         lines += section("in words", (explain(result, found) for found in result.counterexamples), style)
     lines += ["", f"left       {_side(result.left)}"]
     lines.append(
@@ -106,6 +106,8 @@ def _punted(classes: Sequence[PuntClass], verbose: bool) -> Iterable[str]:
 
 
 def _counterexample(title: str, found: Counterexample, result: Result, style: Style, verbose: bool) -> list[str]:
+    from equiv.report.packet import hex_dump, render_layers
+
     lines = _what_differs(title, found, result, style)
     size = len(found.input.packet)
     lines += ["", style.bold(f"packet, {size} byte{'s' if size != 1 else ''}, those that mattered in [brackets]")]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equiv import certified
-from equiv.certificate.bundle import CHECKER, Bundle
 from equiv.certificate.document import Artefact
 from equiv.certificate.obligation import Obligation
 from equiv.certified import REFUTATIONS
@@ -50,6 +49,8 @@ def verify(asked: Asked) -> int:
     if asked.proofs is None:
         found = _verified(asked, None)
     else:
+        from equiv.certificate.bundle import CHECKER, Bundle
+
         with new_folder(asked.proofs) as folder:
             bundle = Bundle(folder, REFUTATION_SECONDS)
             found = _verified(asked, bundle.add)
