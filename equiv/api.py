@@ -24,7 +24,7 @@ from equiv.collecting import few_collections
 from equiv.confirmed import Case, confirmed, difference_in_words, distinct
 from equiv.errors import InputError, InternalError, ResourceLimit, Unsupported
 from equiv.loaded import Loaded, choose_interface, load, observing_maps
-from equiv.machine.concrete import Input, NotRunnable, Observation
+from equiv.machine.concrete import Input, NotRunnable, Observation, ReadsUnwritten
 from equiv.machine.interface import Interface
 from equiv.modelled import input_of
 from equiv.output_fields import output_fields
@@ -43,6 +43,7 @@ from equiv.result import (
 )
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
+from equiv.unwritten import not_interpreted, shown_on_unwritten, unwritten_cause
 from equiv.vacuity import meets_assumptions, meets_condition, no_input
 
 if TYPE_CHECKING:
@@ -241,10 +242,14 @@ def _check(
     except ResourceLimit as error:
         limit, finding = error.message, engine.finding
     case = _Case(a, b, chosen, kernel, engine, finding)
-    _reject_faults(case)
-    doubtful: list[UnknownCause] = []
+    doubtful = _reject_faults(case)
     witnesses = sorted(finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
-    counterexamples = confirmed(case, map(case.input_of, witnesses), all_differences, doubtful)
+    found = [(witness.model, case.input_of(witness), witness.observables) for witness in witnesses]
+    unwritten = [each for each in found if not_interpreted(case, each[1])]
+    plain = (given for model, given, differs in found if (model, given, differs) not in unwritten)
+    counterexamples = confirmed(case, plain, all_differences, doubtful)
+    if unwritten and not counterexamples:
+        counterexamples = shown_on_unwritten(case, unwritten, (engine.left, engine.right), doubtful)
     if finding.is_shown_beside:
         counterexamples += beside.counterexamples
     unknown = [*doubtful, *(_cause(reached, a, b) for reached in finding.unknown)]
@@ -361,8 +366,12 @@ class _Case(Case):
         return input_of(witness.model, self.interface, (self.left, self.right))
 
 
-def _reject_faults(case: _Case) -> None:
-    """A reachable fault means that the verifier rejects the program: unusable input."""
+def _reject_faults(case: _Case) -> list[UnknownCause]:
+    """A reachable fault means that the verifier rejects the program: unusable input.
+
+    Those that only some contents of unwritten stack lead to are causes of not knowing.
+    """
+    doubtful = []
     for reached in case.finding.faults:
         given = case.input_of(reached)
         try:
@@ -372,9 +381,15 @@ def _reject_faults(case: _Case) -> None:
                 f"the kernel's verifier rejects this program: {reached.reason} (with {_in_short(given.packet)})",
                 reached.place,
             ) from None
+        except ReadsUnwritten:
+            assert reached.model is not None
+            machines = case.engine.left, case.engine.right
+            doubtful.append(unwritten_cause(case, (reached.model, given, ()), machines))
+            continue
         except NotRunnable as error:
             raise Unsupported(str(error), reached.place) from None
         raise InternalError(f"a predicted fault did not replay: {reached.reason}", reached.place)
+    return doubtful
 
 
 def _in_short(packet: bytes) -> str:

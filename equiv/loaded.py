@@ -88,7 +88,7 @@ class Loaded:
         from equiv.bpf.symbolic import BpfMachine
 
         assert self.program is not None
-        return BpfMachine(self.program, replace(interface, split="linear") if self.linear else interface)
+        return BpfMachine(self.program, replace(interface, split="linear") if self.linear else interface, side)
 
     def execute(self, interface: Interface, given: Input, side: Which = "left") -> Observation:
         """One concrete run on the interpreter. Raises `equiv.bpf.interpret.Fault` or NotRunnable."""

@@ -10,7 +10,7 @@ import pytest
 from equiv import api
 from equiv.bpf import insn as op
 from equiv.bpf.helper_table import TABLE
-from equiv.bpf.program import Insn, Program
+from equiv.bpf.program import FunctionRef, Insn, Program
 from equiv.compiled.native import why_not
 from equiv.loaded import Loaded
 from equiv.machine.concrete import Input
@@ -72,8 +72,54 @@ def test_two_programs_that_hand_on_different_addresses_stay_undecided() -> None:
 
 def test_what_is_read_of_the_stack_matters_only_where_it_is_shown() -> None:
     masked = reading(alu(op.AND, 0, imm=0), add(0, 2))
-    assert check(masked, program(mov(0, 2), EXIT)).verdict == "unknown"
+    assert check(masked, program(mov(0, 2), EXIT)).verdict == "equivalent"
+    assert check(masked, masked).verdict == "equivalent"
     assert check(masked, program(mov(0, 1), EXIT)).verdict == "different"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("needle", [0, 1, 0x1234_5678])
+def test_a_result_that_one_content_of_the_stack_changes_is_shown_on_a_stack_that_holds_it(
+    needle: int, turned: bool
+) -> None:
+    """D360: the engine says which content it is; no run that leaves the stack as it is would ever meet it."""
+    looking = program(ldx(op.W, 2, 10, -256), mov(0, 2), jump(op.JNE, 2, 1, imm=needle), mov(0, 1), EXIT)
+    plain = program(mov(0, 2), EXIT)
+    result = check(plain, looking) if turned else check(looking, plain)
+    assert result.verdict == "different"
+    (found,) = result.counterexamples
+    assert found.confirmed_by == ("kernel",) and found.differs == ("verdict",)
+    assert "ran on a stack that held" in found.notes[0]
+    unsure = check(looking, plain, kernel=False)
+    assert unsure.verdict == "unknown"
+    assert unsure.reason == "reads uninitialised stack byte at offset -256: verdict may depend on what is there"
+    assert unsure.unknown[0].place is not None and unsure.unknown[0].place.insn == 0
+
+
+def test_what_a_stack_holds_is_not_the_same_on_both_sides() -> None:
+    """D360: two programs that show what nobody wrote are not proved equal, however alike they are."""
+    for shown in (reading(alu(op.AND, 0, imm=1)), program(ldx(op.B, 0, 10, -1), alu(op.AND, 0, imm=3), EXIT)):
+        assert check(shown, shown).verdict == "unknown"
+        assert check(shown, shown, kernel=False).verdict == "unknown"
+
+
+def test_a_byte_that_nobody_has_written_is_the_same_when_it_is_read_again() -> None:
+    again = program(ldx(op.W, 0, 10, -8), ldx(op.W, 2, 10, -8), alu(op.SUB, 0, src=2), add(0, 2), EXIT)
+    assert check(again, program(mov(0, 2), EXIT)).verdict == "equivalent"
+
+
+def test_frames_of_functions_that_are_called_again_may_hold_something_else() -> None:
+    """r0 is what the called function finds the second time, without what it finds the first time."""
+    first, second = (Insn(op.JMP | op.CALL, 0, op.PSEUDO_CALL, 0, at, ref=FunctionRef(5, "f")) for at in (4, 2))
+    body = (ldx(op.W, 0, 10, -8), alu(op.AND, 0, imm=1), EXIT)
+    twice = program(first, copy(6, 0), second, alu(op.SUB, 0, src=6), EXIT, *body, functions={0: "t", 5: "f"})
+    assert check(twice, program(mov(0, 0), EXIT), kernel=False).verdict == "unknown"
+
+
+def test_runs_that_read_very_many_unwritten_bytes_are_not_followed_to_their_end() -> None:
+    loads = [insn for at in range(0, 80, 8) for insn in (ldx(op.DW, 2, 10, -8 - at),)]
+    result = check(program(*loads, mov(0, 2), EXIT), program(mov(0, 2), EXIT), kernel=False)
+    assert result.verdict == "unknown" and "uninitialised stack byte at offset -72" in result.reason
 
 
 def test_programs_that_call_what_is_not_modelled_are_not_run_to_find_a_difference() -> None:
@@ -96,3 +142,12 @@ def test_such_a_difference_is_shown_like_any() -> None:
     assert json.loads(render_json(result))["counterexample"]["confirmed_by"] == ["kernel"]
     text = render_result(result, Style(), verbose=True)
     assert "confirmed by kernel" in text and "shown by the kernel alone" in text
+
+
+@pytest.mark.parametrize("bit", range(0, 32, 4))
+def test_chance_tells_no_program_apart_from_itself(bit: int) -> None:
+    """D333: one bit of an address is soon the same in all runs of one side, and another in those of the other."""
+    one_bit = program(alu(op.MOV, 0, src=1, wide=False), alu(op.RSH, 0, imm=bit), alu(op.AND, 0, imm=1), EXIT)
+    stack_bit = reading(alu(op.RSH, 0, imm=bit), alu(op.AND, 0, imm=1))
+    for checked in (one_bit, stack_bit):
+        assert check(checked, checked).verdict == "unknown"

@@ -11,11 +11,17 @@ from equiv.bpf.pointers import SMALL
 from equiv.bpf.sockets import load_field
 from equiv.bpf.state import Rejected, State, fault, not_a_number, stuck
 from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset, describe
-from equiv.machine.inputs import packet_byte
+from equiv.machine.inputs import packet_byte, unwritten_byte
 from equiv.term import Term, bvadd, conj, const, extract, negate, ule, ult
 
 STACK_SIZE = 512
 """MAX_BPF_STACK."""
+
+MOST_UNWRITTEN = 64
+"""Bytes that nobody has written of which a run may read so many."""
+
+UNWRITTEN = "stack"
+"""What they are counted as in `State.counts`; no helper is called so."""
 
 FLOW_KEYS_SIZE = 56
 """sizeof(struct bpf_flow_keys)."""
@@ -132,7 +138,21 @@ def _store_packet(env: Environment, state: State, pointer: Pointer, size: int, v
 def _load_stack(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
     offset = fixed(pointer, size, -STACK_SIZE, 0)
     frame = frame_cells(state, pointer.region)
-    return _found(cells.load(frame, offset, size, env.little, _uninitialised("stack")))
+    return _found(cells.load(frame, offset, size, env.little, lambda at: _unwritten(env, state, frame, at)))
+
+
+def _unwritten(env: Environment, state: State, frame: cells.Cells, offset: int) -> Term:
+    """A byte of the stack that nobody has written: it may be anything, on each side for itself (D360).
+
+    It is in its place from now on, so that later questions are about the same byte.
+    """
+    number = dict(state.counts).get(UNWRITTEN, 0)
+    if number >= MOST_UNWRITTEN:
+        raise stuck(f"reads uninitialised stack byte at offset {offset}, after {MOST_UNWRITTEN} others")
+    state.counts = tuple(sorted({**dict(state.counts), UNWRITTEN: number + 1}.items()))
+    byte = unwritten_byte(env.side, number, state.pc, offset)
+    cells.store(frame, offset, 1, byte, env.little)
+    return byte
 
 
 def _store_stack(env: Environment, state: State, pointer: Pointer, size: int, value: Value) -> None:

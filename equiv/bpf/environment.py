@@ -16,7 +16,8 @@ class Environment:
     """`packet_fields` remembers packet loads by offset and size: one program looks at the same header often.
 
     `noted` collects sentences for the list of assumptions that only a run shows to be needed. `unread` are maps on
-    whose contents nothing depends that the program does or the interface observes.
+    whose contents nothing depends that the program does or the interface observes. `side` tells what is arbitrary on
+    either side of a check apart.
     """
 
     program: Program
@@ -24,6 +25,7 @@ class Environment:
     packet_fields: dict[tuple[Term, int], Term] = field(default_factory=dict)
     noted: set[str] = field(default_factory=set)
     unread: frozenset[str] = frozenset()
+    side: str = "left"
 
     @property
     def little(self) -> bool:

@@ -30,9 +30,9 @@ MAX_STEPS = 200_000
 
 
 class BpfMachine:
-    """A program as a machine. Immutable but for memory of terms already built."""
+    """A program as a machine, `side` of a check. Immutable but for memory of terms already built."""
 
-    def __init__(self, program: Program, interface: Interface) -> None:
+    def __init__(self, program: Program, interface: Interface, side: str = "left") -> None:
         self.program = program
         self.interface = interface
         self.on_move: OnMove | None = None
@@ -40,7 +40,7 @@ class BpfMachine:
         flow = control_flow(program)
         live = liveness(program, flow)
         unread = unread_maps(program, flow, live) - {observable.map_name for observable in interface.observables}
-        self._env = Environment(program, interface, unread=unread)
+        self._env = Environment(program, interface, unread=unread, side=side)
         self._steps = build_steps(self._env, self._describe)
         self._snapshots = Snapshots(self._env, flow, live)
 

@@ -52,3 +52,7 @@ class Observation:
 
 class NotRunnable(Exception):
     """The concrete run met something not modelled; the message names it and its place."""
+
+
+class ReadsUnwritten(NotRunnable):
+    """The concrete run read bytes that nobody has written (D360)."""

@@ -9,6 +9,8 @@ are `concat` of bytes with the byte at the lowest address most significant (netw
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from equiv.term import Term, concat, const, extract, ite, select, ult, var
 
 ADDRESS_WIDTH = 64
@@ -25,6 +27,9 @@ PACKET = "pkt"
 
 CONTEXT_PREFIX = "ctx."
 """Names of inputs beside the packet begin so."""
+
+UNWRITTEN_PREFIX = "ctx.stack."
+"""Names of bytes begin so that nobody has written (D360): no input says what they are."""
 
 SYMBOL_PREFIX = "~"
 """No input's name begins so: names of quantities that a proof made up do."""
@@ -95,6 +100,31 @@ def context_field(name: str, width: int) -> Term:
     if name in SIXTEEN_BITS:
         return var(CONTEXT_PREFIX + name, width, 0, 0xFFFF)
     return var(CONTEXT_PREFIX + name, width)
+
+
+def unwritten_byte(side: str, number: int, slot: int, offset: int) -> Term:
+    """What the stack of one side holds where nobody has written, width 8: the byte that is the `number`-th to be read.
+
+    `slot` and `offset` (below the frame's top) say where, for `unwritten_at`. One side's bytes are never the other's.
+    """
+    return var(f"{UNWRITTEN_PREFIX}{side}.{number}.{slot}.{-offset}", 8)
+
+
+class Unwritten(NamedTuple):
+    """What tells a byte apart that nobody has written: see `unwritten_byte`."""
+
+    side: str
+    number: int
+    slot: int
+    offset: int
+
+
+def unwritten_at(name: str) -> Unwritten | None:
+    """What a variable's name says that `unwritten_byte` made; None for any other."""
+    if not name.startswith(UNWRITTEN_PREFIX):
+        return None
+    side, number, slot, below = name[len(UNWRITTEN_PREFIX) :].split(".")
+    return Unwritten(side, int(number), int(slot), -int(below))
 
 
 def map_value_byte(map_name: str, key: Term, offset: Term) -> Term:

@@ -18,7 +18,7 @@ from equiv.bpf.interpret.maps import inner_name
 from equiv.bpf.program import MapSpec, Program
 from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface, Observable, observed_key
-from equiv.oracle import buffer, contexts, journal, probe
+from equiv.oracle import buffer, contexts, journal, painter, probe
 from equiv.oracle.buffer import BufferRuns
 from equiv.oracle.context_use import ContextUse, context_use
 from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
@@ -81,6 +81,8 @@ class KernelProgram:
         self._resources = contextlib.ExitStack()
         self._maps: dict[str, KernelMap] = {}
         self._probing: tuple[int, KernelMap] | None = None
+        self._painting: tuple[int, KernelMap] | None = None
+        self._is_painted = False
         try:
             for name in referenced_maps(program):
                 self._maps[name] = self._create(name)
@@ -206,6 +208,19 @@ class KernelProgram:
             o.name: observed[o.name] for o in self.interface.observables if o.kind != "effect" or observed[o.name]
         }
         return Observation(self.interface.label(code), code, observed)
+
+    def run_on_stack(self, given: Input, content: bytes) -> Observation:
+        """What the kernel shows where the stack holds these 512 bytes, lowest address first, before the program runs.
+
+        Raises NotRunnable as `run` does, and where the program cannot be entered that way.
+        """
+        descriptor, contents = self._painting_program()
+        contents.fill({bytes(4): content})
+        plain, self._descriptor, self._is_painted = self._descriptor, descriptor, True
+        try:
+            return self.run(given)
+        finally:
+            self._descriptor, self._is_painted = plain, False
 
     def contents(self, name: str) -> dict[bytes, bytes]:
         """What a map that the program refers to holds now: after a run, what that left there."""
@@ -349,6 +364,8 @@ class KernelProgram:
         order = self.program.byte_order
         probed = ethernet and self._needs_probe(given)
         run = contexts.skb_run(given, self._use, ethernet=ethernet, probed=probed, order=order)
+        if self._is_painted and (probed or run.shorten):
+            raise NotRunnable("the program runs inside a caller that uses the stack in its own way")
         if not probed and not run.shorten:
             code, data, after = test_run(self._descriptor, run.frame, self._room(run.frame), run.context)
             return code, {**contexts.skb_values(after, order), "packet": data}
@@ -381,6 +398,21 @@ class KernelProgram:
             except VerifierRejected as error:
                 raise NotRunnable(f"cannot be run inside a caller that reads {', '.join(contexts.PROBED)}") from error
         return self._probing
+
+    def _painting_program(self) -> tuple[int, KernelMap]:
+        """The caller that fills the stack (`equiv.oracle.painter`), and the map that says with what."""
+        if self._painting is None:
+            if self.interface.context == "buffer" or painter.TAIL_CALL in self._use.helpers:
+                raise NotRunnable("a tail call before the program's own would count with them")
+            made = []
+            for spec in (painter.CONTENTS, painter.PROGRAMS):
+                made.append(KernelMap.create(spec, self.program.byte_order, self.cpu))
+                self._resources.callback(made[-1].close)
+            contents, programs = made
+            programs.set_descriptor(0, self._descriptor)
+            code = painter.painter(contents, programs, self.program.byte_order)
+            self._painting = self._load(code), contents
+        return self._painting
 
     def _observed(self, observable: Observable, values: Mapping[str, int | bytes], given: Input) -> int | bytes:
         order = self.program.byte_order

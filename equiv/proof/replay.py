@@ -8,6 +8,7 @@ from itertools import combinations
 
 from equiv.errors import InternalError
 from equiv.machine.concrete import Input, Observation
+from equiv.machine.inputs import CONTEXT_PREFIX, unwritten_at
 from equiv.machine.interface import Interface
 from equiv.solve.backend import Model
 
@@ -34,7 +35,8 @@ def input_from_model(model: Model, interface: Interface, maps: Mapping[str, MapL
     content = model.arrays.get("pkt", {})
     packet = bytes(content.get(i, 0) & 0xFF for i in range(length))
     linear = model.variables.get("linear") if interface.split == "any" else None
-    context = {name[4:]: value for name, value in model.variables.items() if name.startswith("ctx.")}
+    inputs = (name for name in model.variables if name.startswith(CONTEXT_PREFIX) and unwritten_at(name) is None)
+    context = {name[len(CONTEXT_PREFIX) :]: model.variables[name] for name in inputs}
     for name, members in model.arrays.items():
         if name.startswith("set."):  # a value set of a P4 parser
             context |= {f"{name}[{value}]": 1 for value, inside in members.items() if inside & 1}

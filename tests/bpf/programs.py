@@ -10,9 +10,10 @@ from equiv.bpf.program import ByteOrder, Insn, Line, MapSpec, Program
 from equiv.bpf.symbolic import BpfMachine
 from equiv.machine.concrete import Input
 from equiv.machine.drive import probed_packet
+from equiv.machine.inputs import unwritten_at
 from equiv.machine.interface import Interface, load_interface
 from equiv.machine.protocol import Done, Fault, Fork, Snapshot, Stuck
-from equiv.term import Assignment, Term, evaluate
+from equiv.term import Assignment, Term, evaluate, leaves
 
 XDP = load_interface("xdp")
 TC = load_interface("tc")
@@ -171,6 +172,12 @@ class NotDone(Exception):
         self.stop = stop
 
 
+def refuse_unwritten(*terms: Term) -> None:
+    """Raises NotDone where stack that nobody has written matters: no input says what it holds (D360)."""
+    if any(leaf.op == "var" and unwritten_at(leaf.data[0]) for term in terms for leaf in leaves(term)):
+        raise NotDone(Stuck("depends on uninitialised stack"))
+
+
 def follow(machine: BpfMachine, given: Input, *, through_snapshots: bool = False) -> Ended:
     """Run along `given`: at each fork take the branch whose guard holds, after checking that exactly one does."""
     assignment = given_to_assignment(given, machine)
@@ -181,6 +188,7 @@ def follow(machine: BpfMachine, given: Input, *, through_snapshots: bool = False
         stop = machine.run(state, lambda guard: None)
         if isinstance(stop, Done):
             outcome = stop.outcome
+            refuse_unwritten(outcome.code, *outcome.values.values())
             plain = {name: term for name, term in outcome.values.items() if name != "packet"}
             values = {name: evaluate(term, assignment, memo) for name, term in plain.items()}
             widths = {name: term.width for name, term in plain.items()}
@@ -190,6 +198,7 @@ def follow(machine: BpfMachine, given: Input, *, through_snapshots: bool = False
             return Ended(evaluate(outcome.code, assignment, memo), values, widths, forks)
         if not isinstance(stop, Fork):
             raise NotDone(stop)
+        refuse_unwritten(*(branch.guard for branch in stop.branches))
         taken = [branch for branch in stop.branches if evaluate(branch.guard, assignment, memo)]
         assert len(taken) == 1
         snapshot = machine.snapshot(stop.before)

@@ -90,6 +90,11 @@ def test_the_function_finds_nothing_of_the_last_call() -> None:
         checked = summing([mov(1, 3)], within=[*within, stx(op.DW, 10, -8, 3)])
         with pytest.raises((Fault, NotRunnable)):
             run(checked, TC, Input(bytes(60)))
+        if within[0].opcode & op.CLASS_MASK == op.LDX:  # whatever the stack holds, nothing comes of it (D360)
+            assert follow(BpfMachine(checked, TC), Input(bytes(60))).code == both(
+                summing([mov(1, 3)]), Input(bytes(60))
+            )
+            continue
         with pytest.raises(NotDone, match="uninitialised"):
             follow(BpfMachine(checked, TC), Input(bytes(60)))
 

@@ -10,7 +10,7 @@ from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapSpec, Map
 from equiv.bpf.symbolic import BpfMachine
 from equiv.errors import InputError
 from equiv.machine.concrete import Input
-from equiv.machine.inputs import context_field, packet_length
+from equiv.machine.inputs import context_field, packet_length, unwritten_at
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Fork, Stop, Stuck
 from equiv.term import Term, const, leaves, negate, ult
@@ -196,10 +196,16 @@ def test_part_of_a_stored_pointer_is_not_decided() -> None:
     assert isinstance(stop, Stuck)
 
 
-def test_uninitialised_stack_byte_is_not_decided() -> None:
-    stop = first_stop(machine_for(st(op.W, 10, -8, 0), ldx(op.DW, 0, 10, -8), EXIT))
-    assert isinstance(stop, Stuck)
-    assert stop.reason == "reads uninitialised stack byte at offset -4"
+def test_uninitialised_stack_bytes_are_anything_and_stay_what_they_are() -> None:
+    """D360: -8 to -5 are written, the others are unknowns of this side; read twice, they are the same."""
+    again = (ldx(op.DW, 0, 10, -8), ldx(op.DW, 2, 10, -8), alu(op.XOR, 0, src=2))
+    stop = first_stop(machine_for(st(op.W, 10, -8, 7), *again, EXIT))
+    assert isinstance(stop, Done)
+    assert stop.outcome.code is const(0, 32)
+    read = first_stop(machine_for(st(op.W, 10, -8, 7), ldx(op.W, 0, 10, -4), EXIT))
+    assert isinstance(read, Done)
+    unknowns = {unwritten_at(leaf.data[0]) for leaf in leaves(read.outcome.code)}
+    assert unknowns == {("left", number, 1, number - 4) for number in range(4)}
 
 
 @pytest.mark.parametrize("offset", [-520, -4, 0])

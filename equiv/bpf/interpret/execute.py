@@ -298,7 +298,7 @@ class Executable:
         except Fault as fault:
             raise Fault(fault.message, self.place(pc), fault.hint) from None
         except NotRunnable as stop:
-            raise NotRunnable(f"{self.place(pc)}: {stop}") from None
+            raise type(stop)(f"{self.place(pc)}: {stop}") from None
 
     def place(self, pc: int) -> Place:
         """Where slot `pc` is, in the source where the object says so."""

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from equiv.bpf.interpret.faults import Fault, Unset
 from equiv.bpf.program import ByteOrder
-from equiv.machine.concrete import NotRunnable
+from equiv.machine.concrete import NotRunnable, ReadsUnwritten
 
 FIRST_SLOT = 0xFFFF8880
 """High halves of addresses count up from here, like the kernel's direct map on x86-64."""
@@ -169,7 +169,7 @@ class Memory:
     def _readable(region: Region, offset: int, size: int) -> bytearray:
         end = offset + size
         if region.defined is not None and 0 in region.defined[offset:end]:
-            raise NotRunnable(f"reads bytes of the {region} whose contents are not known")
+            raise ReadsUnwritten(f"reads bytes of the {region} whose contents are not known")
         if not region.readable:
             raise Fault(f"reads the {region}, which is write-only")
         if region.read is not None and region.input_start is not None:
