@@ -409,9 +409,12 @@ class KernelProgram:
                 made.append(KernelMap.create(spec, self.program.byte_order, self.cpu))
                 self._resources.callback(made[-1].close)
             contents, programs = made
-            programs.set_descriptor(0, self._descriptor)
             code = painter.painter(contents, programs, self.program.byte_order)
-            self._painting = self._load(code), contents
+            try:
+                programs.set_descriptor(0, self._descriptor)
+                self._painting = self._load(code), contents
+            except (OSError, VerifierRejected) as error:
+                raise NotRunnable(f"the kernel does not let the program be entered by a tail call: {error}") from error
         return self._painting
 
     def _observed(self, observable: Observable, values: Mapping[str, int | bytes], given: Input) -> int | bytes:
