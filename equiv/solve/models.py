@@ -1,7 +1,8 @@
 """Remembered models: most questions whether something is possible were answered by a model found before.
 
 A candidate is checked by evaluating every conjunct, so an answer from here is as good as a solver's. Candidates are
-the latest models and those with one value changed to suit the condition asked about.
+the latest models, those with one value changed to suit the condition asked about, and what a few such changes, one for
+each conjunct that is not true yet, make of the model that comes closest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from equiv.term import Assignment, Term, evaluate, integer_form, leaves, mask
 
 REMEMBERED = 12
 
+MOST_CHANGES = 6
+"""Values changed one after the other before a solver is asked; that is as much work as a small query."""
+
+MOST_CONJUNCTS = 24
+"""With more of them few changes seldom suffice, and each has to be looked at after every change."""
 
 MOST_KNOWN = 50_000
 """Terms whose value in one model is kept."""
@@ -96,7 +102,32 @@ class Models:
                 ):
                     self.remember(candidate.model)
                     return True
-        return False
+        if len(facts) >= MOST_CONJUNCTS:
+            return False
+        nearest = min(range(len(broken)), key=lambda place: len(broken[place]))
+        found = _mended(self._latest[nearest], [condition, *facts])
+        if found is not None:
+            self.remember(found)
+        return found is not None
+
+
+def _mended(known: _Remembered, conjuncts: Sequence[Term]) -> Model | None:
+    """The model with values changed until all of `conjuncts` are true; None where that takes too many."""
+    changed = set[Term]()
+    for _ in range(MOST_CHANGES):
+        wrong = [each for each in conjuncts if not known.holds(each)]
+        if not wrong:
+            return known.model
+        # What was changed before has a reason to be as it is, so it is changed again only where nothing else helps.
+        for leaf, value in sorted(_repairs(wrong[0], known.assignment), key=lambda repair: repair[0] in changed):
+            candidate = _Remembered(model := known.changed(leaf, value), model.assignment())
+            if candidate.holds(wrong[0]):
+                changed.add(leaf)
+                known = candidate
+                break
+        else:
+            return None
+    return known.model if all(map(known.holds, conjuncts)) else None
 
 
 def _within_bounds(condition: Term, values: Mapping[Term, int]) -> bool:

@@ -10,8 +10,24 @@ from reference import Z3Form, build, z3_status
 from strategies import Drawn, Generator
 
 from equiv.solve.backend import Model
-from equiv.solve.models import REMEMBERED, Models
-from equiv.term import FALSE, Term, bvadd, const, distinct, eq, evaluate, extract, negate, select, uge, ugt, ult, var
+from equiv.solve.models import MOST_CHANGES, REMEMBERED, Models
+from equiv.term import (
+    FALSE,
+    TRUE,
+    Term,
+    bvadd,
+    const,
+    distinct,
+    eq,
+    evaluate,
+    extract,
+    negate,
+    select,
+    uge,
+    ugt,
+    ult,
+    var,
+)
 
 X = var("x", 16, 20, 60)
 CURSOR = var("cursor", 64, 0, 65535)
@@ -59,6 +75,25 @@ def test_one_changed_value_is_tried(condition: Term) -> None:
     models = Models()
     assert models.satisfy([], condition)
     assert evaluate(condition, models.latest[0].assignment()) == 1
+
+
+def test_a_few_changed_values_are_tried_together() -> None:
+    length = var("len", 64, 0, 65535)
+    end = bvadd(CURSOR, const(2, 64))
+    option = [uge(length, CURSOR), uge(length, end), eq(byte(1), const(6, 8)), distinct(byte(0), const(0x44, 8))]
+    models = Models()
+    assert models.satisfy(option, ugt(CURSOR, const(14, 64)))
+    assert all(evaluate(each, models.latest[0].assignment()) for each in option)
+    assert models.satisfy([*option[:2], eq(byte(0), const(1, 8))], eq(length, end))
+    assert not models.satisfy([*option, eq(byte(1), const(7, 8))], eq(length, end))
+
+
+def test_only_so_many_values_are_changed() -> None:
+    x, y = var("x", 8), var("y", 8)
+    assert not Models().satisfy([ult(x, y), ult(y, const(9, 8)), ult(y, x)], eq(y, const(3, 8)))
+    bytes_ = [eq(byte(number), const(9, 8)) for number in range(MOST_CHANGES + 1)]
+    assert Models().satisfy(bytes_[1:], TRUE)
+    assert not Models().satisfy(bytes_, TRUE)
 
 
 def test_a_model_that_breaks_a_fact_is_no_answer() -> None:
