@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from equiv.bpf.access import STACK_SIZE
 from equiv.confirmed import Case
 from equiv.machine.concrete import Input, ReadsUnwritten
 from equiv.machine.inputs import unwritten_at
@@ -26,6 +25,8 @@ MOST_STACKS: Final = 8
 
 def _stack(model: Model) -> bytes:
     """What a model has in the frame of the function that the program begins with; bytes of others do no harm."""
+    from equiv.bpf.access import STACK_SIZE  # checks of tables and parsers need nothing of programs
+
     content = bytearray(STACK_SIZE)
     for name, value in model.variables.items():
         if (at := unwritten_at(name)) is not None:
