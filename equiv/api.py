@@ -43,7 +43,7 @@ from equiv.result import (
 )
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
-from equiv.unwritten import not_interpreted, shown_on_unwritten, unwritten_cause
+from equiv.unwritten import is_on_unwritten, shown_on_unwritten, unwritten_cause
 from equiv.vacuity import meets_assumptions, meets_condition, no_input
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def _check(
     doubtful = _reject_faults(case)
     witnesses = sorted(finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
     found = [(witness.model, case.input_of(witness), witness.observables) for witness in witnesses]
-    unwritten = [each for each in found if not_interpreted(case, each[1])]
+    unwritten = [each for each in found if is_on_unwritten(case, each)]
     plain = (given for model, given, differs in found if (model, given, differs) not in unwritten)
     counterexamples = confirmed(case, plain, all_differences, doubtful)
     if unwritten and not counterexamples:

@@ -43,6 +43,15 @@ def not_interpreted(case: Case, given: Input) -> str:
     return ""
 
 
+def is_on_unwritten(case: Case, found: Found) -> bool:
+    """Whether no interpreter shows what was found, as it rests on bytes that nobody has written.
+
+    The symbolic machine may take a byte for such that it has dropped as dead too soon; then nothing was found.
+    """
+    model, given, _ = found
+    return bool(not_interpreted(case, given)) or (any(map(unwritten_at, model.variables)) and not case.differ(given))
+
+
 def shown_on_unwritten(
     case: Case, found: Sequence[Found], machines: tuple[Machine, Machine], doubtful: list[UnknownCause]
 ) -> list[Counterexample]:

@@ -223,7 +223,7 @@ class _Analysis:
         elif isinstance(name := values[1], str):
             spec = self.program.maps[name]
             size = spec.key_size if argument.size == "key" else spec.value_size
-        if argument.access == "read":
+        if argument.access in ("read", "change"):
             self._read(slot, values[argument.register], 0, size)
         elif argument.access == "write" and size is not None:
             self._overwrite(slot, values[argument.register], 0, size)

@@ -45,12 +45,12 @@ class MemoryArgument:
     """Memory that a helper is given: its address in `register`, its size in bytes in register `size`, or the key or
 
     value size of the map in r1, or `(n,)` bytes. `access` "write" means that all of it is overwritten whenever the
-    helper returns, "maybe" that it may be, "read" everything else.
+    helper returns, "maybe" that it may be, "change" that it may be and is looked at, "read" everything else.
     """
 
     register: int
     size: int | Literal["key", "value"] | tuple[int]
-    access: Literal["read", "write", "maybe"]
+    access: Literal["read", "write", "maybe", "change"]
 
 
 _UNMODELLED_MEMORY: dict[int, tuple[MemoryArgument, ...]] = {
@@ -63,7 +63,7 @@ _UNMODELLED_MEMORY: dict[int, tuple[MemoryArgument, ...]] = {
 def _memory(number: int) -> tuple[MemoryArgument, ...]:
     found = []
     for register, argument in enumerate(TABLE[number].arguments, 1):
-        if argument.kind in ("read", "write", "maybe") and argument.size is not None:
+        if argument.kind in ("read", "write", "maybe", "change") and argument.size is not None:
             found.append(MemoryArgument(register, argument.size, argument.kind))
     return tuple(found)
 

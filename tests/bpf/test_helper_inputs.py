@@ -15,7 +15,7 @@ from equiv.loaded import Loaded
 from equiv.machine.concrete import Input
 from equiv.machine.drive import assignment_for, drive, show
 from equiv.machine.protocol import Done
-from tests.bpf.programs import EXIT, TC, add, alu, call, copy, ldx, mov, program, st, stx
+from tests.bpf.programs import EXIT, TC, add, alu, call, copy, jump, ldx, mov, program, st, stx
 
 PACKET = bytes(range(64))
 
@@ -159,3 +159,19 @@ def test_machine_and_interpreter_ask_the_same(body: list[Insn]) -> None:
         assert symbolic.code == concrete.code
         for name in ("tunnel.key", "tunnel.opt"):
             assert symbolic.values.get(name) == concrete.values.get(name)
+
+
+@pytest.mark.parametrize(("helper", "size", "arguments"), [(69, 64, (2, 3)), (163, 4, (3, 4))])
+def test_what_a_helper_looks_at_and_changes_is_kept_until_it_is_called(
+    helper: int, size: int, arguments: tuple[int, int]
+) -> None:
+    """Between writing and calling is a decision: the parameters must not count as dead there."""
+    memory, number = arguments
+    setting = [st(op.W, 10, at - size, at + 1) for at in range(0, size, 4)]
+    deciding = [ldx(op.W, 7, 6, 0), jump(op.JGT, 7, 1, imm=100), mov(7, 0)]
+    asking = [copy(1, 6), mov(2, 1), mov(4, 0), mov(5, 0), copy(memory, 10), add(memory, -size)]
+    asking += [mov(number, size if helper == 69 else 0), call(helper), alu(op.ADD, 0, src=7)]
+    one = marking(*setting, *deciding, *asking)
+    assert verdict(one, one)[0] == "equivalent"
+    other = marking(*setting[1:], st(op.W, 10, -size, 9), *deciding, *asking)
+    assert verdict(one, other)[0] == "unknown"

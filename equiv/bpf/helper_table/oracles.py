@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table.spec import CTX, NUM, TC, TC_XDP, Argument, Helper, may_write, reads, writes
+from equiv.bpf.helper_table.spec import CTX, NUM, TC, TC_XDP, Argument, Helper, changes, reads, writes
 
 _FILTER = "net/core/filter.c"
 
@@ -57,7 +57,7 @@ ROWS = (
     _oracle(
         69,
         "fib_lookup",
-        (CTX, may_write(3), NUM, NUM),
+        (CTX, changes(3), NUM, NUM),
         TC_XDP,
         "a BPF_FIB_LKUP_RET_* or a negative errno, as parameters and flags say",
         "fills struct bpf_fib_lookup from mtu_result on",
@@ -65,7 +65,7 @@ ROWS = (
     _oracle(
         163,
         "check_mtu",
-        (CTX, NUM, may_write((4,)), NUM, NUM),
+        (CTX, NUM, changes((4,)), NUM, NUM),
         TC_XDP,
         "a BPF_MTU_CHK_RET_* or a negative errno, as the arguments and the packet's length say",
         "gives the MTU",

@@ -15,7 +15,7 @@ SKB = TC | {SOCKET_FILTER, FLOW_DISSECTOR}
 EVERY = SKB | XDP_ONLY
 NOT_DISSECTOR = EVERY - {FLOW_DISSECTOR}
 
-ArgumentKind = Literal["context", "map", "scalar", "read", "write", "maybe", "function", "pointer"]
+ArgumentKind = Literal["context", "map", "scalar", "read", "write", "maybe", "change", "function", "pointer"]
 
 Size = int | Literal["key", "value"] | tuple[int]
 """Bytes of memory behind an argument: the register that holds the number, the map's key or value size, or `(n,)`."""
@@ -23,11 +23,11 @@ Size = int | Literal["key", "value"] | tuple[int]
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One of r1 to r5. `read`, `write` and `maybe` are addresses of memory of `size` bytes.
+    """One of r1 to r5. `read`, `write`, `maybe` and `change` are addresses of memory of `size` bytes.
 
     "read": the helper looks at it. "write": all of it is overwritten whenever the helper returns. "maybe": it may be
-    overwritten, and what is not keeps its contents. `function` is a callback of the program, `pointer` anything else
-    that is no number.
+    overwritten, and what is not keeps its contents. "change": the same, and the helper looks at it. `function` is a
+    callback of the program, `pointer` anything else that is no number.
     """
 
     kind: ArgumentKind
@@ -51,6 +51,11 @@ def writes(size: Size) -> Argument:
 def may_write(size: Size) -> Argument:
     """An address at which the helper may overwrite some of `size` bytes."""
     return Argument("maybe", size)
+
+
+def changes(size: Size) -> Argument:
+    """An address from which the helper reads `size` bytes, some of which it may overwrite."""
+    return Argument("change", size)
 
 
 Model = Literal["exact", "control", "input", "oracle", "unobserved"]
