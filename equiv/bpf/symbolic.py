@@ -11,6 +11,7 @@ from pathlib import PurePath
 from equiv.bpf.alu import Step
 from equiv.bpf.assumptions import assumptions
 from equiv.bpf.cfg import control_flow
+from equiv.bpf.compared import edges_of, is_ordered
 from equiv.bpf.context import initial_state
 from equiv.bpf.environment import Environment
 from equiv.bpf.liveness import liveness
@@ -22,7 +23,7 @@ from equiv.bpf.steps import build_steps
 from equiv.errors import Place
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Fault, Fork, Snapshot, Stop, Stuck
-from equiv.machine.watch import OnMove
+from equiv.machine.watch import OnCompare, OnMove
 from equiv.term import negate
 
 MAX_STEPS = 200_000
@@ -36,6 +37,7 @@ class BpfMachine:
         self.program = program
         self.interface = interface
         self.on_move: OnMove | None = None
+        self.on_compare: OnCompare | None = None
         self.name = f"{program.path}:{program.name}"
         flow = control_flow(program)
         live = liveness(program, flow)
@@ -79,11 +81,14 @@ class BpfMachine:
         return state.pc
 
     def _watched(self, on_move: OnMove) -> Sequence[Step]:
-        """The steps, each followed by what it tells."""
+        """The steps, each with what it tells before and behind it."""
+        on_compare, insns = self.on_compare, self.program.insns
 
         def watched(step: Step) -> Step:
             def run(state: State) -> Stop | None:
                 slot = state.pc
+                if on_compare is not None and (insn := insns[slot]) is not None and is_ordered(insn):
+                    on_compare(slot, edges_of(insn, state), state)
                 stop = step(state)
                 if stop is None:
                     on_move(slot, state.pc)

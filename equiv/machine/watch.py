@@ -46,22 +46,50 @@ class Option:
     set: Term
 
 
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Of a comparison x < y, or its opposite: whether x is the last number below y, and whether it is y (width 1)."""
+
+    below: Term
+    above: Term
+
+
+OnCompare = Callable[[Spot, Edges | None, Any], None]
+"""Told of each comparison by order that a run comes to, before it is made, also where its answer is known, with the
+state in front of it; None where what is compared is no two numbers."""
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A machine that tells what it compares."""
+
+    on_compare: OnCompare | None
+
+
 OnChoice = Callable[[Spot, Sequence[Option]], None]
 """Told of each choice between several ways that a run comes to, before it is made: all but the last."""
 
 
 @contextmanager
-def watching(machine: Watched, on_move: OnMove, on_choice: OnChoice | None = None) -> Iterator[None]:
-    """In the block, `on_move` is told of the machine's moves, `on_choice` of choices where the machine has such. What
-    they raise ends the run."""
+def watching(
+    machine: Watched, on_move: OnMove, on_choice: OnChoice | None = None, on_compare: OnCompare | None = None
+) -> Iterator[None]:
+    """In the block, `on_move` is told of the machine's moves, `on_choice` of choices and `on_compare` of comparisons
+    where the machine tells of such. What they raise ends the run."""
     before, machine.on_move = machine.on_move, on_move
     chooser = machine if isinstance(machine, Choosing) else None
     earlier = None if chooser is None else chooser.on_choice
     if chooser is not None:
         chooser.on_choice = on_choice
+    comparer = machine if isinstance(machine, Comparing) else None
+    former = None if comparer is None else comparer.on_compare
+    if comparer is not None:
+        comparer.on_compare = on_compare
     try:
         yield
     finally:
         machine.on_move = before
         if chooser is not None:
             chooser.on_choice = earlier
+        if comparer is not None:
+            comparer.on_compare = former

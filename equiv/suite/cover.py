@@ -14,7 +14,7 @@ from equiv.generate.paths import comparisons
 from equiv.machine.concrete import Input
 from equiv.machine.drive import MAX_FORKS, assignment_for
 from equiv.machine.protocol import Fork
-from equiv.machine.watch import Option, Spot, watching
+from equiv.machine.watch import Comparing, Edges, Option, Spot, watching
 from equiv.suite.bits import met
 from equiv.suite.goals import SIDES, Coverable
 from equiv.term import Term, evaluate, mask, signed
@@ -46,7 +46,7 @@ def _watched(machine: Coverable, given: Input) -> Covered:
         here[0] = target
 
     def decide(condition: Term) -> bool:
-        for comparison in comparisons(condition):
+        for comparison in () if isinstance(machine, Comparing) else comparisons(condition):
             a, b = (evaluate(argument, assignment, memo) for argument in comparison.args)
             if comparison.op == "slt":
                 a, b = (signed(value & mask(comparison.args[0].width), comparison.args[0].width) for value in (a, b))
@@ -61,7 +61,12 @@ def _watched(machine: Coverable, given: Input) -> Covered:
             if evaluate(each.term, assignment, memo):
                 found.add((spot, each.target))
 
-    with watching(machine, moved, choice):
+    def compare(spot: Spot, edges: Edges | None, state: object) -> None:
+        for side, term in () if edges is None else (("below", edges.below), ("above", edges.above)):
+            if evaluate(term, assignment, memo):
+                found.add((spot, side))
+
+    with watching(machine, moved, choice, compare):
         for _ in range(MAX_FORKS):
             stop = machine.run(state, decide)  # type: ignore[arg-type]
             if not isinstance(stop, Fork):

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from equiv.bpf import insn as op
 from equiv.bpf.cfg import control_flow
+from equiv.bpf.compared import is_ordered
 from equiv.bpf.interpret.trace import condition
 from equiv.bpf.symbolic import BpfMachine
 from equiv.errors import Place
@@ -27,7 +28,6 @@ from equiv.table.symbolic import TableMachine
 from equiv.term import FALSE, Term
 
 Kind = Literal["state", "row", "case", "default", "exit", "check", "branch", "tail call", "edge", "bit"]
-ORDERED: Final = frozenset({op.JGT, op.JGE, op.JLT, op.JLE, op.JSGT, op.JSGE, op.JSLT, op.JSLE})
 SIDES: Final = ("below", "above")
 
 
@@ -189,7 +189,7 @@ def _program(machine: BpfMachine) -> list[Goal]:
             text = f"{slot}: {condition(insn)}"
             found.append(Goal("branch", slot, target, f"{text}: taken", place))
             found.append(Goal("branch", slot, slot + 1, f"{text}: not taken", place))
-            if insn.opcode & op.CODE_MASK in ORDERED:
+            if is_ordered(insn):
                 found += [Goal("edge", slot, side, f"{text}, {_side(side)}", place) for side in SIDES]
     for entry in sorted({entry for held in program.tail_calls.values() for entry in held.values()}):
         name = program.functions.get(entry, str(entry))

@@ -38,6 +38,9 @@ MOST_FLIPS: Final = 4000
 """Packets with one bit another one that are tried."""
 QUESTION_SECONDS: Final = 20.0
 """How long the engine may take for one question."""
+MOMENT: Final = 1.0
+"""How long for a question about one goal while others wait."""
+LEAST_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,30 +208,39 @@ def _without_needless(items: Sequence[Item]) -> list[Item]:
 def _ask(subject: _Subject, goals: Sequence[Goal], left: Sequence[int], until: float) -> tuple[list[Item], set[int]]:
     """Items that the engine finds for what is left, and what it proves unreachable.
 
-    Moves are asked about all at once; where that leads no further, and for edges, one at a time.
+    All are asked about at once, moves first; where that leads no further, one at a time, for a moment each, and what is
+    open then once more, for as long as there is time.
     """
     found: list[Item] = []
     unreachable: set[int] = set()
+
+    def ask(asked: Sequence[int], seconds: float) -> set[int]:
+        """What of these is covered or unreachable now."""
+        limit = min(QUESTION_SECONDS, max(LEAST_SECONDS, seconds))
+        status, model = reach(subject.machine, [goals[place] for place in asked], subject.interface, limit)
+        if status == "unreachable":
+            unreachable.update(asked)
+            return set(asked)
+        item = None if model is None else subject.item(input_of(model, subject.interface, (subject.loaded,)))
+        if item is None or set(asked).isdisjoint(item.covers):
+            return set()
+        found.append(item)
+        return set(item.covers)
+
+    def still_open(settled: set[int]) -> list[int]:
+        return [place for place in rest if place not in settled]
+
+    rest = list(left)
     for is_edge in (False, True):
-        open_ones = [place for place in left if (goals[place].kind in ("edge", "bit")) is is_edge]
-        alone = is_edge
-        while open_ones and time.monotonic() < until:
-            asked = open_ones[:1] if alone else open_ones
-            status, model = reach(
-                subject.machine,
-                [goals[place] for place in asked],
-                subject.interface,
-                min(QUESTION_SECONDS, max(1.0, until - time.monotonic())),
-            )
-            item = None if model is None else subject.item(input_of(model, subject.interface, (subject.loaded,)))
-            if status == "unreachable":
-                unreachable.update(asked)
-                open_ones = open_ones[len(asked) :]
-            elif item is not None and not set(asked).isdisjoint(item.covers):
-                found.append(item)
-                open_ones = [place for place in open_ones if place not in item.covers]
-            elif alone:
-                open_ones = open_ones[1:]
-            else:
-                alone = True
+        asked = [place for place in rest if (goals[place].kind in ("edge", "bit")) is is_edge]
+        while asked and (now := time.monotonic()) < until:
+            settled = ask(asked, (until - now) / 3)
+            rest, asked = still_open(settled), [place for place in asked if place not in settled]
+            if not settled:
+                break
+    for is_last in (False, True):
+        for place in tuple(rest):
+            if place in rest and (now := time.monotonic()) < until:
+                share = (until - now) / len(rest)
+                rest = still_open(ask([place], share if is_last else min(MOMENT, share)))
     return found, unreachable

@@ -16,7 +16,7 @@ from equiv.generate.paths import comparisons
 from equiv.machine.ended import Ended
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop
-from equiv.machine.watch import Option, Spot, watching
+from equiv.machine.watch import Comparing, Edges, Option, Spot, watching
 from equiv.proof.engine import Engine
 from equiv.solve.backend import Model, make_backend
 from equiv.suite.bits import met
@@ -30,6 +30,14 @@ class _Reached(Exception):
     """A wanted move was made."""
 
 
+class _Open(Exception):
+    """A move was made of which it is not known whether it was at an edge."""
+
+    def __init__(self, edges: Sequence[Term]) -> None:
+        super().__init__()
+        self.edges = edges
+
+
 @dataclass(frozen=True, slots=True)
 class _Hit:
     """The state behind a wanted move."""
@@ -41,10 +49,12 @@ HIT: Final = _Hit()
 class Marked:
     """`equiv.machine.protocol.Machine` that returns 1 where `machine` reaches one of the goals, 0 where it ends else.
 
-    An edge is looked for where its comparison is asked about. Where the answer follows from what is known, and the edge
-    may still be there, the run counts as having reached it: an input may then turn out not to, but nothing is missed.
-    The same holds of what is asked of a way's bits.
-    `unasked` are spots with wanted edges that a run passed without asking: of their edges nothing may be concluded.
+    A program tells of each comparison what it compares: where its answer is known and the edge is not, that is a fork
+    of its own (D351). Of a table an edge is looked for where its comparison is asked about. Where the answer follows
+    from what is known, and the edge may still be there, the run counts as having reached it: an input may then turn out
+    not to, but nothing is missed. The same holds of what is asked of a way's bits.
+    `unasked` are spots with wanted edges that a run passed without saying what it compares: of their edges nothing may
+    be concluded.
     """
 
     def __init__(self, machine: Coverable, goals: Iterable[Goal], width: int) -> None:
@@ -57,6 +67,8 @@ class Marked:
             if goal.kind == "edge":
                 self._edges[goal.source] = self._edges.get(goal.source, frozenset()) | {goal.target}
         self._width = width
+        self._before: Any = None
+        self._tells = isinstance(machine, Comparing)
         self._here: Spot = None
         self._has_asked = False
         self._undecided: dict[Spot, list[Term]] = {}
@@ -74,7 +86,7 @@ class Marked:
         def ask(condition: Term) -> bool | None:
             answer = decide(condition)
             self._has_asked = True
-            if answer is not None and self._here in self._edges:
+            if answer is not None and self._here in self._edges and not self._tells:
                 for edge in self._edges_of(self._here, condition):
                     if decide(edge) is not False:
                         raise _Reached
@@ -87,11 +99,27 @@ class Marked:
                         raise _Reached
                     self._undecided.setdefault(spot, []).append(each.term)
 
+        def compare(spot: Spot, edges: Edges | None, at: Any) -> None:
+            wanted = self._edges.get(spot, frozenset())
+            if edges is None and wanted:
+                self.unasked.add(spot)
+            for side, term in () if edges is None else (("below", edges.below), ("above", edges.above)):
+                if side in wanted and (answer := _known(term, decide)) is not False:
+                    if answer:
+                        raise _Reached
+                    self._undecided.setdefault(spot, []).append(term)
+                    self._before = at.copy()
+
         try:
-            with watching(self._machine, self._moved, choice if self._bits else None):
+            on_compare = compare if self._edges else None
+            with watching(self._machine, self._moved, choice if self._bits else None, on_compare):
                 stop: Stop = self._machine.run(state, ask)
         except _Reached:
             return self._ended(1)
+        except _Open as found:
+            at, before = disj(*found.edges), self._before
+            ways = (Branch(at, HIT, "at the edge"), Branch(negate(at), before.copy(), "not at the edge"))
+            return Fork(before, ways, self._machine.place_of(self._here))
         match stop:
             case Fork():
                 return self._fork(stop)
@@ -104,7 +132,7 @@ class Marked:
         source = self._machine.spot(stop.before)
         branches = [self._branch(source, branch) for branch in stop.branches]
         edges = self._undecided.get(source, [])
-        if source in self._edges:
+        if source in self._edges and not self._tells:
             edges += [edge for branch in stop.branches for edge in self._edges_of(source, branch.guard)]
         if edges:
             at = disj(*edges)
@@ -127,9 +155,9 @@ class Marked:
     def _moved(self, source: Spot, target: Spot) -> None:
         if (source, target) in self._wanted or (None, target) in self._wanted:
             raise _Reached
-        if self._undecided.pop(source, None):  # the way is known, its bits are not
-            raise _Reached
-        if source in self._edges and not self._has_asked:
+        if undecided := self._undecided.pop(source, None):  # the way is known, these are not
+            raise _Open(undecided) if self._tells else _Reached
+        if source in self._edges and not self._has_asked and not self._tells:
             self.unasked.add(source)
         self._here, self._has_asked = target, False
 
@@ -162,6 +190,10 @@ class Marked:
     @property
     def assumptions(self) -> tuple[str, ...]:
         return tuple(self._machine.assumptions)
+
+
+def _known(term: Term, decide: Decide) -> bool | None:
+    return bool(term.value) if term.is_const else decide(term)
 
 
 def reach(

@@ -27,7 +27,7 @@ from equiv.suite.make import make_suite
 from equiv.suite.reach import reach
 from equiv.table.parse import parse_table
 from equiv.table.symbolic import TableMachine
-from tests.bpf.programs import EXIT, XDP, jump, ldx, machine_for, mov, program
+from tests.bpf.programs import EXIT, XDP, add, copy, jump, ldx, machine_for, mov, program
 
 ROOT = Path(__file__).parents[2]
 CORPORA = ROOT / "corpora"
@@ -168,11 +168,62 @@ UNREACHABLE = {
 }
 
 
-def test_edges_of_a_comparison_that_is_not_asked_about_are_not_called_unreachable() -> None:
-    built = machine_for(mov(2, 5), jump(op.JGT, 2, 1, imm=4), mov(0, 1), mov(0, 2), EXIT)
+@pytest.mark.parametrize(
+    ("code", "number", "reached"),
+    [
+        (op.JGT, 4, {"below"}),  # 4 < 5: 4 is the last number below 5
+        (op.JGE, 5, {"above"}),
+        (op.JLT, 6, {"below"}),
+        (op.JLE, 5, {"above"}),
+        (op.JSGT, -1, set()),
+        (op.JSLE, 4, {"below"}),
+        (op.JGT, 9, set()),
+    ],
+)
+def test_edges_of_a_comparison_whose_answer_is_known_are_decided(code: int, number: int, reached: set[str]) -> None:
+    """D351: no packet decides how it ends, so nothing is asked about it."""
+    built = machine_for(mov(2, 5), jump(code, 2, 1, imm=number), mov(0, 1), mov(0, 2), EXIT)
     edges = [goal for goal in goals_of(built) if goal.kind == "edge"]
     assert len(edges) == 2
-    assert all(reach(built, [edge], XDP, 10)[0] == "open" for edge in edges)
+    for edge in edges:
+        met = edge.target in reached
+        assert reach(built, [edge], XDP, 10)[0] == ("reached" if met else "unreachable")
+        assert (edge.key in cover(built, Input(bytes(64)))) is met
+
+
+def test_edges_of_ends_of_a_packet_are_met_where_the_answer_is_known() -> None:
+    """The second check asks for less than the first one has made sure of, once for as much."""
+    ends = [ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4)]
+    first = [copy(4, 2), add(4, 20), jump(op.JGT, 4, 7, src=3)]
+    second = [copy(4, 2), add(4, 20), jump(op.JGT, 4, 4, src=3), copy(4, 2), add(4, 19), jump(op.JGT, 4, 1, src=3)]
+    built = machine_for(*ends, *first, *second, mov(0, 2), mov(0, 1), EXIT)
+    edges = [goal for goal in goals_of(built) if goal.kind == "edge"]
+    found = {edge.key: reach(built, [edge], XDP, 10)[0] for edge in edges}
+    assert found == {
+        (4, "below"): "reached",
+        (4, "above"): "reached",
+        (7, "below"): "unreachable",
+        (7, "above"): "reached",
+        (10, "below"): "unreachable",
+        (10, "above"): "unreachable",
+    }
+    keys = {key for length in range(14, 24) for key in cover(built, Input(bytes(length)))}
+    assert {key for key, status in found.items() if status == "reached"} <= keys
+    assert not {key for key, status in found.items() if status == "unreachable"} & keys
+
+
+def test_edges_are_found_behind_a_comparison_that_settles_them_not() -> None:
+    """The answer is known behind the first comparison, but not whether it is close."""
+    ends = [ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), copy(4, 2), add(4, 20), jump(op.JGT, 4, 4, src=3)]
+    second = [ldx(op.B, 5, 2, 0), jump(op.JGT, 5, 2, imm=11), jump(op.JGT, 5, 1, imm=11), mov(6, 0)]
+    built = machine_for(*ends, *second, mov(0, 2), EXIT)
+    found = {}
+    for goal in goals_of(built):
+        if goal.kind == "edge":
+            found[goal.key], model = reach(built, [goal], XDP, 10)
+            assert model is None or goal.key in cover(built, input_of(model, XDP, ())), "a model is at the edge"
+    assert found[7, "above"] == "reached" and found[7, "below"] == "unreachable"
+    assert found[6, "above"] == found[6, "below"] == "reached"
 
 
 def test_without_time_nothing_is_concluded() -> None:
