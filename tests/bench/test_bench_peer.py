@@ -28,6 +28,7 @@ def test_mean_is_geometric_and_slow_pairs_have_their_own() -> None:
     text = "\n".join(peer_section(rows, PeerTimes("Other", "", {"a": 50.0, "b": 0.5, "d": 3.0})))
     assert "all pairs (2): × 10.0" in text
     assert "over 1 s (1): × 100.0" in text
+    assert "without start and verification (1): × 5000.0" in text
     assert "| c " not in text and "| d " not in text
 
 
