@@ -12,7 +12,7 @@ format:
 	.venv/bin/ruff format .
 
 grammars:  ## work out the parser tables that are kept beside each grammar
-	.venv/bin/python -m equiv.grammar equiv/table/dev.lark
+	.venv/bin/python -m equiv.grammar equiv/table/dev.lark equiv/p4/p4.lark equiv/condition/condition.lark
 
 readme:  ## show in README.md what the commands there print; look at the diff
 	.venv/bin/python -m tests.test_documents

@@ -15,15 +15,18 @@ from typing import Any
 
 import lark
 
+CONTEXTUAL = "contextual"
+"""Lark's own lexer, which looks only for tokens that may stand where it is."""
 
-def parser(grammar: Path, postlex: Any = None) -> lark.Lark:
-    """The LALR parser of the file `grammar`. `postlex` is lark's: it sees every token first."""
+
+def parser(grammar: Path, postlex: Any = None, lexer: str | type[lark.lexer.Lexer] = CONTEXTUAL) -> lark.Lark:
+    """The LALR parser of the file `grammar`. `postlex` and `lexer` are lark's; the former sees every token first."""
     text, tables = grammar.read_text("utf-8"), tables_file(grammar)
     if tables.is_file():
         kept = json.loads(tables.read_text("utf-8"))
         if kept["lark"] == lark.__version__ and kept["grammar"] == _digest(text):
-            return _from_tables(kept, postlex)
-    return _from_text(text, postlex)
+            return _from_tables(kept, postlex, lexer)
+    return _from_text(text, postlex, lexer)
 
 
 def tables_file(grammar: Path) -> Path:
@@ -37,7 +40,7 @@ def tables_of(grammar: Path) -> str:
     from lark.lexer import TerminalDef
 
     text = grammar.read_text("utf-8")
-    data, memo = _from_text(text, None).memo_serialize([TerminalDef, Rule])
+    data, memo = _from_text(text, None, CONTEXTUAL).memo_serialize([TerminalDef, Rule])
     kept = {"lark": lark.__version__, "grammar": _digest(text), "data": data, "memo": memo}
     return json.dumps(kept, separators=(",", ":")) + "\n"
 
@@ -46,13 +49,17 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _from_text(text: str, postlex: Any) -> lark.Lark:
-    return lark.Lark(text, parser="lalr", lexer="contextual", propagate_positions=True, postlex=postlex)
+def _from_text(text: str, postlex: Any, lexer: Any) -> lark.Lark:
+    return lark.Lark(text, parser="lalr", lexer=lexer, propagate_positions=True, postlex=postlex)
 
 
-def _from_tables(kept: dict[str, Any], postlex: Any) -> lark.Lark:
-    """Lark's own way back from `memo_serialize`; JSON has turned numbers that were keys into texts."""
+def _from_tables(kept: dict[str, Any], postlex: Any, lexer: Any) -> lark.Lark:
+    """Lark's own way back from `memo_serialize`; JSON has turned numbers that were keys into texts.
+
+    Where tokens come from is not in the tables: it takes the place of the lexer that they were made with.
+    """
     data, memo = kept["data"], _numbered(kept["memo"])
+    data["options"]["lexer"] = data["parser"]["lexer_conf"]["lexer_type"] = lexer
     table = data["parser"]["parser"]
     table["tokens"] = _numbered(table["tokens"])
     table["states"] = {state: _numbered(actions) for state, actions in _numbered(table["states"]).items()}

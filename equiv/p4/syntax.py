@@ -11,7 +11,10 @@ from lark import Lark, Token, UnexpectedInput
 from lark.lexer import Lexer
 
 from equiv.errors import InputError, Place
+from equiv.grammar import parser
 from equiv.p4.tokens import Source, read_tokens
+
+GRAMMAR = Path(__file__).with_name("p4.lark")
 
 Node: TypeAlias = Any
 """A tree of the grammar's rules, or a token."""
@@ -30,8 +33,7 @@ class _Ready(Lexer):
 
 @lru_cache(maxsize=1)
 def _grammar() -> Lark:
-    text = (Path(__file__).parent / "p4.lark").read_text("utf-8")
-    return Lark(text, parser="lalr", lexer=_Ready, propagate_positions=True, maybe_placeholders=True)
+    return parser(GRAMMAR, lexer=_Ready)
 
 
 def parse(path: str, text: str) -> tuple[Source, Node]:
