@@ -9,8 +9,6 @@
 from __future__ import annotations
 
 import hashlib
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +24,7 @@ from equiv.errors import InputError, InternalError, ResourceLimit, Unsupported
 from equiv.loaded import Loaded, choose_interface, load, observing_maps
 from equiv.machine.concrete import Input, NotRunnable, Observation, ReadsUnwritten
 from equiv.machine.interface import Interface
+from equiv.memory import peak_rss_bytes
 from equiv.modelled import input_of
 from equiv.output_fields import output_fields
 from equiv.p4.parser import ParserOptions
@@ -41,6 +40,7 @@ from equiv.result import (
     Statistics,
     UnknownCause,
 )
+from equiv.seeking import Seeker, Task
 from equiv.solve.backend import make_backend
 from equiv.term import interned_terms
 from equiv.unwritten import is_on_unwritten, shown_on_unwritten, unwritten_cause
@@ -136,6 +136,7 @@ def check(
     btf: str | None = None,
     certificate: bool = False,
     fuzz_seconds: float = 0.0,
+    two_processes: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Prove or refute that `left` and `right` do the same for every input the interface admits.
@@ -152,7 +153,8 @@ def check(
     `right_linear` gives the right side every packet in one linear piece: a program that is equal to itself that way
     does not depend on the split. With `certificate` the result has one if the two sides are equivalent. With `jobs`
     above 1 as many processes try it in their own ways (solvers and seeds), and the first to know the verdict gives the
-    result. Raises InputError for inputs that cannot be used, among them
+    result. With `two_processes` a second one looks for a difference once the proof takes long (unless `jobs` or
+    `all_differences` ask for something else). Raises InputError for inputs that cannot be used, among them
     programs that the verifier would reject, and InternalError where a predicted difference does not replay.
     """
     question = question_for(
@@ -170,7 +172,8 @@ def check(
         btf=btf,
     )
     posed = pose(left, right, question)
-    task = partial(_check, posed, question, timeout, all_differences, kernel, certificate, bool(fuzz_seconds))
+    seeking = two_processes and jobs == 1 and not all_differences
+    task = partial(_check, posed, question, timeout, all_differences, kernel, certificate, bool(fuzz_seconds), seeking)
     if jobs == 1:
         result = task(solver, seed, progress)
     else:
@@ -214,18 +217,21 @@ def _check(
     kernel: bool | None,
     certificate: bool,
     fuzzing: bool,
+    seeking: bool,
     solver: str,
     seed: int,
     progress: Callable[[Progress], None] | None,
 ) -> Result:
-    """One check in one process."""
+    """One check in one process, or with `seeking` in two."""
     started = time.perf_counter()
     a, b, chosen = posed.left, posed.right, posed.interface
     backend = make_backend(solver, seed)
     engine = Engine(a.machine(chosen, "left"), b.machine(chosen, "right"), chosen, backend, timeout, all_differences)
-    beside = _Beside(posed, seed, kernel, all_differences)
-    if fuzzing and b.kind != "property":
-        engine.beside = beside
+    campaign = _Beside(posed, seed, kernel, all_differences)
+    fuzzing = fuzzing and b.kind != "property"
+    if fuzzing:
+        engine.beside = campaign
+    engine.elsewhere = seeker = Seeker(Task(posed, solver, seed, kernel, fuzzing)) if seeking else None
     if progress is not None:
         tell = progress
 
@@ -241,6 +247,9 @@ def _check(
             finding = engine.run()
     except ResourceLimit as error:
         limit, finding = error.message, engine.finding
+    finally:
+        if seeker is not None:
+            seeker.close()
     case = _Case(a, b, chosen, kernel, engine, finding)
     doubtful = _reject_faults(case)
     witnesses = sorted(finding.witnesses, key=lambda w: w.model.variables.get("len", 0))
@@ -250,6 +259,7 @@ def _check(
     counterexamples = confirmed(case, plain, all_differences, doubtful)
     if unwritten and not counterexamples:
         counterexamples = shown_on_unwritten(case, unwritten, (engine.left, engine.right), doubtful)
+    beside = seeker if seeker is not None and seeker.counterexamples else campaign
     if finding.is_shown_beside:
         counterexamples += beside.counterexamples
     unknown = [*doubtful, *(_cause(reached, a, b) for reached in finding.unknown)]
@@ -421,9 +431,3 @@ def _punted(case: _Case) -> tuple[PuntClass, ...]:
         path = tuple(text for at, text in reached.steps if at == reached.side and text)
         found.append(PuntClass(side.side.title, path, case.input_of(reached).packet if reached.model else None))
     return tuple(found)
-
-
-def peak_rss_bytes() -> int:
-    """The most memory this process has held so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

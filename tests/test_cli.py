@@ -128,7 +128,7 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
 def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
     called = check(equivalent)
     options = "--interface tc --timeout 2.5 --all --solver bitwuzla --seed 7 --jobs 2 --observe-map a --observe-map b"
-    assert cli.main(["check", "l", "r", "--no-kernel", "--right-linear", *options.split()]) == 0
+    assert cli.main(["check", "l", "r", "--no-kernel", "--one-process", "--right-linear", *options.split()]) == 0
     del called["progress"]
     assert called == {
         "left": "l",
@@ -153,6 +153,7 @@ def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:
         "certificate": False,
         "right_linear": True,
         "fuzz_seconds": 5.0,
+        "two_processes": False,
     }
 
 
@@ -167,6 +168,16 @@ def test_a_check_fuzzes_where_it_has_no_answer_unless_told_not_to(check: Any, eq
     called = check(equivalent)
     cli.main(["check", "l", "r", "--no-fuzz"])
     assert called["fuzz_seconds"] == 0
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_check_has_a_second_process_where_there_is_a_core_for_it(
+    check: Any, equivalent: Result, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    called = check(equivalent)
+    cli.main(["check", "l", "r"])
+    assert called["two_processes"] is (cores > 1)
 
 
 def test_kernel_is_asked_when_it_is_there_unless_told_otherwise(check: Any, equivalent: Result) -> None:

@@ -170,7 +170,7 @@ def _measure(corpora: Sequence[Corpus], options: argparse.Namespace) -> list[Row
 
 
 def _limits(options: argparse.Namespace) -> Limits:
-    return Limits(options.timeout, not options.no_kernel, options.solver)
+    return Limits(options.timeout, not options.no_kernel, options.solver, one_process=options.jobs > 1)
 
 
 def _head(name: str, options: argparse.Namespace, command: str) -> list[str]:

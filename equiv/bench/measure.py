@@ -36,6 +36,8 @@ class Limits:
     kernel: bool = True
     solver: str = "z3"
     certificates: bool = True
+    one_process: bool = False
+    """Whether a check has one process only: where several checks run at a time, a second one would slow the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ def check_command(pair: Pair, limits: Limits, certificate: str = "") -> list[str
     command += ["--timeout", str(limits.timeout), "--solver", limits.solver]
     command += ["--interface", pair.interface] if pair.interface else []
     command += [] if limits.kernel else ["--no-kernel"]
+    command += ["--one-process"] if limits.one_process else []
     command += ["--no-fuzz"] if pair.left == pair.right else []  # nothing to be found, whatever stops the proof
     command += ["--relation", pair.relation] if pair.relation else []
     command += ["--outputs", pair.outputs] if pair.outputs else []

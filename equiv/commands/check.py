@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,11 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="where a proof takes long, or there is none, do not look for a difference by fuzzing",
     )
+    parser.add_argument(
+        "--one-process",
+        action="store_true",
+        help="while a proof takes long, do not look for a difference in a second process",
+    )
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
 
 
@@ -80,6 +86,7 @@ def _execute(options: argparse.Namespace) -> int:
             kernel=False if options.no_kernel else None,
             certificate=options.certificate is not None,
             fuzz_seconds=0.0 if options.no_fuzz else FUZZ_SECONDS,
+            two_processes=not options.one_process and len(os.sched_getaffinity(0)) > 1,
             progress=progress,
         )
     finally:

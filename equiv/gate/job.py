@@ -90,7 +90,7 @@ def answer(job: Job, contents: Contents, stopped: Callable[[], bool] = lambda: F
     """Check the pair, in a process of its own."""
     with _room(job, contents) as (inputs, outputs):
         certificate = outputs / "certificate.json"
-        command = ["check", "--json", f"--certificate={certificate}", *job.arguments()]
+        command = ["check", "--json", "--one-process", f"--certificate={certificate}", *job.arguments()]
         ended = _run(command, inputs, job, stopped)
         found = _answer(job, ended, certificate)
         return replace(found, seconds=ended.seconds, peak_rss_bytes=ended.peak_rss_bytes)

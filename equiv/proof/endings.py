@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from equiv.machine.protocol import Done, Fault, Stop, Stuck
 from equiv.proof.entry import Arrival
+from equiv.proof.finding import Reached
+from equiv.term import Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,22 @@ def ending_of(left: Stop, right: Stop) -> tuple[str, str]:
     if isinstance(left, Done) and isinstance(right, Done):
         return "outcomes", ""
     return "", ""
+
+
+def depth(ending: Ending) -> int:
+    """The order of the joint state that it was reached from; -1 at the start."""
+    source = ending.arrival.source
+    return -1 if source is None else source.order
+
+
+def unfinished(ending: Ending, conditions: dict[str, Term]) -> Reached:
+    """What is left open of an ending whose `conditions` were neither shown nor excluded."""
+    stop = ending.stop if ending.side else None
+    if isinstance(stop, Stuck | Fault):
+        return Reached(
+            ending.side, f"{stop.reason} (not shown to be reachable or not, in the time given)", stop.place, None
+        )
+    names = ", ".join(conditions)
+    return Reached(
+        "", f"a possible difference in {names} was neither confirmed nor excluded in the time given", None, None
+    )

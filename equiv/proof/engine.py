@@ -17,11 +17,11 @@ from equiv.machine.protocol import Done, Fault, Machine, Stuck
 from equiv.machine.question import start_conditions, violations
 from equiv.proof.certify import relation_of
 from equiv.proof.choices import Split
-from equiv.proof.endings import Ending
+from equiv.proof.endings import Ending, depth, unfinished
 from equiv.proof.entry import Arrival, Key, covers
 from equiv.proof.exact import Search, Searches
 from equiv.proof.facts import Facts
-from equiv.proof.finding import Finding, Reached, Witness
+from equiv.proof.finding import Elsewhere, Finding, Reached, Witness
 from equiv.proof.pinned import DeepProduct, DivingProduct, WideProduct
 from equiv.proof.product import Product, Way
 from equiv.proof.stopwatch import Stopwatch
@@ -57,6 +57,9 @@ DIVING = 0.7, 2.0
 LAST_SECONDS = (6.0, 12.0)
 """What it may take in all where exploring has ended with a possible difference, before and after other attempts."""
 
+ELSEWHERE = 1.6
+"""Another process is given so many times that time, by the clock: it generates packets, too."""
+
 TRACING_SECONDS = (0.3, 20.0)
 """How long each possible difference is traced back then, at first and at last."""
 
@@ -88,6 +91,8 @@ class Engine:
     on_progress: Callable[[str, int, int], None] | None = None
     beside: Callable[[], bool] | None = None
     """Looks for a difference in another way, for a while; whether it has found one. Asked where a proof takes long."""
+    elsewhere: Elsewhere | None = None
+    """Looks for a difference in another process meanwhile; while it does, it is not looked for without merging here."""
     finding: Finding = field(default_factory=Finding)
     _levels: dict[Key, int] = field(default_factory=dict)
     _deadline: float | None = None
@@ -144,6 +149,10 @@ class Engine:
             self.finding.unknown.clear()
         raise ResourceLimit(f"no proof after {MAX_ROUNDS} refinements")
 
+    def seek(self, until: float) -> bool:
+        """Only look for a difference, without merging, for `until` seconds in all; whether there is one. Goes on."""
+        return bool(self.finding.witnesses) or self._search(Facts().assume(*start_conditions(self.interface)), until)
+
     def _explore(self, product: Product, start: Facts) -> bool:
         """Explore to the fixpoint, looking at new outcomes from time to time; whether a real difference turned up.
 
@@ -164,7 +173,7 @@ class Engine:
                 with self._phase("early"):
                     if self._look_early(product, start, seen):
                         return True
-                    if self._search(start, self._searching_seconds(product)):
+                    if self._is_shown(start, self._searching_seconds(product)):
                         return True
                 if self._hopeless():
                     return False
@@ -193,7 +202,7 @@ class Engine:
             if not conditions:
                 continue
             self._suspicions += 1
-            if self._search(start, SUSPECTED_SECONDS * self._suspicions + self._searching_seconds(product)):
+            if self._is_shown(start, SUSPECTED_SECONDS * self._suspicions + self._searching_seconds(product)):
                 return True
             tracer = Tracer(self.backend, start, distances, seconds=self._left(self._early_seconds))
             trace = self._trace(tracer, ending, conditions)
@@ -218,26 +227,32 @@ class Engine:
                 self._look_into(product, endings, start, blamed, tracing)
             if blamed or self.finding.is_settled or not self.finding.unknown:
                 break
-            if is_suspected and self._is_shown(start, searching):
+            with self._phase("early"):
+                is_shown = is_suspected and self._is_shown(start, searching, wait=True)
+            if is_shown or (is_suspected and self._look_beside()):
                 self.finding.unknown.clear()
                 break
             if loops := self._circled(product):
                 return loops
         return blamed
 
-    def _is_shown(self, start: Facts, seconds: float) -> bool:
-        """Whether a real difference turns up in another way than by tracing."""
-        with self._phase("early"):
-            if self._search(start, seconds):
-                return True
-        return self._look_beside()
+    def _is_shown(self, start: Facts, seconds: float, wait: bool = False) -> bool:
+        """Whether a search that takes `seconds` in all shows a difference; `wait`: also where it goes on elsewhere."""
+        if self.elsewhere is None or not self.elsewhere.is_at_work(time.process_time() - self._started):
+            return self._search(start, seconds)
+        if not self.elsewhere.has_found(self._left(ELSEWHERE * seconds) if wait else 0.0):
+            return False
+        self.finding.witnesses += self.elsewhere.witnesses
+        self.finding.is_shown_beside = not self.elsewhere.witnesses
+        return True
 
     def _look_beside(self) -> bool:
         """Whether who looks beside the proof has found a difference; asked a few times, when a check takes long."""
-        if self.beside is None or self._asked_beside >= len(BESIDE_AFTER):
+        spent = time.process_time() - self._started
+        if self.beside is None or self._asked_beside >= len(BESIDE_AFTER) or spent < BESIDE_AFTER[self._asked_beside]:
             return False
-        if time.process_time() - self._started < BESIDE_AFTER[self._asked_beside]:
-            return False
+        if self.elsewhere is not None and self.elsewhere.is_at_work(spent):
+            return False  # it generates packets, too
         self._asked_beside += 1
         with self._phase("beside"):
             self.finding.is_shown_beside = self.beside()
@@ -357,11 +372,11 @@ class Engine:
         """Trace open endings back to real inputs, or to the merges to blame."""
         distances = distances_from_start(product.all_entries())
         until = time.process_time() + TRACED_AT_ONCE * seconds
-        for looked, (ending, conditions) in enumerate(sorted(endings, key=lambda item: _depth(item[0]))):
+        for looked, (ending, conditions) in enumerate(sorted(endings, key=lambda item: depth(item[0]))):
             if blamed and looked >= TRACED_PER_ROUND:
                 return
             if time.process_time() > until:
-                self.finding.unknown.append(_unfinished(ending, conditions))
+                self.finding.unknown.append(unfinished(ending, conditions))
                 return
             self._check_time()
             if self.on_progress is not None:
@@ -375,7 +390,7 @@ class Engine:
             elif not trace.complete:
                 for key, times in trace.passed.items():
                     self._passed[key] = self._passed.get(key, 0) + times
-                self.finding.unknown.append(_unfinished(ending, conditions))
+                self.finding.unknown.append(unfinished(ending, conditions))
 
     def _reached(self, ending: Ending, conditions: dict[str, Term], trace: Trace) -> None:
         stop = ending.stop if ending.side else None
@@ -481,20 +496,3 @@ class Engine:
 
     def _phase(self, name: str) -> Stopwatch:
         return Stopwatch(self.finding.phases, name)
-
-
-def _depth(ending: Ending) -> int:
-    source = ending.arrival.source
-    return -1 if source is None else source.order
-
-
-def _unfinished(ending: Ending, conditions: dict[str, Term]) -> Reached:
-    stop = ending.stop if ending.side else None
-    if isinstance(stop, Stuck | Fault):
-        return Reached(
-            ending.side, f"{stop.reason} (not shown to be reachable or not, in the time given)", stop.place, None
-        )
-    names = ", ".join(conditions)
-    return Reached(
-        "", f"a possible difference in {names} was neither confirmed nor excluded in the time given", None, None
-    )

@@ -284,9 +284,7 @@ class Facts:
                 for atom, coefficient in key:
                     rest[atom] = rest.get(atom, 0) - scale * coefficient
                 rest = {a: c for a, c in rest.items() if c}
-                if len(rest) > len(form):
-                    continue
-                rest_low, rest_high = self._plain_bound(rest)
+                rest_low, rest_high = self._plain_bound(rest) if len(rest) <= len(form) else self._stored(rest)
                 part_low, part_high = times(stored, scale)
                 low = larger(low, plus(rest_low, part_low))
                 high = smaller(high, plus(rest_high, part_high))
@@ -318,6 +316,12 @@ class Facts:
             part_low, part_high = times(stored, scale)
             low, high = larger(low, part_low), smaller(high, part_high)
         return low, high
+
+    def _stored(self, form: Mapping[Term, int]) -> Interval:
+        """What is stored for this very form."""
+        key, scale = form_key(form)
+        stored = self.bounds.get(key)
+        return (None, None) if stored is None else times(stored, scale)
 
     def atom_bound(self, atom: Term) -> tuple[int, int]:
         """Unsigned bounds of one term."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from equiv.certificate.relation import Relation
 from equiv.errors import Place
@@ -30,6 +31,20 @@ class Reached:
     place: Place | None
     model: Model | None
     steps: tuple[tuple[str, str], ...] = ()
+
+
+class Elsewhere(Protocol):
+    """Who looks for a difference in another process (`equiv.seeking`)."""
+
+    @property
+    def witnesses(self) -> Sequence[Witness]:
+        """What was found, where it was not confirmed there already."""
+
+    def is_at_work(self, spent: float) -> bool:
+        """Whether somebody looks, or has looked, there; a check has taken `spent` seconds so far."""
+
+    def has_found(self, since_start: float = 0.0) -> bool:
+        """Whether a difference was found there; waits until so many seconds after it was started."""
 
 
 @dataclass(slots=True)

@@ -261,5 +261,5 @@ def test_every_option_of_check_is_in_the_manifest_or_says_how_to_check_and_repor
     assert cli.main(["check", "--help"]) == 0
     known = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     how = {"--help", "--verbose", "--json", "--pcap", "--certificate", "--all", "--timeout", "--jobs", "--seed"}
-    shown = {"--explain", "--report", "--no-fuzz"}
+    shown = {"--explain", "--report", "--no-fuzz", "--one-process"}
     assert known - how - shown == set(FLAGS.values())

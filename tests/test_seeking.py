@@ -1,0 +1,146 @@
+"""A second process that looks for a difference (D380): what it finds ends the proof, its end is never an answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from equiv import api, seeking
+from equiv.errors import InternalError
+from equiv.proof import engine
+from equiv.seeking import Report, Seeker, Task
+
+CORPORA = Path(__file__).parent.parent / "corpora"
+PROGRAM = str(CORPORA / "tcp-options" / "tcp-options.bpf.o")
+TABLE = str(CORPORA / "tcp-options" / "tcp-options.dev")
+BROKEN = str(CORPORA / "tcp-options" / "tcp-options.nop-length.dev")
+PATIENCE = 60.0
+DEFECTIVE = partial(Report, error=InternalError("wrong there"))
+
+
+def task(right: str = BROKEN, fuzzing: bool = False) -> Task:
+    return Task(api.pose(PROGRAM, right, api.question_for()), "z3", 0, False, fuzzing)
+
+
+@pytest.fixture
+def only_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process nobody looks for differences, and the other one is waited for."""
+    monkeypatch.setattr(seeking, "AFTER", 0.0)
+    monkeypatch.setattr(engine, "CHUNK", 1)
+    monkeypatch.setattr(engine.Engine, "_look_early", lambda *_: False)
+    monkeypatch.setattr(engine.Engine, "_search", lambda *_: False)
+    real = Seeker.has_found
+    monkeypatch.setattr(Seeker, "has_found", lambda self, _=0.0: real(self, PATIENCE))
+
+
+def children() -> list[str]:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+@pytest.mark.usefixtures("only_elsewhere")
+def test_what_the_other_process_finds_is_the_answer() -> None:
+    result = api.check(PROGRAM, BROKEN, kernel=False, two_processes=True)
+    assert result.verdict == "different"
+    assert result.counterexamples[0].confirmed_by == ("interpreter",)
+    assert result.fuzzed is None
+    assert not children()
+
+
+def test_one_that_finds_nothing_leaves_the_proof_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeking, "AFTER", 0.0)
+    monkeypatch.setattr(engine, "CHUNK", 1)
+    monkeypatch.setattr(engine.Engine, "_search", lambda *_: pytest.fail("the other process does that"))
+    result = api.check(PROGRAM, TABLE, two_processes=True, certificate=True)
+    assert result.verdict == "equivalent"
+    assert result.certificate is not None
+    assert not children()
+
+
+def test_one_that_cannot_be_started_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeking, "AFTER", 0.0)
+    monkeypatch.setattr(engine, "CHUNK", 1)
+    monkeypatch.setattr(engine.Engine, "_look_early", lambda *_: False)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    asked = []
+    search = engine.Engine._search
+
+    def searching(self: engine.Engine, *rest: object) -> bool:
+        asked.append(rest)
+        return search(self, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine.Engine, "_search", searching)
+    assert api.check(PROGRAM, BROKEN, kernel=False, two_processes=True).verdict == "different"
+    assert asked
+
+
+def test_a_defect_there_is_one_here() -> None:
+    seeker = Seeker(DEFECTIVE)
+    assert seeker.is_at_work(PATIENCE)
+    try:
+        with pytest.raises(InternalError, match="wrong there"):
+            seeker.has_found(PATIENCE)
+    finally:
+        seeker.close()
+
+
+def test_a_process_is_started_late_and_only_once() -> None:
+    seeker = Seeker(DEFECTIVE)
+    assert not seeker.is_at_work(seeking.AFTER / 2)
+    assert not children()
+    assert seeker.is_at_work(seeking.AFTER)
+    seeker.close()
+    assert not children()
+
+
+def test_campaigns_there_come_with_their_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeking, "TURNS", ("fuzz",))
+    report = task(fuzzing=True)()
+    assert report.counterexamples
+    assert report.figures is not None
+    assert report.figures.packets
+
+
+def test_without_fuzzing_there_is_no_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeking, "TURNS", ("fuzz",))
+    assert task(fuzzing=False)() == Report()
+
+
+def test_who_holds_much_does_not_search_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeking, "MOST_BYTES", 0)
+    monkeypatch.setattr(seeking, "SLICE", 0.001)
+    asked = []
+    monkeypatch.setattr(engine.Engine, "seek", lambda _, until: asked.append(until))
+    assert task()() == Report()
+    assert not asked
+
+
+def test_it_ends_with_the_process_that_started_it() -> None:
+    code = (
+        "import time; from functools import partial; from equiv.seeking import Seeker\n"
+        "seeker = Seeker(partial(time.sleep, 600)); seeker.is_at_work(1e9); time.sleep(2)\n"
+        "print(seeker._process.pid, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=CORPORA.parent, text=True) as starter:
+        assert starter.stdout is not None
+        other = int(starter.stdout.readline())
+        assert _is_alive(other)
+        starter.send_signal(signal.SIGKILL)
+    until = time.monotonic() + PATIENCE
+    while _is_alive(other):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
