@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import and_, or_
 from typing import Any
 
 from equiv.term import bitvector as bv
@@ -27,87 +28,95 @@ class Assignment:
 def evaluate(term: Term, assignment: Assignment, memo: dict[Term, int] | None = None) -> int:
     """The unsigned value of `term` under `assignment`. `memo` may be shared between calls with one assignment."""
     values: dict[Term, int] = {} if memo is None else memo
+    known = values.get(term)
+    if known is not None:
+        return known
     stack = [term]
     while stack:
         node = stack[-1]
-        if node in values:
+        args: list[int] = []
+        for arg in node.args:
+            value = values.get(arg)
+            if value is None:
+                stack.append(arg)
+            else:
+                args.append(value)
+        if len(args) == len(node.args):
             stack.pop()
-            continue
-        pending = [arg for arg in node.args if arg not in values]
-        if pending:
-            stack.extend(pending)
-            continue
-        stack.pop()
-        values[node] = _value(node, [values[arg] for arg in node.args], assignment) & mask(node.width)
+            values[node] = _VALUES[node.op](node, args, assignment) & mask(node.width)
     return values[term]
 
 
-def _value(node: Term, args: list[int], assignment: Assignment) -> int:
-    width = node.width
-    match node.op:
-        case "const":
-            return int(node.data)
-        case "var":
-            return assignment.variables.get(node.data[0], node.lo)
-        case "select":
-            array = assignment.arrays.get(node.data)
-            return array(args[0]) if array else 0
-        case "add":
-            return int(sum(a * c for a, c in zip(args, node.data[0])) + node.data[1])
-        case "concat":
-            value = 0
-            for piece, arg in zip(node.args, args):
-                value = value << piece.width | arg
-            return value
-        case "extract":
-            return args[0] >> int(node.data[1])
-        case "sext":
-            return signed(args[0], node.args[0].width)
-        case "ite":
-            return args[1] if args[0] else args[2]
-        case "not":
-            return ~args[0]
-        case "and":
-            return _fold(args, lambda x, y: x & y)
-        case "or":
-            return _fold(args, lambda x, y: x | y)
-        case "xor":
-            return args[0] ^ args[1]
-        case "mul":
-            return args[0] * args[1]
-        case "eq":
-            return int(args[0] == args[1])
-        case "ult":
-            return int(args[0] < args[1])
-        case "slt":
-            w = node.args[0].width
-            return int(signed(args[0], w) < signed(args[1], w))
-        case "shl":
-            return args[0] << args[1] if args[1] < width else 0
-        case "lshr":
-            return args[0] >> min(args[1], width)
-        case "ashr":
-            return signed(args[0], width) >> min(args[1], width - 1)
-        case "udiv":
-            return args[0] // args[1] if args[1] else -1
-        case "urem":
-            return args[0] % args[1] if args[1] else args[0]
-        case "sdiv":
-            x, y = signed(args[0], width), signed(args[1], width)
-            if y == 0:
-                return 1 if x < 0 else -1
-            return abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
-        case "srem":
-            x, y = signed(args[0], width), signed(args[1], width)
-            return x if y == 0 else abs(x) % abs(y) * (-1 if x < 0 else 1)
-    raise ValueError(f"no evaluation for {node.op}")
+def _var(node: Term, args: list[int], assignment: Assignment) -> int:
+    return assignment.variables.get(node.data[0], node.lo)
 
 
-def _fold(args: list[int], function: Callable[[int, int], int]) -> int:
-    value = args[0]
-    for arg in args[1:]:
-        value = function(value, arg)
+def _select(node: Term, args: list[int], assignment: Assignment) -> int:
+    array = assignment.arrays.get(node.data)
+    return array(args[0]) if array else 0
+
+
+def _add(node: Term, args: list[int], assignment: Assignment) -> int:
+    coefficients, total = node.data
+    for arg, coefficient in zip(args, coefficients):
+        total += arg * coefficient
+    return int(total)
+
+
+def _concat(node: Term, args: list[int], assignment: Assignment) -> int:
+    value = 0
+    for piece, arg in zip(node.args, args):
+        value = value << piece.width | arg
     return value
+
+
+def _ashr(node: Term, args: list[int], assignment: Assignment) -> int:
+    return signed(args[0], node.width) >> min(args[1], node.width - 1)
+
+
+def _sdiv(node: Term, args: list[int], assignment: Assignment) -> int:
+    x, y = signed(args[0], node.width), signed(args[1], node.width)
+    if y == 0:
+        return 1 if x < 0 else -1
+    return abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
+
+
+def _srem(node: Term, args: list[int], assignment: Assignment) -> int:
+    x, y = signed(args[0], node.width), signed(args[1], node.width)
+    return x if y == 0 else abs(x) % abs(y) * (-1 if x < 0 else 1)
+
+
+def _slt(node: Term, args: list[int], assignment: Assignment) -> int:
+    width = node.args[0].width
+    return int(signed(args[0], width) < signed(args[1], width))
+
+
+_VALUES: dict[str, Callable[[Term, list[int], Assignment], int]] = {
+    "const": lambda node, args, given: int(node.data),
+    "var": _var,
+    "select": _select,
+    "add": _add,
+    "concat": _concat,
+    "extract": lambda node, args, given: args[0] >> int(node.data[1]),
+    "sext": lambda node, args, given: signed(args[0], node.args[0].width),
+    "ite": lambda node, args, given: args[1] if args[0] else args[2],
+    "not": lambda node, args, given: ~args[0],
+    "and": lambda node, args, given: reduce(and_, args),
+    "or": lambda node, args, given: reduce(or_, args),
+    "xor": lambda node, args, given: args[0] ^ args[1],
+    "mul": lambda node, args, given: args[0] * args[1],
+    "eq": lambda node, args, given: int(args[0] == args[1]),
+    "ult": lambda node, args, given: int(args[0] < args[1]),
+    "slt": _slt,
+    "shl": lambda node, args, given: args[0] << args[1] if args[1] < node.width else 0,
+    "lshr": lambda node, args, given: args[0] >> min(args[1], node.width),
+    "ashr": _ashr,
+    "udiv": lambda node, args, given: args[0] // args[1] if args[1] else -1,
+    "urem": lambda node, args, given: args[0] % args[1] if args[1] else args[0],
+    "sdiv": _sdiv,
+    "srem": _srem,
+}
+"""By operator, the value before it is cut to the node's width."""
 
 
 def rebuild(node: Term, args: tuple[Term, ...]) -> Term:
