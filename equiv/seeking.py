@@ -6,16 +6,13 @@ which says nothing. The process is started once a check turns out to take longer
 
 from __future__ import annotations
 
-import pickle
-import select
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from equiv.errors import EquivError
 from equiv.memory import peak_rss_bytes
@@ -24,6 +21,9 @@ from equiv.proof.finding import Witness
 from equiv.question import Posed
 from equiv.result import Counterexample, Fuzzed
 from equiv.solve.backend import make_backend
+
+if TYPE_CHECKING:
+    import subprocess  # most checks are over before a process is started
 
 AFTER: Final = 0.5
 """Seconds of a check's processor time before a second process is started for it: most checks are over by then."""
@@ -108,6 +108,8 @@ class Seeker:
         Raises the EquivError that looking ended with.
         """
         if self._process is not None and not self._is_over:
+            import select
+
             assert self._process.stdout is not None
             left = self._started + since_start - time.monotonic()
             if select.select([self._process.stdout], [], [], max(0.0, left))[0]:
@@ -128,6 +130,9 @@ class Seeker:
         if not sys.executable:
             self._is_over = True
             return
+        import pickle
+        import subprocess
+
         command = [sys.executable, "-P", "-m", "equiv.seeker"]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
@@ -136,6 +141,8 @@ class Seeker:
         threading.Thread(target=tell, daemon=True).start()  # a pipe does not hold it, and the other is yet to read
 
     def _hear(self, process: subprocess.Popen[bytes]) -> None:
+        import pickle
+
         self._is_over = True
         assert process.stdout is not None
         said = bytearray()
