@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,6 @@ def rows_as_json(rows: Sequence[Row]) -> str:
 
 def measure_all(pairs: Sequence[Pair], limits: Limits, jobs: int, done: Callable[[Row], None]) -> list[Row]:
     """Measure `pairs`, `jobs` at a time; `done` is told of each as it ends, in the caller's thread."""
-    # As an installed package has it. Else each process may compile half of equiv anew, and take twice as long to start.
-    compileall.compile_dir(PACKAGE, quiet=2)
     with ThreadPoolExecutor(jobs) as pool:
         rows = []
         try:
@@ -182,8 +181,15 @@ class Ended:
         return {"verdict": ERROR, "reason": clean(": ".join([how, *said[:1]]))}
 
 
+@cache
+def _write_byte_code() -> None:
+    """As installing does. Else each process may compile half of equiv anew, and take twice as long to start."""
+    compileall.compile_dir(PACKAGE, quiet=2)
+
+
 def run_measured(command: Sequence[str], most: float) -> Ended:
     """Run a command; it is killed after `most` seconds."""
+    _write_byte_code()
     # Files, not pipes: nobody has to read while the process is waited for. This process must stay small: on Linux, a
     # new process's peak is at least that of the one that started it.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

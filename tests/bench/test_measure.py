@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from equiv.bench import measure
-from equiv.bench.measure import Limits, Row, measure_all
+from equiv.bench.measure import run_measured
 
 
 def test_what_is_measured_has_byte_code_as_if_it_were_installed(
@@ -19,6 +19,7 @@ def test_what_is_measured_has_byte_code_as_if_it_were_installed(
     module.write_text("X = 1\n")
     monkeypatch.setattr(measure, "PACKAGE", tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    done: list[Row] = []
-    assert measure_all([], Limits(), 1, done.append) == done == []
+    measure._write_byte_code.cache_clear()
+    assert run_measured([sys.executable, "-c", "print(1)"], 60.0).out == b"1\n"
     assert Path(cache_from_source(str(module))).exists()
+    measure._write_byte_code.cache_clear()
