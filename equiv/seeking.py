@@ -108,11 +108,11 @@ class Seeker:
         Raises the EquivError that looking ended with.
         """
         if self._process is not None and not self._is_over:
-            import select
+            from multiprocessing.connection import wait
 
             assert self._process.stdout is not None
             left = self._started + since_start - time.monotonic()
-            if select.select([self._process.stdout], [], [], max(0.0, left))[0]:
+            if wait([self._process.stdout.fileno()], max(0.0, left)):
                 self._hear(self._process)
         return bool(self.witnesses or self.counterexamples)
 
@@ -127,15 +127,16 @@ class Seeker:
                 pipe.close()
 
     def _start(self) -> None:
-        if not sys.executable:
-            self._is_over = True
-            return
         import pickle
         import subprocess
 
         command = [sys.executable, "-P", "-m", "equiv.seeker"]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
+        try:
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
+        except OSError:  # no such interpreter, or no room for another process
+            self._is_over = True
+            return
         self._started = time.monotonic()
         tell = partial(_tell, self._process, pickle.dumps(self.task))
         threading.Thread(target=tell, daemon=True).start()  # a pipe does not hold it, and the other is yet to read

@@ -63,11 +63,12 @@ def test_one_that_finds_nothing_leaves_the_proof_as_it_is(monkeypatch: pytest.Mo
     assert not children()
 
 
-def test_one_that_cannot_be_started_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("interpreter", ["/bin/false", "/nowhere/python"])
+def test_one_that_cannot_be_started_is_made_up_for(monkeypatch: pytest.MonkeyPatch, interpreter: str) -> None:
     monkeypatch.setattr(seeking, "AFTER", 0.0)
     monkeypatch.setattr(engine, "CHUNK", 1)
     monkeypatch.setattr(engine.Engine, "_look_early", lambda *_: False)
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", interpreter)
     asked = []
     search = engine.Engine._search
 
