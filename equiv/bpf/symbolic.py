@@ -88,7 +88,7 @@ class BpfMachine:
             def run(state: State) -> Stop | None:
                 slot = state.pc
                 if on_compare is not None and (insn := insns[slot]) is not None and is_ordered(insn):
-                    on_compare(slot, edges_of(insn, state), state)
+                    on_compare(slot, edges_of(insn, state), state.copy)
                 stop = step(state)
                 if stop is None:
                     on_move(slot, state.pc)

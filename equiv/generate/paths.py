@@ -18,6 +18,7 @@ from equiv.machine.inputs import ADDRESS_WIDTH, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Machine
 from equiv.machine.question import start_conditions
+from equiv.machine.watch import comparisons
 from equiv.proof.entry import Arrival
 from equiv.proof.facts import Facts
 from equiv.proof.pinned import DeepProduct, WideProduct
@@ -101,15 +102,3 @@ class Paths:
             if model is not None:
                 yield Draft(dict(model.variables), {name: dict(held) for name, held in model.arrays.items()})
                 return
-
-
-def comparisons(guard: Term) -> list[Term]:
-    """The comparisons by order in a guard."""
-    found, stack = [], [guard]
-    while stack:
-        node = stack.pop()
-        if node.op in ("not", "and", "or") and node.width == 1:
-            stack.extend(node.args)
-        elif node.op in ("ult", "slt"):
-            found.append(node)
-    return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from equiv.machine.protocol import Machine
-from equiv.term import Term
+from equiv.term import Term, bvadd, conj, const, eq
 
 Spot = Hashable
 Move = tuple[Spot, Spot]
@@ -54,9 +54,27 @@ class Edges:
     above: Term
 
 
-OnCompare = Callable[[Spot, Edges | None, Any], None]
-"""Told of each comparison by order that a run comes to, before it is made, also where its answer is known, with the
-state in front of it; None where what is compared is no two numbers."""
+def comparisons(guard: Term) -> list[Term]:
+    """The comparisons by order in a guard."""
+    found, stack = [], [guard]
+    while stack:
+        node = stack.pop()
+        if node.op in ("not", "and", "or") and node.width == 1:
+            stack.extend(node.args)
+        elif node.op in ("ult", "slt"):
+            found.append(node)
+    return found
+
+
+def edges_of(comparison: Term) -> Edges:
+    """The edges of a term `ult` or `slt`."""
+    a, b = comparison.args
+    return Edges(conj(comparison, eq(bvadd(a, const(1, a.width)), b)), eq(a, b))
+
+
+OnCompare = Callable[[Spot, Edges | None, Callable[[], Any]], None]
+"""Told of each comparison by order that a run comes to, before it is made, also where its answer is known; None where
+what is compared is no two numbers. The last argument gives the state in front of it."""
 
 
 @runtime_checkable

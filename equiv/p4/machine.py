@@ -15,7 +15,7 @@ from equiv.errors import InputError, Place
 from equiv.machine.inputs import ADDRESS_WIDTH, LONGEST_PACKET, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop, Stuck
-from equiv.machine.watch import OnChoice, OnMove, Option
+from equiv.machine.watch import Edges, OnChoice, OnCompare, OnMove, Option, comparisons, edges_of
 from equiv.p4.code import (
     ACCEPT,
     CURSOR,
@@ -76,6 +76,7 @@ class ParserMachine:
         self._readers: dict[int, _Reader] = {}
         """Of the latest states, by the identity of their cells; which do not change."""
         self.on_choice: OnChoice | None = None
+        self.on_compare: OnCompare | None = None
         nowhere = Place(name)
         self._widths = {**code.widths, CURSOR: ADDRESS_WIDTH, ERROR: ERROR_WIDTH}
         self._nothing = {name: const(0, width) for name, width in self._widths.items()}
@@ -207,7 +208,12 @@ class ParserMachine:
         return State(state.block, state.pc + 1, cells)
 
     def _test(self, state: State, op: Test, decide: Decide) -> list[Branch]:
-        condition = self._reader(state)(op.condition)
+        read = self._reader(state)
+        if self.on_compare is not None:
+            for edges in map(edges_of, comparisons(op.condition)):
+                met = Edges(read(edges.below), read(edges.above))
+                self.on_compare((state.block, state.pc), met, lambda: state)
+        condition = read(op.condition)
         known = _settled(condition, decide)
         branches: list[Branch] = []
         if known is not False:

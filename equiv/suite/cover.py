@@ -10,14 +10,13 @@ from itertools import pairwise
 
 from equiv.bpf.interpret import Executable
 from equiv.bpf.symbolic import BpfMachine
-from equiv.generate.paths import comparisons
 from equiv.machine.concrete import Input
 from equiv.machine.drive import MAX_FORKS, assignment_for
 from equiv.machine.protocol import Fork
-from equiv.machine.watch import Comparing, Edges, Option, Spot, watching
+from equiv.machine.watch import Edges, Option, Spot, watching
 from equiv.suite.bits import met
 from equiv.suite.goals import SIDES, Coverable
-from equiv.term import Term, evaluate, mask, signed
+from equiv.term import Term, evaluate
 
 Covered = frozenset[tuple[Spot | None, Spot]]
 """Keys of goals."""
@@ -46,14 +45,6 @@ def _watched(machine: Coverable, given: Input) -> Covered:
         here[0] = target
 
     def decide(condition: Term) -> bool:
-        for comparison in () if isinstance(machine, Comparing) else comparisons(condition):
-            a, b = (evaluate(argument, assignment, memo) for argument in comparison.args)
-            if comparison.op == "slt":
-                a, b = (signed(value & mask(comparison.args[0].width), comparison.args[0].width) for value in (a, b))
-            if a + 1 == b:
-                found.add((here[0], "below"))
-            elif a == b:
-                found.add((here[0], "above"))
         return bool(evaluate(condition, assignment, memo))
 
     def choice(spot: Spot, options: Sequence[Option]) -> None:
@@ -61,7 +52,7 @@ def _watched(machine: Coverable, given: Input) -> Covered:
             if evaluate(each.term, assignment, memo):
                 found.add((spot, each.target))
 
-    def compare(spot: Spot, edges: Edges | None, state: object) -> None:
+    def compare(spot: Spot, edges: Edges | None, before: object) -> None:
         for side, term in () if edges is None else (("below", edges.below), ("above", edges.above)):
             if evaluate(term, assignment, memo):
                 found.add((spot, side))

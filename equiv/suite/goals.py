@@ -16,8 +16,7 @@ from equiv.bpf.compared import is_ordered
 from equiv.bpf.interpret.trace import condition
 from equiv.bpf.symbolic import BpfMachine
 from equiv.errors import Place
-from equiv.generate.paths import comparisons
-from equiv.machine.watch import Spot
+from equiv.machine.watch import Spot, comparisons
 from equiv.p4 import code as p4
 from equiv.p4.machine import ParserMachine
 from equiv.p4.storage import NEXT
@@ -25,6 +24,7 @@ from equiv.suite.bits import one_bit_off
 from equiv.table.code import Choose, Jump, Test, unmasked
 from equiv.table.model import Binary, Expr, Length, Lookup, ParseState, Variable, subexpressions
 from equiv.table.symbolic import TableMachine
+from equiv.table.terms import ORDERED
 from equiv.term import FALSE, Term
 
 Kind = Literal["state", "row", "case", "default", "exit", "check", "branch", "tail call", "edge", "bit"]
@@ -163,7 +163,7 @@ def _orders(tested: Expr) -> bool:
         isinstance(part, Lookup | Length) or (isinstance(part, Variable) and part.kind == "field")
         for part in subexpressions(tested)
     )
-    return isinstance(tested, Binary) and tested.op in ("<", "<=", ">", ">=") and given
+    return isinstance(tested, Binary) and tested.op in ORDERED and given
 
 
 def _side(side: str) -> str:

@@ -62,7 +62,7 @@ class Suite:
 
 
 def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: float = 120.0) -> Suite:
-    """The suite of a table, program or parser; after `seconds` the engine is asked nothing more.
+    """The suite of a table, program or parser; after `seconds` of the processor's the engine is asked nothing more.
 
     Raises Unsupported where none can be made, InputError for a program that the verifier would reject.
     """
@@ -77,7 +77,7 @@ def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: 
     chosen += _flipped(subject, goals, chosen, covered)
     covered = {place for item in chosen for place in item.covers}
     left = [place for place in range(len(goals)) if place not in covered]
-    more, unreachable = _ask(subject, goals, left, time.monotonic() + seconds)
+    more, unreachable = _ask(subject, goals, left, time.process_time() + seconds)
     items = _without_needless([_coloured(subject, _plainest(subject, item)) for item in (*chosen, *more)])
     covered = {place for item in items for place in item.covers}
     statuses = [_status(place, covered, unreachable) for place in range(len(goals))]
@@ -233,14 +233,14 @@ def _ask(subject: _Subject, goals: Sequence[Goal], left: Sequence[int], until: f
     rest = list(left)
     for is_edge in (False, True):
         asked = [place for place in rest if (goals[place].kind in ("edge", "bit")) is is_edge]
-        while asked and (now := time.monotonic()) < until:
+        while asked and (now := time.process_time()) < until:
             settled = ask(asked, (until - now) / 3)
             rest, asked = still_open(settled), [place for place in asked if place not in settled]
             if not settled:
                 break
     for is_last in (False, True):
         for place in tuple(rest):
-            if place in rest and (now := time.monotonic()) < until:
+            if place in rest and (now := time.process_time()) < until:
                 share = (until - now) / len(rest)
                 rest = still_open(ask([place], share if is_last else min(MOMENT, share)))
     return found, unreachable

@@ -7,21 +7,20 @@ returns 1 where it makes one of the wanted moves, and 0 where it ends without. S
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from equiv.errors import Place, ResourceLimit
-from equiv.generate.paths import comparisons
 from equiv.machine.ended import Ended
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop
-from equiv.machine.watch import Comparing, Edges, Option, Spot, watching
+from equiv.machine.watch import Edges, Option, Spot, watching
 from equiv.proof.engine import Engine
 from equiv.solve.backend import Model, make_backend
 from equiv.suite.bits import met
 from equiv.suite.goals import Coverable, Goal
-from equiv.term import Term, bvadd, conj, const, disj, eq, negate
+from equiv.term import Term, conj, const, disj, negate
 
 Status = Literal["reached", "unreachable", "open"]
 
@@ -49,10 +48,9 @@ HIT: Final = _Hit()
 class Marked:
     """`equiv.machine.protocol.Machine` that returns 1 where `machine` reaches one of the goals, 0 where it ends else.
 
-    A program tells of each comparison what it compares: where its answer is known and the edge is not, that is a fork
-    of its own (D351). Of a table an edge is looked for where its comparison is asked about. Where the answer follows
-    from what is known, and the edge may still be there, the run counts as having reached it: an input may then turn out
-    not to, but nothing is missed. The same holds of what is asked of a way's bits.
+    Machines tell of each comparison what they compare: where its answer is known and the edge is not, that is a fork of
+    its own (D351). Where a way is known and what is asked of its bits is not, the run counts as having reached it: an
+    input may then turn out not to, but nothing is missed.
     `unasked` are spots with wanted edges that a run passed without saying what it compares: of their edges nothing may
     be concluded.
     """
@@ -68,10 +66,10 @@ class Marked:
                 self._edges[goal.source] = self._edges.get(goal.source, frozenset()) | {goal.target}
         self._width = width
         self._before: Any = None
-        self._tells = isinstance(machine, Comparing)
+        self._places = {goal.source: goal.place for goal in goals}
         self._here: Spot = None
-        self._has_asked = False
         self._undecided: dict[Spot, list[Term]] = {}
+        self._undecided_edges: dict[Spot, list[Term]] = {}
         self.unasked: set[Spot] = set()
         self.name = machine.name
 
@@ -81,16 +79,8 @@ class Marked:
     def run(self, state: Any, decide: Decide) -> Stop:
         if state is HIT:
             return self._ended(1)
-        self._here, self._has_asked, self._undecided = self._machine.spot(state), False, {}
-
-        def ask(condition: Term) -> bool | None:
-            answer = decide(condition)
-            self._has_asked = True
-            if answer is not None and self._here in self._edges and not self._tells:
-                for edge in self._edges_of(self._here, condition):
-                    if decide(edge) is not False:
-                        raise _Reached
-            return answer
+        self._here = self._machine.spot(state)
+        self._undecided, self._undecided_edges = {}, {}
 
         def choice(spot: Spot, options: Sequence[Option]) -> None:
             for each in met(options):
@@ -99,7 +89,7 @@ class Marked:
                         raise _Reached
                     self._undecided.setdefault(spot, []).append(each.term)
 
-        def compare(spot: Spot, edges: Edges | None, at: Any) -> None:
+        def compare(spot: Spot, edges: Edges | None, before: Callable[[], Any]) -> None:
             wanted = self._edges.get(spot, frozenset())
             if edges is None and wanted:
                 self.unasked.add(spot)
@@ -107,19 +97,19 @@ class Marked:
                 if side in wanted and (answer := _known(term, decide)) is not False:
                     if answer:
                         raise _Reached
-                    self._undecided.setdefault(spot, []).append(term)
-                    self._before = at.copy()
+                    self._undecided_edges.setdefault(spot, []).append(term)
+                    self._before = before()
 
         try:
             on_compare = compare if self._edges else None
             with watching(self._machine, self._moved, choice if self._bits else None, on_compare):
-                stop: Stop = self._machine.run(state, ask)
+                stop: Stop = self._machine.run(state, decide)
         except _Reached:
             return self._ended(1)
         except _Open as found:
-            at, before = disj(*found.edges), self._before
-            ways = (Branch(at, HIT, "at the edge"), Branch(negate(at), before.copy(), "not at the edge"))
-            return Fork(before, ways, self._machine.place_of(self._here))
+            at = disj(*found.edges)
+            ways = (Branch(at, HIT, "at the edge"), Branch(negate(at), self._before, "not at the edge"))
+            return Fork(self._before, ways, self._places.get(self._here))
         match stop:
             case Fork():
                 return self._fork(stop)
@@ -131,9 +121,7 @@ class Marked:
         """The fork with a way of its own for edges, and with the wanted ways leading to where 1 is returned."""
         source = self._machine.spot(stop.before)
         branches = [self._branch(source, branch) for branch in stop.branches]
-        edges = self._undecided.get(source, [])
-        if source in self._edges and not self._tells:
-            edges += [edge for branch in stop.branches for edge in self._edges_of(source, branch.guard)]
+        edges = [*self._undecided.get(source, []), *self._undecided_edges.get(source, [])]
         if edges:
             at = disj(*edges)
             branches = [replace(branch, guard=conj(branch.guard, negate(at))) for branch in branches]
@@ -141,25 +129,14 @@ class Marked:
         possible = tuple(branch for branch in branches if not (branch.guard.is_const and not branch.guard.value))
         return Fork(stop.before, possible, stop.place)
 
-    def _edges_of(self, spot: Spot, condition: Term) -> list[Term]:
-        """Conditions (width 1) under which a wanted edge of the spot is met by a comparison in `condition`."""
-        found = []
-        for comparison in comparisons(condition):
-            a, b = comparison.args
-            if "below" in self._edges[spot]:
-                found.append(conj(comparison, eq(bvadd(a, const(1, a.width)), b)))
-            if "above" in self._edges[spot]:
-                found.append(eq(a, b))
-        return found
-
     def _moved(self, source: Spot, target: Spot) -> None:
         if (source, target) in self._wanted or (None, target) in self._wanted:
             raise _Reached
-        if undecided := self._undecided.pop(source, None):  # the way is known, these are not
-            raise _Open(undecided) if self._tells else _Reached
-        if source in self._edges and not self._has_asked and not self._tells:
-            self.unasked.add(source)
-        self._here, self._has_asked = target, False
+        if self._undecided.pop(source, None):  # the way is known, its bits are not
+            raise _Reached
+        if edges := self._undecided_edges.pop(source, None):
+            raise _Open(edges)
+        self._here = target
 
     def _branch(self, source: Spot, branch: Branch) -> Branch:
         target = self._machine.spot(branch.state)

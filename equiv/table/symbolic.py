@@ -14,7 +14,7 @@ from equiv.errors import Place
 from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_bytes, packet_length
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Snapshot, Stop, Stuck
-from equiv.machine.watch import OnChoice, OnMove, Option
+from equiv.machine.watch import OnChoice, OnCompare, OnMove, Option
 from equiv.table import layout
 from equiv.table.code import (
     COUNTER_WIDTH,
@@ -34,10 +34,10 @@ from equiv.table.code import (
     visits,
 )
 from equiv.table.liveness import Liveness, steering
-from equiv.table.model import Table, Target
+from equiv.table.model import Binary, Table, Target
 from equiv.table.order import back_edges, weak_topological_order
 from equiv.table.outcome import Outcomes
-from equiv.table.terms import Reader
+from equiv.table.terms import ORDERED, Reader, edges
 from equiv.table.verdicts import code_of
 from equiv.term import FALSE, TRUE, Term, bvadd, conj, const, extract, negate
 
@@ -71,6 +71,7 @@ class TableMachine:
         self.interface = interface
         self.on_move: OnMove | None = None
         self.on_choice: OnChoice | None = None
+        self.on_compare: OnCompare | None = None
         self._pieces = layout.segments(table)
         self._linear = packet_length() if interface.split == "linear" else linear_length()
         self._outcomes = Outcomes(table, interface)
@@ -190,7 +191,11 @@ class TableMachine:
             cells[name] = extract(low + part.width - 1, low, covering)
 
     def _test(self, state: State, op: Test, decide: Decide) -> list[Branch]:
-        condition = self._reader(state).condition(op.condition)
+        reader, tested = self._reader(state), op.condition
+        if self.on_compare is not None and isinstance(tested, Binary) and tested.op in ORDERED:
+            met = edges(tested.op, reader.value(tested.left), reader.value(tested.right))
+            self.on_compare((state.name, state.pc), met, lambda: state)
+        condition = reader.condition(tested)
         known = _settled(condition, decide)
         branches: list[Branch] = []
         if known is not False:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from equiv.machine.inputs import ADDRESS_WIDTH, packet_bytes, packet_length
+from equiv.machine.watch import Edges
 from equiv.table.code import CURSOR
 from equiv.table.layout import Segment
 from equiv.table.model import (
@@ -60,6 +62,7 @@ from equiv.term import (
     zero_extend,
 )
 
+ORDERED: Final = ("<", "<=", ">", ">=")
 UNSIGNED: Mapping[str, Callable[[Term, Term], Term]] = {
     "==": eq, "!=": distinct, "<": ult, "<=": ule, ">": ugt, ">=": uge,
 }  # fmt: skip
@@ -174,6 +177,16 @@ def compare(op: str, a: Value, b: Value) -> Term:
         return UNSIGNED[op](a.at(width), b.at(width))
     width = max(a.signed_width, b.signed_width, ADDRESS_WIDTH)
     return SIGNED[op](a.at(width), b.at(width))
+
+
+def edges(op: str, a: Value, b: Value) -> Edges:
+    """Of `a op b`, a comparison by order, whether it is met at its edges: as x < y, or its opposite."""
+    x, y = (b, a) if op in (">", "<=") else (a, b)
+    less = compare("<", x, y)
+    both = x.lo >= 0 and y.lo >= 0
+    width = max(x.width, y.width) if both else max(x.signed_width, y.signed_width, ADDRESS_WIDTH)
+    lower, upper = x.at(width), y.at(width)
+    return Edges(conj(less, eq(bvadd(lower, const(1, width)), upper)), eq(lower, upper))
 
 
 def _operate(op: str, a: Value, b: Value, lo: int, hi: int) -> Term:

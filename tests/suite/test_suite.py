@@ -191,6 +191,24 @@ def test_edges_of_a_comparison_whose_answer_is_known_are_decided(code: int, numb
         assert (edge.key in cover(built, Input(bytes(64)))) is met
 
 
+def test_edges_of_conditions_that_are_written_without_a_comparison_are_not_called_unreachable() -> None:
+    """D351: `r5 > 7` is about the bits above the third, `1 byte is there` is that the length is not 0."""
+    ends = [ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4), copy(4, 2), add(4, 1), jump(op.JGT, 4, 3, src=3)]
+    tests = [ldx(op.B, 5, 2, 0), jump(op.JGT, 5, 1, imm=7, wide=False), mov(6, 0)]
+    built = machine_for(*ends, *tests, mov(0, 2), EXIT)
+    tested = next(goal.source for goal in goals_of(built) if goal.kind == "edge" and goal.source != 4)
+    found = {goal.key: reach(built, [goal], XDP, 10)[0] for goal in goals_of(built) if goal.kind == "edge"}
+    assert found[tested, "below"] == found[tested, "above"] == "reached"
+    source = (
+        "#include <core.p4>\nheader a_t { bit<8> x; }\nstruct h_t { a_t a; }\n"
+        "parser P(packet_in p, out h_t h) { state start { p.extract(h.a); transition accept; } }\n"
+    )
+    parser = parse_p4("t.p4", source)
+    loaded = Loaded("t.p4", parser.sha256, "p4", parser=parser)
+    suite = make_suite(loaded, choose_interface(loaded, loaded))
+    assert set(suite.statuses) == {"covered"}, "a packet of no byte, and one of one byte"
+
+
 def test_edges_of_ends_of_a_packet_are_met_where_the_answer_is_known() -> None:
     """The second check asks for less than the first one has made sure of, once for as much."""
     ends = [ldx(op.W, 2, 1, 0), ldx(op.W, 3, 1, 4)]
