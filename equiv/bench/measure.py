@@ -78,6 +78,8 @@ class Row:
     verify_peak_rss_bytes: int = 0
     processor_seconds: float = 0.0
     """What the process that checked took of the processor."""
+    place: str = ""
+    """Where in a side what stopped the proof is: file and line as far as known, function and instruction."""
 
     @property
     def as_expected(self) -> bool:
@@ -157,7 +159,21 @@ def _row(pair: Pair, check: Ended, answer: dict[str, Any]) -> Row:
         confirmed_by=tuple(example["confirmed_by"]) if example else (),
         packet_size=example["inputs"]["length"] if example else None,
         processor_seconds=check.processor_seconds,
+        place=_place(answer),
     )
+
+
+def _place(answer: dict[str, Any]) -> str:
+    """The place of the cause that the answer gives as its reason; "" where it has none."""
+    causes = (cause for cause in answer.get("unknown", ()) if cause["reason"] == answer["reason"])
+    place = next((cause.get("place") for cause in causes), None)
+    if not place:
+        return ""
+    file, line, function = (place.get(name) for name in ("file", "line", "function"))
+    parts = [f"{Path(file).name}:{line}"] if file and line else []
+    if place.get("insn") is not None:
+        parts.append(f"{function or place.get('program')} instruction {place['insn']}")
+    return clean(", ".join(parts))
 
 
 @dataclass(frozen=True, slots=True)

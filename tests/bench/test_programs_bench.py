@@ -9,12 +9,20 @@ from random import Random
 
 import pytest
 
+from equiv.api import check
 from equiv.bench import main
+from equiv.bench.manifest import Pair
+from equiv.bench.measure import Ended, _row
 from equiv.bench.programs.pairs import programs_of
+from equiv.bench.programs.report import report
+from equiv.bpf import insn as op
 from equiv.bpf.load import load_program
 from equiv.bpf.source import read_source
+from equiv.loaded import Loaded
 from equiv.mutate.program import KINDS, mutants_of, written
 from equiv.oracle import available
+from equiv.report.json_result import render_json
+from tests.bpf.programs import EXIT, ldx, program
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 OBJECT = CORPORA / "tc-mark" / "tc-mark.bpf.o"
@@ -62,3 +70,16 @@ def test_mutants_are_judged_by_the_kernel(tmp_path: Path, capsys: pytest.Capture
     for row in rows:
         assert row["verdict"] != "equivalent" or not row["kernel_differs"]
         assert row["verdict"] != "different" or row["confirmed_by"]
+
+
+def test_a_report_says_where_what_is_not_modelled_stands() -> None:
+    reading = program(ldx(op.B, 0, 10, -1), EXIT)
+    side = Loaded("t.bpf.o", reading.sha256, "bpf", program=reading)
+    answer = json.loads(render_json(check(side, side, interface="xdp", timeout=20, kernel=False)))
+    row = _row(
+        Pair("linux/t.o:t=itself", "linux", "t.o:t", "t.o:t", "equivalent", "xdp"), Ended(3, b"", b"", 1, 1), answer
+    )
+    assert (row.verdict, row.place) == ("unknown", "t instruction 0")
+    assert "uninitialised stack byte at offset -1: verdict may depend on what is there (t instruction 0) |" in report(
+        [row], ["# t"], (), {}
+    )

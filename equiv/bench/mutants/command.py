@@ -171,7 +171,7 @@ def _report(judged: Sequence[Judged], command: str) -> list[str]:
                 (
                     *(row.id, row.mutant, row.verdict),
                     "differs in " + ", ".join(row.kernel_differs) if row.kernel_differs else f"{row.kernel_runs} runs",
-                    shorten(row.reason, LONGEST_REASON),
+                    shorten(row.reason, LONGEST_REASON) + (f" ({row.place})" if row.reason and row.place else ""),
                 )
                 for row in odd
             ),

@@ -67,6 +67,8 @@ class MutantRow:
     solver_queries: int
     seconds: float
     peak_rss_bytes: int
+    place: str = ""
+    """Where in the mutant or the original what stopped the proof is."""
 
     @property
     def missed(self) -> bool:
@@ -154,4 +156,5 @@ def _row(task: Task, number: int, mutant: Mutant, row: Row, shown: Compared) -> 
         solver_queries=row.solver_queries,
         seconds=row.seconds,
         peak_rss_bytes=row.peak_rss_bytes,
+        place=row.place,
     )

@@ -103,4 +103,5 @@ def _kind(row: Row) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     name = row.id.partition("/")[2].removesuffix("=itself")
     numbers = (f"{row.seconds:.1f}", megabytes(row), str(row.joint_states), str(row.solver_queries))
-    return (name, row.verdict, *numbers, shorten(reason_of(row), LONGEST_REASON))
+    why = shorten(reason_of(row), LONGEST_REASON)
+    return (name, row.verdict, *numbers, f"{why} ({row.place})" if why and row.place else why)
