@@ -15,7 +15,7 @@ from typing import Final
 from equiv.bpf.helper_table import TABLE
 from equiv.confirmed import Case
 from equiv.errors import EquivError
-from equiv.machine.concrete import Input, NotRunnable, Observation
+from equiv.machine.concrete import Input, NotRunnable, Observation, ReadsUnwritten
 from equiv.oracle import KernelProgram, VerifierRejected, available
 from equiv.proof.replay import differing, shrink
 from equiv.result import Counterexample
@@ -96,12 +96,13 @@ class _Beside:
         """
         results: list[Observation | None] = []
         reason = ""
+        stacks: tuple[bytes, ...] = ()
         for run in (self.case.run_left, self.case.run_right):
             try:
                 results.append(run(given))
             except NotRunnable as error:
                 results.append(None)
-                reason = str(error)
+                reason, stacks = str(error), self.stacks if isinstance(error, ReadsUnwritten) else ()
             except EquivError:
                 return None
         match results:
@@ -111,7 +112,7 @@ class _Beside:
                 settled, open_ = self.right, self.left
             case _:
                 return None
-        for stack in (None, *self.stacks):
+        for stack in (None, *stacks):
             try:
                 same, shown = (self._shown(copies, given, stack) for copies in (settled, open_))
             except NotRunnable:
