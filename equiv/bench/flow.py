@@ -38,7 +38,7 @@ BUILDS = tuple(Build(compiler, level, cpu) for compiler in COMPILERS for level i
 BUILT, TABLED, PAGED, OBSERVED, BROKEN = "builds", "tables", "paged", "observed", "broken"
 """Corpora of the kinds of pairs."""
 OTHER_WAYS = tuple(Build(compiler, "-O2", "v3") for compiler in COMPILERS)
-"""Builds that are compared for paged skbs, and with the map that the program writes, as well."""
+"""Builds that are compared with each other for paged skbs, and with the map that the program writes, as well."""
 OWN_MAP = "last_dissection"
 
 
@@ -46,10 +46,10 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
     """Build the dissector in every way that the compilers here can: the reference against each, itself first.
 
     With the folder `tables`, each build also against the parse graph there, the reference against the broken ones, and
-    the graph against the TCAM rows, which are not decided in good time against a build; some builds for paged skbs too,
-    and with what the program writes to its map. Builds of the same instructions
-    as an earlier one are left out, and those that no pair that `only` names (as in `select`) needs. Raises InputError
-    where the tree has no such source, or where the reference cannot be built.
+    the graph against the TCAM rows, which are not decided in good time against a build. Each build against the graph
+    for paged skbs too, some against the reference, and with what the program writes to its map. Builds of the same
+    instructions as an earlier one are left out, and those that no pair that `only` names (as in `select`) needs. Raises
+    InputError where the tree has no such source, or where the reference cannot be built.
     """
     if not (Path(tree) / SOURCE).exists():
         raise InputError(f"no {SOURCE} in this kernel tree", Place(tree))
@@ -64,7 +64,7 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
         return pairs
     pairs += [_pair(TABLED, made, f"{GRAPH} {build.name}", str(tables / GRAPH)) for build, made in builds]
     graph, rows = str(tables / GRAPH), str(tables / ROWS)
-    pairs += _other_ways([(build, made) for build, made in builds if build in OTHER_WAYS], graph)
+    pairs += _other_ways(builds, graph)
     pairs.append(Pair(f"{TABLED}/{GRAPH}={ROWS}", TABLED, graph, rows, "equivalent", "flow_dissector"))
     pairs += [
         _pair(BROKEN, reference, broken.name, str(path), "different", broken.bug)
@@ -77,10 +77,14 @@ def _other_ways(builds: Sequence[tuple[Build, Path]], graph: str) -> Iterator[Pa
     """Paged skbs: builds against the reference, which is the first, and the graph; what programs leave in their map."""
     reference = builds[0][1]
     for build, made in builds:
-        against = _pair(PAGED, reference, build.name, f"{made}:{ENTRY}")
+        if build in OTHER_WAYS:
+            against = _pair(PAGED, reference, build.name, f"{made}:{ENTRY}")
+            yield replace(against, interface="flow_dissector_paged")
         table = replace(_pair(PAGED, made, GRAPH, graph), id=f"{PAGED}/{build.name}={GRAPH}")
-        yield from (replace(pair, interface="flow_dissector_paged") for pair in (against, table))
+        yield replace(table, interface="flow_dissector_paged")
     for build, made in builds[1:]:
+        if build not in OTHER_WAYS:
+            continue
         yield replace(_pair(OBSERVED, reference, build.name, f"{made}:{ENTRY}"), observe=(OWN_MAP,))
 
 
@@ -106,8 +110,9 @@ def _pair(
 
 def _is_needed(build: Build, only: Sequence[str]) -> bool:
     names = [BUILT, TABLED, f"{BUILT}/{REFERENCE.name}={build.name}", f"{TABLED}/{GRAPH} {build.name}"]
+    names += [PAGED, f"{PAGED}/{build.name}={GRAPH}"]
     if build in OTHER_WAYS:
-        names += [PAGED, f"{PAGED}/{REFERENCE.name}={build.name}", f"{PAGED}/{build.name}={GRAPH}"]
+        names += [f"{PAGED}/{REFERENCE.name}={build.name}"]
         names += [OBSERVED, f"{OBSERVED}/{REFERENCE.name}={build.name}"]
     return build == REFERENCE or not only or any(fnmatchcase(name, pattern) for name in names for pattern in only)
 
@@ -176,6 +181,8 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
     if ways:
         title = f"## Paged skbs, and `--observe-map {OWN_MAP}`"
         lines += ["", title, "", *table(("pair", *COLUMNS, "remark"), ways)]
+        paged = [row for row in rows if row.corpus == PAGED and row.right.endswith(GRAPH)]
+        lines += ["", *_what_follows(paged, "; line 234 compares as is said there")] if len(paged) > 1 else []
     broken = [
         (row.id.partition("=")[2], *_costs(row)[:6], str(row.packet_size or ""), ", ".join(row.confirmed_by), row.bug)
         for row in rows
@@ -187,15 +194,15 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _what_follows(rows: Sequence[Row]) -> Iterator[str]:
-    """What the proofs against the graph say of builds and tables that were not compared directly."""
+def _what_follows(rows: Sequence[Row], more: str = "") -> Iterator[str]:
+    """What the proofs against the graph say of builds and tables not compared directly; `more` is said of them, too."""
     proved = [row for row in rows if row.as_expected and row.verdict == "equivalent"]
     builds = [row for row in proved if not row.right.endswith(ROWS)]
     pairs = len(builds) * (len(builds) - 1) // 2
     count = len(builds)
     yield f"{count} builds are proved to do what `{GRAPH}` does, so all {pairs} pairs of them do the same: each gives"
     yield "the same verdict and keys as the graph for every packet, the graph hands none to the host, and the"
-    yield "assumptions are those of one interface."
+    yield f"assumptions are those of one interface{more}."
     if count < len(proved):
         yield f"`{ROWS}` is proved to do what `{GRAPH}` does as well, so it does what each of the {count} builds does."
 
