@@ -227,6 +227,7 @@ def _check(
     a, b, chosen = posed.left, posed.right, posed.interface
     backend = make_backend(solver, seed)
     engine = Engine(a.machine(chosen, "left"), b.machine(chosen, "right"), chosen, backend, timeout, all_differences)
+    engine.is_mirrored = (a.kind, b.kind) == ("dev", "bpf")  # a program goes before a table, whichever is on the left
     campaign = _Beside(posed, seed, kernel, all_differences)
     fuzzing = fuzzing and b.kind != "property"
     if fuzzing:

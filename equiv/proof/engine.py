@@ -91,6 +91,8 @@ class Engine:
     on_progress: Callable[[str, int, int], None] | None = None
     beside: Callable[[], bool] | None = None
     """Looks for a difference in another way, for a while; whether it has found one. Asked where a proof takes long."""
+    is_mirrored: bool = False
+    """Whether it goes on as if the sides were the other way round; what is found is the same."""
     elsewhere: Elsewhere | None = None
     """Looks for a difference in another process meanwhile; while it does, it is not looked for without merging here."""
     finding: Finding = field(default_factory=Finding)
@@ -122,7 +124,7 @@ class Engine:
         for _ in range(MAX_ROUNDS):
             product = Product(self.left, self.right, self.backend, start, self._levels, self._deadline)
             product.on_progress = self._report_exploring
-            product.splits = self._splits
+            product.splits, product.is_mirrored = self._splits, self.is_mirrored
             if self._explore(product, start):
                 return self.finding
             if self._split(product):

@@ -12,8 +12,13 @@ from equiv.proof.symbols import is_place
 from equiv.term import Term, from_linear, integer_form, leaves, resize
 
 
-def earlier(facts: Facts, left: Fork, right: Fork, rounds: Rounds) -> str:
-    """'L' or 'R': whose decision is about the earlier byte or, where that cannot be told, who went round less often."""
+def earlier(facts: Facts, left: Fork, right: Fork, rounds: Rounds, mirrored: bool = False) -> str:
+    """'L' or 'R': whose decision is about the earlier byte or, where that cannot be told, who went round less often.
+
+    Where neither tells, it is the left side, with `mirrored` the right one.
+    """
+    if mirrored:
+        return "R" if earlier(facts, right, left, rounds[::-1]) == "L" else "L"
     places = _reach(facts, left), _reach(facts, right)
     for this, other, name in ((left, right, "R"), (right, left, "L")):
         choice = _choice(this.branches[0].guard)

@@ -89,6 +89,8 @@ class Product:
     choices: Choices = field(default_factory=Choices)
     on_progress: Callable[[int, int], None] | None = None
     max_entries: int = 200_000
+    is_mirrored: bool = False
+    """Whether the right side goes first where neither decision is earlier: the sides are the other way round."""
     exact: bool = False
     """Merge nothing but what is covered, and go through loops round by round."""
     entries: dict[Key, list[Entry]] = field(default_factory=dict)
@@ -494,8 +496,6 @@ class Product:
     def _earlier(self, source: Entry, facts: Facts, sides: dict[str, _Side]) -> str:
         """The side to take further: the one that runs on yet or, of two, the one whose decision comes earlier."""
         left, right = sides["L"].stop, sides["R"].stop
-        if not isinstance(left, Fork):
-            return "R"
-        if not isinstance(right, Fork):
-            return "L"
-        return earlier(facts, left, right, source.rounds)
+        if isinstance(left, Fork) and isinstance(right, Fork):
+            return earlier(facts, left, right, source.rounds, self.is_mirrored)
+        return "L" if isinstance(left, Fork) else "R"

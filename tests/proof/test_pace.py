@@ -37,3 +37,10 @@ def test_a_decision_that_leaves_the_choice_open_is_taken_in_its_turn() -> None:
     hangs = decision(ult(const(0, 16), ite(eq(LEFT, const(0, 16)), ROOM, LEFT)))
     assert earlier(Facts(), hangs, is_set(3), (0, 0)) == "L"
     assert earlier(Facts(), is_set(3), hangs, (0, 0)) == "R"
+
+
+def test_mirrored_the_right_side_is_what_the_left_one_was() -> None:
+    assert earlier(Facts(), is_set(3), is_set(3), (1, 1)) == "L"
+    assert earlier(Facts(), is_set(3), is_set(3), (1, 1), mirrored=True) == "R"
+    assert earlier(Facts(), is_set(5), is_set(3), (0, 0), mirrored=True) == "R"
+    assert earlier(Facts(), is_set(3), is_set(3), (0, 1), mirrored=True) == "L"
