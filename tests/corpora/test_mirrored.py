@@ -1,4 +1,4 @@
-"""A table on the left and a program on the right are decided like the program on the left and the table on the right."""
+"""A table on the left and a program on the right are decided as they are the other way round."""
 
 from pathlib import Path
 
