@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -93,7 +92,6 @@ class Seeker:
     counterexamples: list[Counterexample] = field(default_factory=list)
     figures: Fuzzed | None = None
     _process: subprocess.Popen[bytes] | None = None
-    _started: float = 0.0
     _is_over: bool = False
 
     def is_at_work(self, spent: float) -> bool:
@@ -102,17 +100,13 @@ class Seeker:
             self._start()
         return self._process is not None
 
-    def has_found(self, since_start: float = 0.0) -> bool:
-        """Whether a difference was found. Waits for one until so many seconds after the process was started.
-
-        Raises the EquivError that looking ended with.
-        """
+    def has_found(self) -> bool:
+        """Whether a difference was found. Raises the EquivError that looking ended with."""
         if self._process is not None and not self._is_over:
             from multiprocessing.connection import wait
 
             assert self._process.stdout is not None
-            left = self._started + since_start - time.monotonic()
-            if wait([self._process.stdout.fileno()], max(0.0, left)):
+            if wait([self._process.stdout.fileno()], 0.0):
                 self._hear(self._process)
         return bool(self.witnesses or self.counterexamples)
 
@@ -137,7 +131,6 @@ class Seeker:
         except OSError:  # no such interpreter, or no room for another process
             self._is_over = True
             return
-        self._started = time.monotonic()
         tell = partial(_tell, self._process, pickle.dumps(self.task))
         threading.Thread(target=tell, daemon=True).start()  # a pipe does not hold it, and the other is yet to read
 

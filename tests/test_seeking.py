@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -36,8 +37,16 @@ def only_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "CHUNK", 1)
     monkeypatch.setattr(engine.Engine, "_look_early", lambda *_: False)
     monkeypatch.setattr(engine.Engine, "_search", lambda *_: False)
-    real = Seeker.has_found
-    monkeypatch.setattr(Seeker, "has_found", lambda self, _=0.0: real(self, PATIENCE))
+    monkeypatch.setattr(Seeker, "has_found", waiting)
+
+
+def waiting(seeker: Seeker, real: Callable[[Seeker], bool] = Seeker.has_found) -> bool:
+    """What has_found says in the end."""
+    until = time.monotonic() + PATIENCE
+    while not real(seeker) and not seeker._is_over:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return real(seeker)
 
 
 def children() -> list[str]:
@@ -86,7 +95,7 @@ def test_a_defect_there_is_one_here() -> None:
     assert seeker.is_at_work(PATIENCE)
     try:
         with pytest.raises(InternalError, match="wrong there"):
-            seeker.has_found(PATIENCE)
+            waiting(seeker)
     finally:
         seeker.close()
 
@@ -145,3 +154,13 @@ def _is_alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def test_in_the_end_it_is_looked_for_here_too_and_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said of this pair on the way cannot be; the search here soon has nothing left."""
+    monkeypatch.setattr(seeking, "AFTER", 0.0)
+    monkeypatch.setattr(Seeker, "has_found", lambda _: False)
+    monkeypatch.setattr(engine, "LAST_SECONDS", (1e9, 1e9))
+    labels = CORPORA / "tail-labels"
+    result = api.check(str(labels / "tail-labels.bpf.o"), str(labels / "loop-labels.bpf.o"), two_processes=True)
+    assert result.verdict == "equivalent"

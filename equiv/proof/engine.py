@@ -18,8 +18,8 @@ from equiv.machine.question import start_conditions, violations
 from equiv.proof.certify import relation_of
 from equiv.proof.choices import Split
 from equiv.proof.endings import Ending, depth, unfinished
-from equiv.proof.entry import Arrival, Key, covers
-from equiv.proof.exact import Search, Searches
+from equiv.proof.entry import Key, covers
+from equiv.proof.exact import TURN_SECONDS, Search, Searches
 from equiv.proof.facts import Facts
 from equiv.proof.finding import Elsewhere, Finding, Reached, Witness
 from equiv.proof.pinned import DeepProduct, DivingProduct, WideProduct
@@ -56,9 +56,6 @@ DIVING = 0.7, 2.0
 
 LAST_SECONDS = (6.0, 12.0)
 """What it may take in all where exploring has ended with a possible difference, before and after other attempts."""
-
-ELSEWHERE = 1.6
-"""Another process is given so many times that time, by the clock: it generates packets, too."""
 
 TRACING_SECONDS = (0.3, 20.0)
 """How long each possible difference is traced back then, at first and at last."""
@@ -230,7 +227,7 @@ class Engine:
             if blamed or self.finding.is_settled or not self.finding.unknown:
                 break
             with self._phase("early"):
-                is_shown = is_suspected and self._is_shown(start, searching, wait=True)
+                is_shown = is_suspected and self._is_shown(start, searching, in_the_end=True)
             if is_shown or (is_suspected and self._look_beside()):
                 self.finding.unknown.clear()
                 break
@@ -238,12 +235,20 @@ class Engine:
                 return loops
         return blamed
 
-    def _is_shown(self, start: Facts, seconds: float, wait: bool = False) -> bool:
-        """Whether a search that takes `seconds` in all shows a difference; `wait`: also where it goes on elsewhere."""
+    def _is_shown(self, start: Facts, seconds: float, in_the_end: bool = False) -> bool:
+        """Whether a search that takes `seconds` in all shows a difference, here or where it goes on elsewhere.
+
+        In the end there is nothing else to do here meanwhile.
+        """
         if self.elsewhere is None or not self.elsewhere.is_at_work(time.process_time() - self._started):
             return self._search(start, seconds)
-        if not self.elsewhere.has_found(self._left(ELSEWHERE * seconds) if wait else 0.0):
-            return False
+        spent = 0.0
+        while not self.elsewhere.has_found():
+            if not in_the_end or spent >= seconds or (self._searches is not None and self._searches.is_finished):
+                return False
+            spent = min(spent + TURN_SECONDS, seconds)
+            if self._search(start, spent):
+                return True
         self.finding.witnesses += self.elsewhere.witnesses
         self.finding.is_shown_beside = not self.elsewhere.witnesses
         return True
@@ -280,14 +285,8 @@ class Engine:
             return False
         search, found = result
         self._note(search.product)
-        arrival: Arrival | None = found.ending.arrival
-        steps: list[tuple[str, str]] = []
-        while arrival is not None:
-            steps[:0] = arrival.steps
-            source = arrival.source
-            arrival = None if source is None else next(iter(source.arrivals.values()))
         cause = (tuple(found.conditions), found.ending.arrival.source and found.ending.arrival.source.key)
-        self.finding.witnesses.append(Witness(found.model, tuple(found.conditions), tuple(steps), cause))
+        self.finding.witnesses.append(Witness(found.model, tuple(found.conditions), found.steps, cause))
         return True
 
     def _searching_seconds(self, product: Product) -> float:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from equiv.machine.inputs import ADDRESS_WIDTH, packet_length
 from equiv.proof.endings import Ending
+from equiv.proof.entry import Arrival
 from equiv.proof.product import Product
 from equiv.solve.backend import Backend, Model
 from equiv.term import Term, conj, const, disj, ult
@@ -41,6 +42,17 @@ class Found:
     @property
     def length(self) -> int:
         return self.model.variables.get("len", 0)
+
+    @property
+    def steps(self) -> tuple[tuple[str, str], ...]:
+        """The decisions on the path, in order: (side, label)."""
+        steps: list[tuple[str, str]] = []
+        arrival: Arrival | None = self.ending.arrival
+        while arrival is not None:
+            steps[:0] = arrival.steps
+            source = arrival.source
+            arrival = None if source is None else next(iter(source.arrivals.values()))
+        return tuple(steps)
 
 
 @dataclass(slots=True)
@@ -124,6 +136,11 @@ class Searches:
     def spent(self) -> float:
         """Seconds of the processor's time so far."""
         return sum(search.spent for search in self.searches)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to search."""
+        return all(search.is_finished for search in self.searches)
 
     def run(self, until: float) -> tuple[Search, Found] | None:
         """A difference, if one of the searches finds it before they have spent `until` seconds in all."""

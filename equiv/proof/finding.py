@@ -43,8 +43,8 @@ class Elsewhere(Protocol):
     def is_at_work(self, spent: float) -> bool:
         """Whether somebody looks, or has looked, there; a check has taken `spent` seconds so far."""
 
-    def has_found(self, since_start: float = 0.0) -> bool:
-        """Whether a difference was found there; waits until so many seconds after it was started."""
+    def has_found(self) -> bool:
+        """Whether a difference was found there."""
 
 
 @dataclass(slots=True)
