@@ -120,7 +120,9 @@ def _is_number(merge: Merge, hints: Hints, name: str) -> bool:
     stored, arrived = merge.entry.cells[name], merge.cells[name]
     if name in hints.offsets or _is_sum(stored, arrived):
         return True
-    if not (stored.is_const and arrived.is_const) or stored.width < LEAST_NUMBER or _is_code(stored, arrived):
+    if not (stored.is_const and arrived.is_const) or _is_code(stored, arrived):
+        return False
+    if not LEAST_NUMBER <= stored.width <= ADDRESS_WIDTH:
         return False
     return name in hints.steering or _stride(merge, name) == 1
 

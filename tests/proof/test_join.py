@@ -383,3 +383,12 @@ def test_a_cell_is_the_sum_of_what_two_others_moved_by() -> None:
         merged = join(new_entry(old, Facts()), new, Facts(), Hints(), 0)
         assert merged is not None
         assert merged.cells["L.z"] is bvadd(merged.cells["L.x"], merged.cells["L.y"])
+
+
+def test_constants_wider_than_an_address_are_no_counters() -> None:
+    """One apart, as a counter's values are; a table may give out such numbers for an IPv6 address."""
+    before, here = {"R.field": number(1, 128)}, {"R.field": number(2, 128)}
+    joined = join(new_entry(before, Facts()), here, Facts(), hints(before), level=-1)
+    assert joined is not None
+    for cells in (before, here):
+        check_covered(joined.cells, joined.symbols, joined.facts, cells, Values(1))
