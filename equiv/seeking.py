@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from equiv.errors import EquivError
-from equiv.memory import peak_rss_bytes
+from equiv.memory import rss_bytes
 from equiv.proof.engine import Engine
 from equiv.proof.finding import Witness
 from equiv.question import Posed
@@ -76,7 +76,7 @@ class Task:
                 if campaign is not None and campaign():
                     return Report((), tuple(campaign.counterexamples), campaign.figures)
                 continue
-            while spent < turn and peak_rss_bytes() < MOST_BYTES:
+            while spent < turn and rss_bytes() < MOST_BYTES:
                 spent += SLICE
                 if engine.seek(spent):
                     return Report(tuple(replace(w, cause=w.observables) for w in engine.finding.witnesses))

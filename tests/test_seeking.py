@@ -15,6 +15,7 @@ import pytest
 
 from equiv import api, seeking
 from equiv.errors import InternalError
+from equiv.memory import rss_bytes
 from equiv.proof import engine
 from equiv.seeking import Report, Seeker, Task
 
@@ -55,7 +56,7 @@ def children() -> list[str]:
 
 @pytest.mark.usefixtures("only_elsewhere")
 def test_what_the_other_process_finds_is_the_answer() -> None:
-    result = api.check(PROGRAM, BROKEN, kernel=False, two_processes=True)
+    result = api.check(PROGRAM, BROKEN, kernel=False, two_processes=True, timeout=PATIENCE)
     assert result.verdict == "different"
     assert result.counterexamples[0].confirmed_by == ("interpreter",)
     assert result.fuzzed is None
@@ -164,3 +165,12 @@ def test_in_the_end_it_is_looked_for_here_too_and_nobody_is_waited_for(monkeypat
     labels = CORPORA / "tail-labels"
     result = api.check(str(labels / "tail-labels.bpf.o"), str(labels / "loop-labels.bpf.o"), two_processes=True)
     assert result.verdict == "equivalent"
+
+
+@pytest.mark.usefixtures("only_elsewhere")
+def test_what_the_first_process_holds_does_not_count() -> None:
+    """Linux says of a process that another one started that it has held as much as that."""
+    much = bytearray(b"x") * (seeking.MOST_BYTES + (1 << 28))
+    assert rss_bytes() > seeking.MOST_BYTES
+    assert api.check(PROGRAM, BROKEN, kernel=False, two_processes=True, timeout=PATIENCE).verdict == "different"
+    del much
