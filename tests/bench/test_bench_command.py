@@ -33,7 +33,7 @@ ROW = {
     "id", "corpus", "left", "right", "expected", "verdict", "reason", "bug", "joint_states", "explorations",
     "solver_queries", "seconds", "engine_seconds", "solver_seconds", "peak_rss_bytes", "phases", "confirmed_by",
     "packet_size", "certificate", "certificate_bytes", "obligations", "verify_seconds", "verify_peak_rss_bytes",
-    "processor_seconds",
+    "processor_seconds", "place",
 }  # fmt: skip
 
 
