@@ -476,7 +476,6 @@ class Product:
         question = (frozenset(relevant), guard)
         if question in self._asked:
             return self._asked[question]
-        answer = None
         if not self._possible(relevant, guard):
             answer = False
         elif not self._possible(relevant, negate(guard)):
