@@ -1,4 +1,4 @@
-"""From the syntax tree to a `Program`: declarations, statements, transitions; which parser is `main`."""
+"""From the syntax tree to a `Program`: declarations, statements, states; which parser is `main`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from equiv.errors import InputError, Place, Unsupported
 from equiv.p4 import model as m
 from equiv.p4.expressions import BOOL, Expressions, require_lvalue
 from equiv.p4.scope import Instance, Scope, ValueSet
-from equiv.p4.syntax import Node
+from equiv.p4.syntax import Node, name_of
 from equiv.p4.tokens import Source
+from equiv.p4.transitions import ENDS
+from equiv.p4.transitions import transition as read_transition
 
 BIT32 = m.Bits(32)
-ENDS = ("accept", "reject")
 TC_TYPE = "tc_type"
 IN_NETWORK_ORDER = frozenset({"macaddr", "ipv4", "ipv6", "be16", "be32", "be64"})
 """What `@tc_type` can say of a field for p4c's TC back end to copy it as it came (backends/tc/ebpfCodeGen.cpp)."""
@@ -77,7 +78,7 @@ class _Elaborator:
         for child in node.children:
             if child is None:
                 continue
-            name = _name(child)
+            name = name_of(child)
             if name in self.errors:
                 raise InputError(f"error `{name}` is declared twice", self.place(child))
             self.errors.append(name)
@@ -89,7 +90,7 @@ class _Elaborator:
             case "constant":
                 self._constant(node, self.globals)
             case "parser":
-                name = _name(node.children[0])
+                name = name_of(node.children[0])
                 if name in self.parser_nodes:
                     raise InputError(f"parser `{name}` is declared twice", self.place(node))
                 self.parser_nodes[name] = node
@@ -103,17 +104,17 @@ class _Elaborator:
         match node.data:
             case "typedef":
                 type_ = self.expressions.type(node.children[0], self.globals)
-                self._name_type(_name(node.children[1]), type_, place)
+                self._name_type(name_of(node.children[1]), type_, place)
             case "newtype":
                 base = self.expressions.type(node.children[0], self.globals)
-                name = _name(node.children[1])
+                name = name_of(node.children[1])
                 if not isinstance(base, m.Bits | m.Bool | m.NewType | m.Enum | m.ErrorType):
                     raise InputError(f"`type` of `{base}`", place)
                 self._name_type(name, m.NewType(name, base), place)
             case "header" | "struct" | "header_union" as kind:
                 self._composite(str(kind), node, place)
             case "enum":
-                names = [_name(child) for child in node.children]
+                names = [name_of(child) for child in node.children]
                 members = {member: i for i, member in enumerate(names[1:])}
                 self._name_type(names[0], m.Enum(names[0], None, members), place)
             case "serenum":
@@ -121,7 +122,7 @@ class _Elaborator:
 
     def _serializable(self, node: Node, place: Place) -> None:
         base = self.expressions.type(node.children[0], self.globals)
-        name = _name(node.children[1])
+        name = name_of(node.children[1])
         if not isinstance(base, m.Bits):
             raise InputError(f"an enum of `{base}`", place)
         members: dict[str, int] = {}
@@ -129,15 +130,15 @@ class _Elaborator:
             value = self.expressions.expr(serial.children[1], self.globals, base)
             if not isinstance(value, m.Const):
                 raise InputError("not known when compiling", self.place(serial))
-            members[_name(serial.children[0])] = value.value
+            members[name_of(serial.children[0])] = value.value
         self._name_type(name, m.Enum(name, base, members), place)
 
     def _composite(self, kind: Any, node: Node, place: Place) -> None:
-        name = _name(node.children[0])
+        name = name_of(node.children[0])
         fields: dict[str, m.Type] = {}
         network: list[str] = []
         for field in node.children[1:]:
-            field_name = _name(field.children[1])
+            field_name = name_of(field.children[1])
             type_ = self.expressions.type(field.children[0], self.globals)
             if field_name in fields:
                 raise InputError(f"field `{field_name}` is there twice", self.place(field))
@@ -175,7 +176,7 @@ class _Elaborator:
         value = self.expressions.expr(node.children[2], scope, type_)
         if not isinstance(value, m.Const):
             raise Unsupported("a constant that is no number, Boolean, enum or error", self.place(node))
-        self._bind(scope, _name(node.children[1]), value, self.place(node))
+        self._bind(scope, name_of(node.children[1]), value, self.place(node))
 
     def _bind(self, scope: Scope, name: str, meaning: Any, place: Place) -> None:
         if name in scope.names:
@@ -198,12 +199,12 @@ class _Elaborator:
             direction, type_node, name = child.children
             place = self.place(child)
             type_ = self.expressions.type(type_node, self.globals)
-            var = self._variable(scope, _name(name), type_, place)
+            var = self._variable(scope, name_of(name), type_, place)
             found.append(m.Parameter(str(direction) if direction else "", var, place))  # type: ignore[arg-type]
         return tuple(found)
 
     def _function(self, node: Node) -> None:
-        name = _name(node.children[1])
+        name = name_of(node.children[1])
         scope = self.globals.inner(f"{name}()")
         parameters = self._parameters(node.children[2], scope)
         if any(isinstance(p.var.type, m.PacketIn) for p in parameters):
@@ -258,7 +259,7 @@ class _Elaborator:
         locals_: list[m.Statement] = []
         states: dict[str, m.State] = {}
         nodes = [child for child in node.children[3:] if isinstance(child, Tree)]
-        names = {_name(child.children[0]) for child in nodes if child.data == "state"}
+        names = {name_of(child.children[0]) for child in nodes if child.data == "state"}
         for child in nodes:
             if child.data != "state":
                 locals_ += self._local(child, scope)
@@ -284,7 +285,7 @@ class _Elaborator:
             case "value_set":
                 type_ = self.expressions.type(node.children[0], scope)
                 self.expressions.constant(node.children[1], scope)
-                name = _name(node.children[2])
+                name = name_of(node.children[2])
                 self._bind(scope, name, ValueSet(name, _set_width(type_, place)), place)
                 self.value_sets[name] = _set_width(type_, place)
                 return []
@@ -294,12 +295,12 @@ class _Elaborator:
                     raise Unsupported(f"an instance of `{parser}`", place)
                 if node.children[1] is not None:
                     raise Unsupported("a parser with constructor parameters", place)
-                self._bind(scope, _name(node.children[2]), Instance(parser), place)
+                self._bind(scope, name_of(node.children[2]), Instance(parser), place)
                 return []
         raise Unsupported(f"a declaration of this kind ({node.data})", place)
 
     def _state(self, node: Node, scope: Scope, names: set[str]) -> m.State:
-        name = _name(node.children[0])
+        name = name_of(node.children[0])
         place = self.place(node)
         inner = scope.inner(name)
         *body, last = node.children[1:]
@@ -307,73 +308,8 @@ class _Elaborator:
         if last is None:
             transition = m.Transition((), (m.Case((m.Anything(),), "reject", place),), place)
         else:
-            transition = self._transition(last, inner, names)
+            transition = read_transition(last, inner, names, self.expressions)
         return m.State(name, statements, transition, place)
-
-    def _transition(self, node: Node, scope: Scope, names: set[str]) -> m.Transition:
-        place = self.place(node)
-        if node.data == "goto":
-            return m.Transition((), (m.Case((m.Anything(),), self._target(node.children[0], names), place),), place)
-        keys: list[m.Expr] = []
-        cases: list[m.Case] = []
-        for child in node.children:
-            if child.data == "case":
-                if not cases:
-                    keys = [k for key in keys for k in _keys(key)]
-                cases.append(self._case(child, scope, keys, names))
-            else:
-                keys.append(self.expressions.expr(child, scope))
-        for key in keys:
-            if not m.scalar_width(key.type):
-                raise Unsupported(f"a select over `{key.type}`", key.place)
-        return m.Transition(tuple(keys), tuple(cases), place)
-
-    def _target(self, node: Any, names: set[str]) -> str:
-        name = _name(node)
-        if name not in names and name not in ENDS:
-            raise InputError(f"no state `{name}`", self.place(node))
-        return name
-
-    def _case(self, node: Node, scope: Scope, keys: list[m.Expr], names: set[str]) -> m.Case:
-        place = self.place(node)
-        target = self._target(node.children[1], names)
-        nodes = node.children[0].children
-        if len(nodes) == 1 and isinstance(nodes[0], Tree):
-            only = nodes[0]
-            if only.data == "anything":
-                return m.Case((m.Anything(),), target, place)
-            found = scope.find(str(only.children[0])) if only.data == "name_expr" else None
-            if isinstance(found, ValueSet):
-                if found.width != sum(m.scalar_width(key.type) for key in keys):
-                    raise InputError(f"`{found.name}` holds values of {found.width} bits", place)
-                return m.Case((m.InSet(found.name),), target, place)
-            if only.data == "listing":
-                nodes = [child for child in only.children if child is not None]
-        if len(nodes) != len(keys):
-            raise InputError(f"{len(nodes)} values for {len(keys)} keys", place)
-        keysets = tuple(self._keyset(n, scope, key.type) for n, key in zip(nodes, keys))
-        return m.Case(keysets, target, place)
-
-    def _keyset(self, node: Node, scope: Scope, type_: m.Type) -> m.KeySet:
-        def constant(child: Any, to: m.Type = type_) -> m.Const:
-            made = self.expressions.expr(child, scope)
-            if isinstance(made.type, m.Integer) and isinstance(to, m.NewType | m.Enum):
-                to = _bits_of(to)
-            elif isinstance(to, m.Enum) and to.base == made.type:
-                to = to.base
-            made = self.expressions.coerce(made, to)
-            if not isinstance(made, m.Const):
-                raise Unsupported("a select value that is not known when compiling", self.place(child))
-            return made
-
-        match node.data:
-            case "anything":
-                return m.Anything()
-            case "masked":
-                return m.Masked(constant(node.children[0]), constant(node.children[1], _bits_of(type_)))
-            case "between":
-                return m.Between(constant(node.children[0]), constant(node.children[1]))
-        return m.Exactly(constant(node))
 
     # --- statements ---------------------------------------------------------------------------------------------
 
@@ -392,7 +328,7 @@ class _Elaborator:
                 if isinstance(type_, m.Integer | m.Varbit | m.Void | m.PacketIn):
                     raise Unsupported(f"a variable of type `{type_}`", place)
                 value = self.expressions.expr(node.children[2], scope, type_) if node.children[2] else None
-                return [m.Declare(self._variable(scope, _name(node.children[1]), type_, place), value, place)]
+                return [m.Declare(self._variable(scope, name_of(node.children[1]), type_, place), value, place)]
             case "assign":
                 target = self.expressions.expr(node.children[0].children[0], scope)
                 require_lvalue(target)
@@ -484,24 +420,6 @@ class _Elaborator:
                 require_lvalue(made)
             given.append(made)
         return m.Run(name, tuple(given), place)
-
-
-def _name(node: Any) -> str:
-    return str(node.children[0]) if isinstance(node, Tree) else str(node)
-
-
-def _bits_of(type_: m.Type) -> m.Type:
-    """The bits that a value of the type is written as in a select."""
-    match type_:
-        case m.NewType(base=base):
-            return _bits_of(base)
-        case m.Enum(base=m.Bits() as base):
-            return base
-    return type_
-
-
-def _keys(key: m.Expr) -> tuple[m.Expr, ...]:
-    return key.parts if isinstance(key, m.Listing) else (key,)
 
 
 def _set_width(type_: m.Type, place: Place) -> int:

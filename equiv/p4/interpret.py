@@ -14,32 +14,9 @@ from equiv.errors import InternalError, Place, Unsupported
 from equiv.machine.concrete import TraceStep
 from equiv.p4 import model as m
 from equiv.p4.storage import frame, initial, roles
+from equiv.p4.values import Header, Union, Varbit, copied, new_value, show, typed, unsigned
 
 MAX_STATES = 200_000
-
-
-@dataclass(slots=True)
-class Varbit:
-    """`size` bits with the value `bits`."""
-
-    bits: int
-    size: int
-
-
-@dataclass(slots=True)
-class Header:
-    valid: bool
-    fields: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Stack:
-    following: int
-    items: list[Any]
-
-
-class Union(dict[str, Any]):
-    """Members of a header union by name."""
 
 
 class _Ended(Exception):
@@ -113,7 +90,7 @@ class _Run:
         for parameter in main.parameters:
             if parameter.direction in ("out", "inout"):
                 name = parameter.var.name
-                self._show(top.vars[name], parameter.var.type, role[name], values)
+                show(top.vars[name], parameter.var.type, role[name], values)
                 if parameter.direction == "out":
                     self._hide_unset(parameter.var.type, name, role[name], values)
         return Ran(accepted, error, self.at, values, tuple(self.path))
@@ -126,21 +103,21 @@ class _Run:
         def scalar(name: str, type_: m.Type, in_header: bool) -> int:
             del in_header
             source = initial(self.side, parameter.var.name + name) if out else f"given.{role}{name}"
-            return _typed(self.context.get(source, 0), type_)
+            return typed(self.context.get(source, 0), type_)
 
         def valid(name: str) -> bool:
             return not out and bool(self.context.get(f"given.{role}{name}.$valid", 0) & 1)
 
-        return _made(parameter.var.type, "", scalar, valid, False)
+        return new_value(parameter.var.type, "", scalar, valid, False)
 
     def _unset(self, path: str, type_: m.Type) -> Any:
         """A variable that was given no value: headers in it are not valid, the rest is arbitrary."""
 
         def scalar(name: str, inner: m.Type, in_header: bool) -> int:
             del in_header
-            return _typed(self.context.get(initial(self.side, path + name), 0), inner)
+            return typed(self.context.get(initial(self.side, path + name), 0), inner)
 
-        return _made(type_, "", scalar, lambda _: False, False)
+        return new_value(type_, "", scalar, lambda _: False, False)
 
     def _hide_unset(self, type_: m.Type, place: str, shown: str, values: dict[str, int]) -> None:
         """Of scalars that are in no header: whether they were assigned to, and zeros where not (D82)."""
@@ -169,28 +146,6 @@ class _Run:
             case m.Element(base=base, index=index):
                 return f"{self._place(base)}[{index}]"
         raise InternalError("no lvalue", target.place)
-
-    def _show(self, value: Any, type_: m.Type, name: str, values: dict[str, int]) -> None:
-        """Observables within `value`; of what is not valid, zeros."""
-        match value, type_:
-            case Header(valid=valid, fields=fields), m.Composite(fields=declared):
-                values[(name + ".$valid").lstrip(".")] = int(valid)
-                for field_, inner in declared:
-                    shown = (f"{name}.{field_}").lstrip(".")
-                    held = fields[field_]
-                    if isinstance(held, Varbit) and isinstance(inner, m.Varbit):
-                        values[shown] = held.bits << inner.max_width - held.size if valid else 0
-                        values[shown + ".$size"] = held.size if valid else 0
-                    else:
-                        values[shown] = _unsigned(held, inner) if valid else 0
-            case Stack(items=items), m.Stack(element=element):
-                for index, item in enumerate(items):
-                    self._show(item, element, f"{name}[{index}]", values)
-            case dict(), m.Composite(fields=declared):
-                for field_, inner in declared:
-                    self._show(value[field_], inner, f"{name}.{field_}", values)
-            case _:
-                values[name.lstrip(".") or "value"] = _unsigned(value, type_)
 
     # --- parsers ------------------------------------------------------------------------------------------------
 
@@ -223,7 +178,7 @@ class _Run:
         if isinstance(first, m.InSet):
             whole = 0
             for key, expr in zip(keys, exprs):
-                whole = whole << m.scalar_width(expr.type) | _unsigned(key, expr.type)
+                whole = whole << m.scalar_width(expr.type) | unsigned(key, expr.type)
             return bool(self.context.get(f"set.{first.value_set}[{whole}]", 0))
         if len(case.keysets) == 1 and isinstance(first, m.Anything):
             return True
@@ -242,10 +197,10 @@ class _Run:
         match statement:
             case m.Declare(var=var, value=value):
                 at.vars[var.name] = (
-                    self._unset(at.prefix + var.name, var.type) if value is None else _copy(self._eval(value, at))
+                    self._unset(at.prefix + var.name, var.type) if value is None else copied(self._eval(value, at))
                 )
             case m.Assign(target=target, value=value):
-                self._assign(target, _copy(self._eval(value, at)), at)
+                self._assign(target, copied(self._eval(value, at)), at)
             case m.Extract():
                 self._extract(statement, at)
             case m.Advance(bits=bits):
@@ -271,7 +226,7 @@ class _Run:
             case m.Evaluate(call=call):
                 self._call(call, at)
             case m.Return(value=value):
-                raise _Returned(None if value is None else _copy(self._eval(value, at)))
+                raise _Returned(None if value is None else copied(self._eval(value, at)))
 
     def _assign(self, target: m.Expr, value: Any, at: _Frame) -> None:
         if not at.prefix and not isinstance(target, m.Slice):
@@ -287,9 +242,9 @@ class _Run:
             case m.Element(base=base, index=index):
                 self._eval(base, at).items[index] = value
             case m.Slice(operand=operand, high=high, low=low):
-                old = _unsigned(self._eval(operand, at), operand.type)
+                old = unsigned(self._eval(operand, at), operand.type)
                 ones = (1 << high - low + 1) - 1
-                self._assign(operand, _typed(old & ~(ones << low) | (value & ones) << low, operand.type), at)
+                self._assign(operand, typed(old & ~(ones << low) | (value & ones) << low, operand.type), at)
             case _:
                 raise InternalError("no lvalue", target.place)
 
@@ -310,12 +265,12 @@ class _Run:
             if parameter.direction == "out":
                 inner.vars[name] = self._unset(inner.prefix + name, parameter.var.type)
             else:
-                inner.vars[name] = _copy(self._eval(arg, at))
+                inner.vars[name] = copied(self._eval(arg, at))
 
     def _leave(self, parameters: Any, args: tuple[m.Expr | None, ...], inner: _Frame, at: _Frame) -> None:
         for parameter, arg in zip(parameters, args):
             if arg is not None and parameter.direction in ("out", "inout"):
-                self._assign(arg, _copy(inner.vars[parameter.var.name]), at)
+                self._assign(arg, copied(inner.vars[parameter.var.name]), at)
 
     def _call(self, call: m.Call, at: _Frame) -> Any:
         function = self.program.functions[call.function]
@@ -354,7 +309,7 @@ class _Run:
                 made.fields[name] = Varbit(self._peek(offset, size), size)
                 offset += size
             else:
-                made.fields[name] = _typed(self._peek(offset, m.scalar_width(type_)), type_)
+                made.fields[name] = typed(self._peek(offset, m.scalar_width(type_)), type_)
                 offset += m.scalar_width(type_)
         match statement.target:
             case None:
@@ -373,10 +328,10 @@ class _Run:
         width = m.fixed_width(type_)
         self._need(width)
         if not isinstance(type_, m.Composite):
-            return _typed(self._peek(0, width), type_)
+            return typed(self._peek(0, width), type_)
         fields, offset = {}, 0
         for name, inner in type_.fields:
-            fields[name] = _typed(self._peek(offset, m.scalar_width(inner)), inner)
+            fields[name] = typed(self._peek(offset, m.scalar_width(inner)), inner)
             offset += m.scalar_width(inner)
         return Header(True, fields) if type_.kind == "header" else fields
 
@@ -409,19 +364,19 @@ class _Run:
             case m.Length():
                 return self.length // 8
             case m.Listing(parts=parts, type=m.Composite() as type_):
-                made = {name: _copy(self._eval(part, at)) for part, (name, _) in zip(parts, type_.fields)}
+                made = {name: copied(self._eval(part, at)) for part, (name, _) in zip(parts, type_.fields)}
                 return Header(True, made) if type_.kind == "header" else made
             case m.Call():
                 return self._call(expr, at)
             case m.Unary(op=op, operand=operand):
                 value = self._eval(operand, at)
-                return int(not value) if op == "!" else _typed({"-": -value, "+": value, "~": ~value}[op], expr.type)
+                return int(not value) if op == "!" else typed({"-": -value, "+": value, "~": ~value}[op], expr.type)
             case m.Binary():
                 return self._binary(expr, at)
             case m.Slice(operand=operand, high=high, low=low):
-                return _unsigned(self._eval(operand, at), operand.type) >> low & (1 << high - low + 1) - 1
+                return unsigned(self._eval(operand, at), operand.type) >> low & (1 << high - low + 1) - 1
             case m.Cast(operand=operand, type=type_):
-                return _typed(self._eval(operand, at), type_)
+                return typed(self._eval(operand, at), type_)
             case m.Choice(condition=condition, yes=yes, no=no):
                 return self._eval(yes if self._eval(condition, at) else no, at)
         raise InternalError(f"no value: {type(expr).__name__}", expr.place)
@@ -439,9 +394,9 @@ class _Run:
                 return int(order[expr.op])
             case "++":
                 width = m.scalar_width(expr.right.type)
-                return _typed(a << width | _unsigned(b, expr.right.type), expr.type)
+                return typed(a << width | unsigned(b, expr.right.type), expr.type)
             case "<<":
-                return _typed(a << b, expr.type) if b < m.scalar_width(expr.type) else 0
+                return typed(a << b, expr.type) if b < m.scalar_width(expr.type) else 0
             case ">>":
                 return int(a >> min(b, m.scalar_width(expr.type)))
             case "|+|" | "|-|":
@@ -451,7 +406,7 @@ class _Run:
                     return int(min(max(exact, -(1 << width - 1)), (1 << width - 1) - 1))
                 return int(min(max(exact, 0), (1 << width) - 1))
         exact = {"+": a + b, "-": a - b, "*": a * b, "&": a & b, "|": a | b, "^": a ^ b}[expr.op]
-        return _typed(exact, expr.type)
+        return typed(exact, expr.type)
 
 
 def _in_keyset(keyset: m.KeySet, key: int) -> bool:
@@ -463,44 +418,3 @@ def _in_keyset(keyset: m.KeySet, key: int) -> bool:
         case m.Between(low=m.Const(value=low), high=m.Const(value=high)):
             return low <= key <= high
     return True
-
-
-def _typed(value: int, type_: m.Type) -> int:
-    """`value` modulo the type's width, signed if the type is."""
-    width = m.scalar_width(type_)
-    value &= (1 << width) - 1
-    return value - (1 << width) if m.is_signed(type_) and value >> width - 1 else value
-
-
-def _unsigned(value: int, type_: m.Type) -> int:
-    return value & (1 << m.scalar_width(type_)) - 1
-
-
-def _made(type_: m.Type, name: str, scalar: Any, valid: Any, in_header: bool) -> Any:
-    """A value of `type_` whose scalars and validity the two functions give."""
-    match type_:
-        case m.Composite(kind="header", fields=fields):
-            return Header(valid(name), {f: _made(t, f"{name}.{f}", scalar, valid, True) for f, t in fields})
-        case m.Composite(kind=kind, fields=fields):
-            held = {f: _made(t, f"{name}.{f}", scalar, valid, in_header) for f, t in fields}
-            return Union(held) if kind == "header_union" else held
-        case m.Stack(element=element, size=size):
-            return Stack(0, [_made(element, f"{name}[{i}]", scalar, valid, in_header) for i in range(size)])
-        case m.Varbit():
-            return Varbit(0, 0)
-    return scalar(name, type_, in_header)
-
-
-def _copy(value: Any) -> Any:
-    match value:
-        case Header(valid=valid, fields=fields):
-            return Header(valid, {name: _copy(held) for name, held in fields.items()})
-        case Stack(following=following, items=items):
-            return Stack(following, [_copy(item) for item in items])
-        case Union():
-            return Union({name: _copy(held) for name, held in value.items()})
-        case dict():
-            return {name: _copy(held) for name, held in value.items()}
-        case Varbit(bits=bits, size=size):
-            return Varbit(bits, size)
-    return value

@@ -26,11 +26,12 @@ from equiv.p4.code import (
     always,
     cell,
     cursor,
-    masked,
     overlapping,
     packet_bits,
 )
 from equiv.p4.granularity import Moves
+from equiv.p4.keysets import matches
+from equiv.p4.outputs import outputs_of
 from equiv.p4.storage import NEXT, SIZE, Leaf, frame, initial, is_unset_first, leaves, roles
 from equiv.p4.terms import Terms, Value
 from equiv.p4.view import CONSUMED
@@ -47,8 +48,6 @@ from equiv.term import (
     eq,
     extract,
     ite,
-    select,
-    sle,
     ule,
     zero_extend,
 )
@@ -112,7 +111,7 @@ class Lowering:
                     self._unset.add(name)
                     self.initial[name + SET], self.widths[name + SET] = const(0, 1), 1
             if parameter.direction in ("out", "inout"):
-                outputs |= _outputs(parameter, role[parameter.var.name])
+                outputs |= outputs_of(parameter, role[parameter.var.name])
         top = self._frame("", "", ACCEPT, None, ())
         self._open("$start")
         self._body(main, top, main.place)
@@ -444,7 +443,10 @@ class Lowering:
         signed = [m.is_signed(key.type) for key in transition.keys]
         ways: list[tuple[Term, str, Pattern, Place, str]] = []
         for case in transition.cases:
-            condition, pattern = self._matches(case, keys, signed)
+            if isinstance(case.keysets[0], m.InSet):
+                held = f"value set `{case.keysets[0].value_set}` holds the same on both sides, whatever it is"
+                self.assumptions[held] = None
+            condition, pattern = matches(case, keys, signed)
             ways.append((condition, self._goto(case.target, at), pattern, case.place, f"{state} -> {case.target}"))
             if condition is TRUE:
                 break
@@ -454,62 +456,12 @@ class Lowering:
         made = [Way(c, target, overlap, p, label) for (c, target, _, p, label), overlap in zip(ways, overlaps)]
         self._close(Choose(tuple(made), place))
 
-    def _matches(self, case: m.Case, keys: list[Term], signed: list[bool]) -> tuple[Term, Pattern]:
-        """The condition, and the bits it asks for of all keys side by side (none where they are not all it asks)."""
-        if isinstance(case.keysets[0], m.InSet):
-            self.assumptions[
-                f"value set `{case.keysets[0].value_set}` holds the same on both sides, whatever it is"
-            ] = None
-            return select(f"set.{case.keysets[0].value_set}", concat(*keys), 1), None
-        if len(case.keysets) == 1 and isinstance(case.keysets[0], m.Anything):
-            return TRUE, None
-        value = mask = 0
-        conditions: list[Term] = []
-        for keyset, key, is_signed in zip(case.keysets, keys, signed):
-            full = (1 << key.width) - 1
-            wanted, cared = 0, 0
-            match keyset:
-                case m.Exactly(value=m.Const(value=v)):
-                    wanted, cared = v & full, full
-                    conditions.append(eq(key, const(v, key.width)))
-                case m.Masked(value=m.Const(value=v), mask=m.Const(value=w)):
-                    wanted, cared = v & w & full, w & full
-                    conditions.append(masked(key, v & full, w & full))
-                case m.Between(low=m.Const(value=low), high=m.Const(value=high)):
-                    below = sle if is_signed else ule
-                    conditions += [below(const(low, key.width), key), below(key, const(high, key.width))]
-            value, mask = value << key.width | wanted, mask << key.width | cared
-        return conj(*conditions), (value, mask)
-
 
 def _leading_ones(size: Term, width: int) -> Term:
     """`width` bits, the first `size` of which are ones; `size` is at most `width`."""
     wide = max(width, size.width)
     by = bvsub(const(width, wide), zero_extend(wide - size.width, size))
     return extract(width - 1, 0, bvshl(const((1 << width) - 1, wide), by))
-
-
-def _outputs(parameter: m.Parameter, role: str) -> dict[str, Term]:
-    """What a later control can read of a parameter: of headers while they are valid, of scalars once they are set."""
-    found = {}
-    for leaf in leaves(parameter.var.type):
-        if leaf.kind == "next":
-            continue
-        name = parameter.var.name + leaf.suffix
-        term = cell(name, leaf.width)
-        for header in leaf.headers:
-            term = ite(cell(parameter.var.name + header + VALID, 1), term, const(0, leaf.width))
-        if is_unset_first(leaf, parameter.direction):
-            is_set = cell(name + SET, 1)
-            term = ite(is_set, term, const(0, leaf.width))
-            found[_shown(role, leaf.suffix + SET)] = is_set
-        found[_shown(role, leaf.suffix)] = term
-    return found
-
-
-def _shown(role: str, suffix: str) -> str:
-    """The observable's name: `ipv4.ihl`, `ipv4.$valid`, `meta.port`."""
-    return (role + suffix).lstrip(".") or "value"
 
 
 __all__ = ["Lowering", "lower"]

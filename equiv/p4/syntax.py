@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from lark import Lark, Token, UnexpectedInput
+from lark import Lark, Token, Tree, UnexpectedInput
 from lark.lexer import Lexer
 
 from equiv.errors import InputError, Place
@@ -47,3 +47,8 @@ def parse(path: str, text: str) -> tuple[Source, Node]:
             raise InputError("the file ends in the middle of a declaration", Place(path)) from error
         place = source.place(token.line or 0, token.column or 0, token.end_column or 0)
         raise InputError(f"unexpected `{token}`", place) from error
+
+
+def name_of(node: Node) -> str:
+    """The name that a token, or a rule around one, is."""
+    return str(node.children[0]) if isinstance(node, Tree) else str(node)

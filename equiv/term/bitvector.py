@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from equiv.term.boolean import conj, disj, exclusive_or, negate
-from equiv.term.node import FALSE, TRUE, Term, const, intern, mask, signed
+from equiv.term.bounds import bounds, is_exact, low_bits
+from equiv.term.choice import ite
+from equiv.term.node import Term, const, intern, mask, signed
+from equiv.term.runs import cuts_of, runs
 
 Linear = tuple[dict[Term, int], int]
 """Signed coefficients by atom, and a signed constant."""
@@ -159,7 +162,7 @@ def zero_extend(extra: int, x: Term) -> Term:
     """`x` with `extra` zero bits in front. A sum that cannot wrap is widened inside, so that widths do not matter."""
     if extra == 0:
         return x
-    if x.op == "add" and _is_exact(x):
+    if x.op == "add" and is_exact(x):
         coefficients, constant = x.data
         atoms = ((concat(const(0, extra), atom), c) for atom, c in zip(x.args, coefficients))
         return from_linear(_gather(atoms, constant), x.width + extra)
@@ -190,20 +193,6 @@ def resize(x: Term, width: int) -> Term:
 
 
 # --- bitwise ----------------------------------------------------------------------------------------------------
-
-
-def _runs(masks: tuple[int, ...], width: int) -> Iterator[tuple[int, int, int]]:
-    """Cut `width` bits where membership in any of `masks` changes: (hi, lo, index of the mask or -1), top first."""
-    edges = 0
-    for m in masks:
-        edges |= m ^ (m << 1)
-    edges = (edges | 1) & mask(width)
-    top = width
-    while top > 0:
-        low = (edges & mask(top)).bit_length() - 1
-        kind = next((i for i, m in enumerate(masks) if m >> low & 1), -1)
-        yield top - 1, low, kind
-        top = low
 
 
 def bvand(*terms: Term) -> Term:
@@ -249,7 +238,7 @@ def bvxor(a: Term, b: Term) -> Term:
     masks = (a.zeros, b.zeros, a.ones, b.ones)
     if any(masks):
         parts = []
-        for hi, lo, kind in _runs(masks, a.width):
+        for hi, lo, kind in runs(masks, a.width):
             x, y = extract(hi, lo, a), extract(hi, lo, b)
             match kind:
                 case 0:
@@ -271,7 +260,7 @@ def _segmented(op: str, a: Term, b: Term, masks: tuple[int, int, int], absorbed:
     if not any(masks):
         return _plain(op, a, b)
     parts = []
-    for hi, lo, kind in _runs(masks, a.width):
+    for hi, lo, kind in runs(masks, a.width):
         if kind == 0:
             parts.append(absorbed(hi - lo + 1))
         elif kind == 1:
@@ -292,22 +281,12 @@ def _plain(op: str, a: Term, b: Term) -> Term:
     if (a.op == "not" and a.args[0] is b) or (b.op == "not" and b.args[0] is a):
         return const(0 if op == "and" else mask(a.width), a.width)
     if a.op == "concat" or b.op == "concat":
-        cuts = sorted(_cuts(a) | _cuts(b), reverse=True)
+        cuts = sorted(cuts_of(a) | cuts_of(b), reverse=True)
         parts = [_BITWISE[op](extract(hi - 1, lo, a), extract(hi - 1, lo, b)) for hi, lo in pairwise(cuts)]
         return concat(*parts)
     if a.id > b.id:
         a, b = b, a
     return intern(op, a.width, (a, b), None, 0, mask(a.width), 0, 0)
-
-
-def _cuts(x: Term) -> set[int]:
-    """Bit positions at which concatenation `x` has a boundary, 0 and the width included."""
-    cuts, at = {0, x.width}, x.width
-    if x.op == "concat":
-        for piece in x.args:
-            at -= piece.width
-            cuts.add(at)
-    return cuts
 
 
 def bvnot(x: Term) -> Term:
@@ -362,30 +341,6 @@ def bvashr(x: Term, amount: Term) -> Term:
     return intern("ashr", x.width, (x, amount), None, 0, mask(x.width), 0, 0)
 
 
-def ite(condition: Term, a: Term, b: Term) -> Term:
-    """`a` where `condition` (width 1) holds, else `b`."""
-    if condition.is_const:
-        return a if condition is TRUE else b
-    if a is b:
-        return a
-    if condition.op == "not":
-        return ite(condition.args[0], b, a)
-    if a.width == 1:
-        if a.is_const:
-            return disj(condition, b) if a is TRUE else conj(negate(condition), b)
-        if b.is_const:
-            return conj(condition, a) if b is FALSE else disj(negate(condition), a)
-    if a.op == "ite" and a.args[0] is condition:
-        a = a.args[1]
-    if b.op == "ite" and b.args[0] is condition:
-        b = b.args[2]
-    if a is b:
-        return a
-    return intern(
-        "ite", a.width, (condition, a, b), None, min(a.lo, b.lo), max(a.hi, b.hi), a.zeros & b.zeros, a.ones & b.ones
-    )
-
-
 # --- sums -------------------------------------------------------------------------------------------------------
 
 
@@ -424,7 +379,7 @@ def _linear_concat(x: Term) -> Linear:
     """Each part of a concatenation as an atom of its own, zero-extended, times a power of two."""
     if len(x.args) == 2 and x.args[0].is_const and x.args[0].value == 0:
         field = x.args[1]
-        if field.op == "add" and _is_exact(field):
+        if field.op == "add" and is_exact(field):
             return to_linear(zero_extend(x.width - field.width, field))
         return {x: 1}, 0
     atoms: dict[Term, int] = {}
@@ -457,13 +412,13 @@ def from_linear(form: Linear, width: int) -> Term:
     ordered = sorted(atoms, key=lambda t: t.id)
     coefficients = tuple(signed(atoms[a], width) for a in ordered)
     signed_constant = signed(constant, width)
-    low, high = _range(ordered, coefficients, signed_constant)
+    low, high = bounds(ordered, coefficients, signed_constant)
     if low < 0 or high > full:
         if low >= -(full + 1) and high < 0:  # wraps for every value: still one interval
             low, high = low + full + 1, high + full + 1
         else:
             low, high = 0, full
-    zeros, ones = _low_bits(ordered, coefficients, constant, width)
+    zeros, ones = low_bits(ordered, coefficients, constant, width)
     return intern("add", width, tuple(ordered), (coefficients, signed_constant), low, high, zeros, ones)
 
 
@@ -484,61 +439,6 @@ def _as_field(atoms: Mapping[Term, int], constant: int, width: int) -> Term | No
     for atom, coefficient in atoms.items():
         result = _or2(result, bvshl(atom, const(coefficient.bit_length() - 1, width)))
     return result
-
-
-def _range(atoms: list[Term], coefficients: tuple[int, ...], constant: int) -> tuple[int, int]:
-    """Bounds of the sum over the integers, before any wrap."""
-    low = high = constant
-    for atom, coefficient in zip(atoms, coefficients):
-        if coefficient > 0:
-            low, high = low + coefficient * atom.lo, high + coefficient * atom.hi
-        else:
-            low, high = low + coefficient * atom.hi, high + coefficient * atom.lo
-    return low, high
-
-
-def _is_exact(x: Term) -> bool:
-    """Whether sum `x` never wraps: its value is the integer sum of its signed summands."""
-    low, high = _range(list(x.args), *x.data)
-    return low >= 0 and high <= mask(x.width)
-
-
-def integer_form(x: Term) -> Linear | None:
-    """`x` as a linear form over the *integers* (no wrap), or None where it may wrap."""
-    if x.op == "add":
-        return to_linear(x) if _is_exact(x) else None
-    if x.op == "const":
-        return {}, x.value
-    if x.op != "concat":
-        return {x: 1}, 0
-    atoms, constant = to_linear(x)
-    low = constant + sum(c * a.lo for a, c in atoms.items())
-    high = constant + sum(c * a.hi for a, c in atoms.items())
-    return (atoms, constant) if low >= 0 and high <= mask(x.width) and all(c > 0 for c in atoms.values()) else None
-
-
-def signed_form(x: Term) -> Linear | None:
-    """`x` read as two's complement, as a linear form over the integers, or None where that may wrap."""
-    half = 1 << (x.width - 1)
-    if x.op == "add":
-        low, high = _range(list(x.args), *x.data)
-        return to_linear(x) if low >= -half and high < half else None
-    if x.op == "const":
-        return {}, signed(x.value, x.width)
-    return ({x: 1}, 0) if x.zeros & half else None
-
-
-def _low_bits(atoms: list[Term], coefficients: tuple[int, ...], constant: int, width: int) -> tuple[int, int]:
-    """Known zeros and ones among the lowest bits, up to the first bit that any summand leaves open."""
-    known, value = width, constant
-    for atom, coefficient in zip(atoms, coefficients):
-        open_bits = mask(width) & ~(atom.zeros | atom.ones)
-        shift = (coefficient & -coefficient).bit_length() - 1
-        first = (open_bits & -open_bits).bit_length() - 1 if open_bits else width
-        known = min(known, first + shift)
-        value += coefficient * atom.ones
-    low = mask(max(known, 0))
-    return low & ~value, low & value
 
 
 def bvadd(*terms: Term) -> Term:
@@ -576,54 +476,3 @@ def bvmul(a: Term, b: Term) -> Term:
     high = a.hi * b.hi
     low, high = (a.lo * b.lo, high) if high <= mask(a.width) else (0, mask(a.width))
     return intern("mul", a.width, (a, b), None, low, high, 0, 0)
-
-
-# --- division ---------------------------------------------------------------------------------------------------
-
-
-def bvudiv(a: Term, b: Term) -> Term:
-    """Unsigned quotient; by zero all ones (SMT-LIB)."""
-    if b.is_const:
-        d = b.value
-        if d == 0:
-            return const(mask(a.width), a.width)
-        if a.is_const:
-            return const(a.value // d, a.width)
-        if d & (d - 1) == 0:
-            return bvlshr(a, const(d.bit_length() - 1, a.width))
-        return intern("udiv", a.width, (a, b), None, a.lo // d, a.hi // d, 0, 0)
-    return intern("udiv", a.width, (a, b), None, 0, mask(a.width), 0, 0)
-
-
-def bvurem(a: Term, b: Term) -> Term:
-    """Unsigned remainder; by zero the dividend (SMT-LIB)."""
-    if b.is_const:
-        d = b.value
-        if d == 0:
-            return a
-        if a.is_const:
-            return const(a.value % d, a.width)
-        if d & (d - 1) == 0:
-            return bvand(a, const(d - 1, a.width))
-        if a.hi < d:
-            return a
-        return intern("urem", a.width, (a, b), None, 0, d - 1, 0, 0)
-    return intern("urem", a.width, (a, b), None, 0, a.hi, 0, 0)
-
-
-def bvsdiv(a: Term, b: Term) -> Term:
-    """Signed quotient, rounded to zero; by zero 1 for a negative dividend, else -1 (SMT-LIB)."""
-    if a.is_const and b.is_const:
-        x, y = signed(a.value, a.width), signed(b.value, b.width)
-        if y == 0:
-            return const(1 if x < 0 else -1, a.width)
-        return const(abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1), a.width)
-    return intern("sdiv", a.width, (a, b), None, 0, mask(a.width), 0, 0)
-
-
-def bvsrem(a: Term, b: Term) -> Term:
-    """Signed remainder with the dividend's sign; by zero the dividend (SMT-LIB)."""
-    if a.is_const and b.is_const:
-        x, y = signed(a.value, a.width), signed(b.value, b.width)
-        return a if y == 0 else const(abs(x) % abs(y) * (-1 if x < 0 else 1), a.width)
-    return intern("srem", a.width, (a, b), None, 0, mask(a.width), 0, 0)

@@ -9,20 +9,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from equiv.term.bitvector import (
-    Linear,
-    _cuts,
-    bvsub,
-    extract,
-    from_linear,
-    integer_form,
-    resize,
-    signed_form,
-    to_linear,
-    zero_extend,
-)
+from equiv.term.bitvector import Linear, bvsub, extract, from_linear, resize, to_linear, zero_extend
 from equiv.term.boolean import conj, disj, exclusive_or, negate
 from equiv.term.node import FALSE, TRUE, Term, const, intern, mask, signed
+from equiv.term.runs import cuts_of
+from equiv.term.whole import integer_form, signed_form
 
 ORDER_WIDTH = 64
 """Orderings of narrower sums that cannot wrap are stated at this width."""
@@ -48,7 +39,7 @@ def eq(a: Term, b: Term) -> Term:
     if a.op == "add" or b.op == "add":
         return _eq_sums(a, b)
     if a.op == "concat" or b.op == "concat":
-        cuts = sorted(_cuts(a) | _cuts(b), reverse=True)
+        cuts = sorted(cuts_of(a) | cuts_of(b), reverse=True)
         return conj(*(eq(extract(hi - 1, lo, a), extract(hi - 1, lo, b)) for hi, lo in pairwise(cuts)))
     if a.id > b.id:
         a, b = b, a

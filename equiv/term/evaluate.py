@@ -10,7 +10,9 @@ from typing import Any
 
 from equiv.term import bitvector as bv
 from equiv.term import compare as cmp
+from equiv.term import division as div
 from equiv.term.boolean import conj, disj, negate
+from equiv.term.choice import ite
 from equiv.term.node import Term, const, leaves, mask, select, signed
 
 
@@ -153,17 +155,17 @@ def construct(op: str, width: int, args: tuple[Term, ...], data: Any) -> Term:
 _BINARY: dict[str, Callable[..., Term]] = {
     "xor": bv.bvxor,
     "mul": bv.bvmul,
-    "udiv": bv.bvudiv,
-    "urem": bv.bvurem,
-    "sdiv": bv.bvsdiv,
-    "srem": bv.bvsrem,
+    "udiv": div.bvudiv,
+    "urem": div.bvurem,
+    "sdiv": div.bvsdiv,
+    "srem": div.bvsrem,
     "shl": bv.bvshl,
     "lshr": bv.bvlshr,
     "ashr": bv.bvashr,
     "eq": cmp.eq,
     "ult": cmp.ult,
     "slt": cmp.slt,
-    "ite": bv.ite,
+    "ite": ite,
 }
 
 

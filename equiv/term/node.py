@@ -1,8 +1,8 @@
 """The hash-consed node: one object per distinct term, with what is known of its bits and its value.
 
 A term is a bit vector of `width` bits; width 1 doubles as Boolean (1 is true). Terms are made by the constructors in
-`boolean`, `bitvector` and `compare` only, which simplify as they build; two terms that simplify to the same shape are
-the same object, so `is` and hashing are the equality that everything above uses.
+`boolean`, `bitvector`, `division`, `choice` and `compare` only, which simplify as they build; two terms that simplify
+to the same shape are the same object, so `is` and hashing are the equality that everything above uses.
 
 Operators, with their arguments:
 

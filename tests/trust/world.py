@@ -186,3 +186,15 @@ def copied(world: World, folder: Path) -> World:
         report=json.loads(json.dumps(world.report)),
         affirmed=set(world.affirmed),
     )
+
+
+def write_entry(world: World, **changes: Any) -> None:
+    """Its signer signs the entry anew, with changes."""
+    world.resign(lambda entry: replace(entry, **changes))
+    world.write()
+
+
+def write_policy(world: World, *keys: Any, **rest: Any) -> None:
+    """The root key signs one more policy."""
+    world.policy(policy(*keys, **rest))
+    world.write()
