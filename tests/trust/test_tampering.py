@@ -1,7 +1,7 @@
 """Whatever is changed of a catalogue, of what lies beside it, or of what kernel and device report: refused, and why.
 
 Each tampering is one function and the reason that must be given, in `tampering/`. What needs the running kernel is in
-`test_trust_on_kernel` and `test_kernel_twin`.
+`test_trust_on_kernel` and `test_forged_twin`.
 """
 
 from __future__ import annotations
