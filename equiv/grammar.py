@@ -18,6 +18,9 @@ import lark
 CONTEXTUAL = "contextual"
 """Lark's own lexer, which looks only for tokens that may stand where it is."""
 
+SHIFT = 0
+"""Of an action in lark's tables: go on to a state, in place of reducing by a rule."""
+
 
 def parser(grammar: Path, postlex: Any = None, lexer: str | type[lark.lexer.Lexer] = CONTEXTUAL) -> lark.Lark:
     """The LALR parser of the file `grammar`. `postlex` and `lexer` are lark's; the former sees every token first."""
@@ -35,14 +38,48 @@ def tables_file(grammar: Path) -> Path:
 
 
 def tables_of(grammar: Path) -> str:
-    """What is to be kept there."""
+    """What is to be kept there: the same text whenever the grammar is, and lark."""
     from lark.grammar import Rule
     from lark.lexer import TerminalDef
 
     text = grammar.read_text("utf-8")
     data, memo = _from_text(text, None, CONTEXTUAL).memo_serialize([TerminalDef, Rule])
+    table = data["parser"]["parser"]
+    data["parser"]["parser"] = _in_order(table)
     kept = {"lark": lark.__version__, "grammar": _digest(text), "data": data, "memo": memo}
     return json.dumps(kept, separators=(",", ":")) + "\n"
+
+
+def _in_order(table: dict[str, Any]) -> dict[str, Any]:
+    """A parse table with tokens numbered by name, and states by when they are first met from the start.
+
+    Lark numbers both as it meets them in sets of texts, which Python orders anew in every process.
+    """
+    names = sorted(table["tokens"].values())
+    number = {token: names.index(name) for token, name in table["tokens"].items()}
+    sorted_states = {
+        state: sorted((number[token], action) for token, action in actions.items())
+        for state, actions in table["states"].items()
+    }
+    met = dict.fromkeys(table["start_states"][name] for name in sorted(table["start_states"]))
+    queue = list(met)
+    for state in queue:  # grows
+        for _, (kind, target) in sorted_states[state]:
+            if kind == SHIFT and target not in met:
+                met[target] = None
+                queue.append(target)
+    place = {state: at for at, state in enumerate(met)}
+
+    def moved(action: tuple[int, Any]) -> list[Any]:
+        kind, target = action
+        return [kind, place[target] if kind == SHIFT else target]
+
+    return {
+        "tokens": dict(enumerate(names)),
+        "states": {place[state]: {token: moved(action) for token, action in sorted_states[state]} for state in met},
+        "start_states": {name: place[state] for name, state in sorted(table["start_states"].items())},
+        "end_states": {name: place[state] for name, state in sorted(table["end_states"].items())},
+    }
 
 
 def _digest(text: str) -> str:
