@@ -13,11 +13,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import median
 
+from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.leapfrog import INDEX, leapfrog_pairs
 from equiv.bench.manifest import Pair, load_corpora, select
@@ -25,7 +26,6 @@ from equiv.bench.markdown import cell, table
 from equiv.bench.measure import Ended, Limits, check_command, run_measured
 from equiv.bench.options import count
 from equiv.errors import InputError, Place
-from equiv.report.files import replacing
 from equiv.report.style import clean, is_terminal, shorten
 
 REPORT = "reports/certificates.md"
@@ -74,9 +74,7 @@ def main(arguments: list[str]) -> int:
     """Check the certificates of all pairs. Returns 0 if all hold and no edit went through, else 1."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "certificates", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None and not Path(target).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(target))
+    require_output(options)
     pairs = [pair for corpus in load_corpora(options.corpora) for pair in corpus.pairs]
     if options.data is not None:
         if not (Path(options.data) / INDEX).exists():
@@ -89,13 +87,7 @@ def main(arguments: list[str]) -> int:
             rows.append(row)
             _progress(len(rows), len(pairs), row)
     report = "\n".join(_report(rows, command)) + "\n"
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text(report, encoding="utf-8")
-    if options.json:
-        sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    else:
-        print(report if target is None else "\n".join([*_summary(rows), f"- written: {target}"]))
+    deliver(report, options.output, _summary(rows), as_json(rows) if options.json else None)
     return 0 if all(row.is_good for row in rows) else 1
 
 
@@ -300,6 +292,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the edits (default: 0)")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="of each proof (default: 60)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--output", nargs="?", const="", metavar="FILE", help=f"write the report here ({REPORT})")
+    add_output(parser, REPORT)
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser

@@ -21,8 +21,7 @@ from equiv.bench.markdown import corpora_report, heading, summary
 from equiv.bench.measure import Limits, Row, measure_all, rows_as_json
 from equiv.bench.options import count, positive
 from equiv.bench.peer import read_peer_times
-from equiv.errors import InputError, Place
-from equiv.report.files import replacing
+from equiv.report.files import expect_writable, replacing
 from equiv.report.style import clean, is_terminal, shorten
 
 REPORTS = "reports"
@@ -188,8 +187,7 @@ def _targets(options: argparse.Namespace) -> Reports:
         name = f"{options.benchmark}.md"
         targets = {name: options.output or str(Path(REPORTS) / name)}
     for target in targets.values():
-        if not Path(target).absolute().parent.is_dir():
-            raise InputError("cannot write: no such folder", Place(target))
+        expect_writable(target)
     return targets
 
 

@@ -6,15 +6,15 @@ Every way of a table or program is covered by a packet, or proved unreachable; w
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.manifest import Pair
 from equiv.bench.markdown import table
@@ -26,7 +26,6 @@ from equiv.loaded import Loaded
 from equiv.machine.interface import Interface
 from equiv.oracle import VerifierRejected, available
 from equiv.question import pose
-from equiv.report.files import expect_writable, replacing
 from equiv.report.style import clean, is_terminal, shorten
 from equiv.suite.document import Read, Test
 from equiv.suite.make import Suite, make_suite
@@ -190,24 +189,17 @@ def main(arguments: list[str]) -> int:
         help="begin no pair after this time; report what there is",
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--output", nargs="?", const=REPORT, metavar="FILE", help=f"write the report ({REPORT})")
+    add_output(parser, REPORT)
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.output is not None:
-        expect_writable(options.output)
+    require_output(options)
     pairs = equivalent_pairs(options.corpora, options.only)
     rows, done = _measured(pairs, options.seconds, options.total_seconds)
     if not rows and done == len(pairs):
         raise InputError("no suites are made for pairs of a parser and something else")
     cut = [f"- **cut short**: {done} of {len(pairs)} pairs were looked at"] if done < len(pairs) else []
     text = report(rows, shlex.join(["equiv", "bench", "coverage", *arguments]), cut)
-    if options.output is not None:
-        with replacing(options.output) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
-    if options.json:
-        sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    else:
-        print("\n".join([*cut, *summary(rows), f"- written: {options.output}"]) if options.output else text, end="\n")
+    deliver(text, options.output, [*cut, *summary(rows)], as_json(rows) if options.json else None)
     return 0 if all(row.is_fine for row in rows) and not cut else 1
 
 

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equiv.bench.delivery import add_output, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.markdown import cell, table
 from equiv.bench.measure import run_measured
-from equiv.errors import InputError, Place
+from equiv.errors import InputError
 from equiv.gate.manifest import NAME, read_manifest
 from equiv.gate.select import named
-from equiv.report.files import replacing
 from equiv.report.style import clean, is_terminal
 
 REPORT = "reports/gate.md"
@@ -58,18 +58,13 @@ def main(arguments: list[str]) -> int:
     """Run the gate in all ways. Returns 0 if all find the same and pass, else 1. Raises InputError."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "gate", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None and not Path(target).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(target))
+    require_output(options)
     manifest = read_manifest(options.manifest)
     total = len(named(manifest.pairs, options.only))
     with tempfile.TemporaryDirectory() as folder:
         runs = list(_runs(options, total, Path(folder)))
     report = "\n".join(_report(runs, command, options.manifest)) + "\n"
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text(report, encoding="utf-8")
-    print(report if target is None else "\n".join([*_summary(runs), f"- written: {target}"]))
+    deliver(report, options.output, _summary(runs))
     return 0 if not _differing(runs) and {run.status for run in runs} == {0} else 1
 
 
@@ -208,9 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="a pair or a folder, * allowed; may be repeated"
     )
-    parser.add_argument(
-        "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
-    )
+    add_output(parser, REPORT)
     parser.add_argument("--no-kernel", action="store_true", help="do not replay differences on the running kernel")
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser

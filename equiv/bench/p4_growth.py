@@ -7,23 +7,22 @@ has a mistake. Each check runs in a process of its own.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.markdown import table
 from equiv.bench.p4_graphs import Graph, broken, graph, source, variant
-from equiv.report.files import replacing
 
 REPORT = "reports/parse-graphs.md"
 SIZES = ((2, 1), (8, 1), (128, 1), (8, 2), (128, 2), (2, 8), (16, 4), (32, 4), (64, 4), (128, 4), (128, 8))
@@ -165,8 +164,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--against", choices=tuple(EXPECTED), help="with what graphs are compared (default: all three)")
     parser.add_argument("--observe", choices=("all", "accept"), help="what is compared (default: one after the other)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--output", nargs="?", const=REPORT, metavar="FILE", help=f"write the report ({REPORT})")
+    add_output(parser, REPORT)
     options = parser.parse_args(arguments)
+    require_output(options)
     observed: tuple[Observe, ...] = (options.observe,) if options.observe else ("all", "accept")
     sizes = [size for size in SIZES if options.least <= len(graph(*size).states) <= options.most]
     if not sizes:
@@ -183,11 +183,6 @@ def main(arguments: list[str]) -> int:
     command = shlex.join(["equiv", "bench", "p4-growth", *arguments])
     head = ["# Parse graphs", "", f"Written by `{command}`; do not edit.", ""]
     head += [f"- {name}: {value}" for name, value in environment().items()]
-    if options.output is not None:
-        with replacing(options.output) as temporary:
-            Path(temporary).write_text(report(rows, head), encoding="utf-8")
-    elif options.json:
-        sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    else:
-        print(report(rows, head), end="")
+    said = [f"- {sum(row.as_expected for row in rows)} of {len(rows)} checks found what they must"]
+    deliver(report(rows, head), options.output, said, as_json(rows) if options.json else None)
     return 0 if all(row.as_expected for row in rows) else 1

@@ -7,18 +7,18 @@ parsers are the corpora's P4 sources and, with `--data`, the published automata.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.markdown import table
 from equiv.errors import EquivError, InputError
@@ -26,7 +26,6 @@ from equiv.mutate.automaton import mutate_automaton
 from equiv.mutate.change import Change, Mutate
 from equiv.mutate.source import mutate_source
 from equiv.p4.automata.index import load_index
-from equiv.report.files import replacing
 
 REPORT = "reports/p4-mutants.md"
 TRIES = 200
@@ -166,8 +165,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of what is drawn (default: 0)")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="of each check (default: 60)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--output", nargs="?", const=REPORT, metavar="FILE", help=f"write the report ({REPORT})")
+    add_output(parser, REPORT)
     options = parser.parse_args(arguments)
+    require_output(options)
     files = parsers(options.corpora, options.data)
     rows: list[Row] = []
     for number in range(options.count):
@@ -179,11 +179,6 @@ def main(arguments: list[str]) -> int:
     command = shlex.join(["equiv", "bench", "p4-mutants", *arguments])
     head = ["# Parsers with a mistake", "", f"Written by `{command}`; do not edit.", ""]
     head += [f"- {name}: {value}" for name, value in environment().items()]
-    if options.output is not None:
-        with replacing(options.output) as temporary:
-            Path(temporary).write_text(report(rows, head), encoding="utf-8")
-    elif options.json:
-        sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    else:
-        print(report(rows, head), end="")
+    said = [f"- {sum(row.is_settled for row in rows)} of {len(rows)} mutants were settled"]
+    deliver(report(rows, head), options.output, said, as_json(rows) if options.json else None)
     return 0 if all(row.is_settled for row in rows) else 1

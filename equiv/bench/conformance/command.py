@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import resource
 import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from random import Random
 
 from equiv.bench.conformance.cases import Case, cases
 from equiv.bench.conformance.trial import Trial, try_case
+from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.markdown import cell, table
 from equiv.bench.options import count
 from equiv.bpf import insn as op
 from equiv.bpf.program import Program
-from equiv.errors import InputError, Place
+from equiv.errors import InputError
 from equiv.machine.concrete import Input
 from equiv.machine.interface import Interface
-from equiv.report.files import replacing
 from equiv.report.style import is_terminal, shorten
 
 REPORT = "reports/conformance.md"
@@ -56,9 +54,7 @@ def main(arguments: list[str]) -> int:
     """Try all opcodes. Returns 0 if nothing differs, else 1."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "conformance", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None and not Path(target).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(target))
+    require_output(options)
     chosen = [case for case in cases() if not options.only or any(text in case.id for text in options.only)]
     if not chosen:
         raise InputError("no case is called so", hint="for example: --only div64")
@@ -70,15 +66,7 @@ def main(arguments: list[str]) -> int:
     asked = not options.no_kernel and reason is None
     rows = _rows(chosen, options.operands, options.seed, asked)
     report = "\n".join(_report(rows, command, reason if not options.no_kernel else "not asked for")) + "\n"
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text(report, encoding="utf-8")
-    if options.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
-    elif target is not None:
-        print("\n".join([*_summary(rows), f"- written: {target}"]))
-    else:
-        print(report, end="")
+    deliver(report, options.output, _summary(rows), as_json(rows) if options.json else None)
     return 0 if all(row.verdict == row.expected for row in rows) else 1
 
 
@@ -195,8 +183,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
     parser.add_argument("--no-kernel", action="store_true", help="compare interpreter and symbolic step only")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument(
-        "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
-    )
+    add_output(parser, REPORT)
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser

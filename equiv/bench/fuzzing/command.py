@@ -10,15 +10,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
+from equiv.bench.delivery import add_output, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.fuzzing.measure import Asked, Row, measure
 from equiv.bench.fuzzing.report import is_good, report, summary
 from equiv.bench.fuzzing.state import add_row, read_rows
 from equiv.bench.manifest import Pair, load_corpora, select
 from equiv.bench.options import count, positive
-from equiv.report.files import expect_writable, replacing
 from equiv.report.style import is_terminal, shorten
 
 REPORT = "reports/fuzz.md"
@@ -28,9 +27,7 @@ def main(arguments: list[str]) -> int:
     """Measure. Returns 0 if all could be measured and nine of ten broken twins were found, else 1."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "fuzz", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None:
-        expect_writable(target)
+    require_output(options)
     baseline = options.baseline_seconds if options.baseline_seconds is not None else options.seconds
     asked = Asked(
         options.seconds, baseline, options.seeds, options.rate_seconds, not options.no_kernel, options.engine_seconds
@@ -45,12 +42,7 @@ def main(arguments: list[str]) -> int:
             add_row(options.state, asked, row)
     rows = [found[pair.id] for pair in chosen if pair.id in found]
     lines = report(rows, asked, command, environment(), len(chosen))
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        print("\n".join([*summary(rows, asked, len(chosen)), f"- written: {target}"]))
-    else:
-        print("\n".join(lines))
+    deliver("\n".join(lines) + "\n", options.output, summary(rows, asked, len(chosen)))
     return 0 if is_good(rows) and len(rows) == len(chosen) else 1
 
 
@@ -119,7 +111,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="pairs at a time; they slow each other down")
     parser.add_argument("--no-kernel", action="store_true", help="leave out rates with the kernel")
-    parser.add_argument(
-        "--output", nargs="?", const="", metavar="FILE", help=f"write the report to a file (default: {REPORT})"
-    )
+    add_output(parser, REPORT)
     return parser

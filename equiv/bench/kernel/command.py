@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import resource
 import shlex
@@ -12,18 +11,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.kernel.objects import gather, in_one_line
 from equiv.bench.markdown import table
 from equiv.bench.options import count
-from equiv.errors import EquivError, InputError, Place
+from equiv.errors import EquivError, InputError
 from equiv.fuzz.campaign import Limits
 from equiv.machine.concrete import NotRunnable
 from equiv.machine.interface import interface_for_section, load_interface
-from equiv.report.files import replacing
 from equiv.report.observables import one_line
 from equiv.report.style import clean, is_terminal, shorten
 
@@ -69,9 +68,7 @@ def main(arguments: list[str]) -> int:
     """Compare all programs. Returns 0 if none differs, else 1."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "kernel", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None and not Path(target).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(target))
+    require_output(options)
     from equiv.oracle import available
 
     if (reason := available()) is not None:
@@ -80,15 +77,7 @@ def main(arguments: list[str]) -> int:
         found = gather(options.corpora, options.objects, options.linux_source, options.jobs, resources)
         rows = _rows(found.groups, options)
     report = "\n".join(_report(rows, command, found.notes)) + "\n"
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text(report, encoding="utf-8")
-    if options.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
-    elif target is not None:
-        print("\n".join([*_summary(rows), f"- written: {target}"]))
-    else:
-        print(report, end="")
+    deliver(report, options.output, _summary(rows), as_json(rows) if options.json else None)
     return 1 if any(row.verdict == "different" for row in rows) else 0
 
 
@@ -267,8 +256,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="files at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument(
-        "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
-    )
+    add_output(parser, REPORT)
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser

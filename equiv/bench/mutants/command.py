@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import multiprocessing
 import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
-from pathlib import Path
 
+from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.kernel.objects import gather
 from equiv.bench.markdown import table
 from equiv.bench.mutants.rows import Judged, MutantRow, Task, judge
 from equiv.bench.options import count
 from equiv.bench.programs.pairs import programs_of
-from equiv.errors import EquivError, InputError, Place
+from equiv.errors import EquivError, InputError
 from equiv.mutate.program import KINDS
-from equiv.report.files import replacing
 from equiv.report.style import clean, shorten
 
 REPORT = "reports/mutants.md"
@@ -57,9 +54,7 @@ def main(arguments: list[str]) -> int:
     """Judge the mutants. Returns 0 if every verdict is borne out by the kernel, else 1."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "mutants", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None and not Path(target).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(target))
+    require_output(options)
     from equiv.oracle import available
 
     if (reason := available()) is not None:
@@ -76,15 +71,7 @@ def main(arguments: list[str]) -> int:
             pool.terminate()
     rows = [row for each in judged for row in each.rows]
     report = "\n".join(_report(judged, command)) + "\n"
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text(report, encoding="utf-8")
-    if options.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
-    elif target is not None:
-        print("\n".join([*_summary(judged), f"- written: {target}"]))
-    else:
-        print(report, end="")
+    deliver(report, options.output, _summary(judged), as_json(rows) if options.json else None)
     return 1 if any(row.missed for row in rows) else 0
 
 
@@ -229,8 +216,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random choices (default: 0)")
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="programs at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument(
-        "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
-    )
+    add_output(parser, REPORT)
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser

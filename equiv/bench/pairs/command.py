@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+from equiv.bench.delivery import require_output
 from equiv.bench.environment import environment
 from equiv.bench.options import count, positive
 from equiv.bench.pairs.checked import Checked, check
 from equiv.bench.pairs.find import Found, find
 from equiv.bench.pairs.report import report, summary
-from equiv.errors import InputError, Place
 from equiv.report.files import replacing
 from equiv.report.style import clean, is_terminal, shorten
 
@@ -29,8 +29,7 @@ exit status:
 def main(arguments: list[str]) -> int:
     """Check every pair of a folder. Raises InputError."""
     options = _parser().parse_args(arguments)
-    if options.output is not None and not Path(options.output).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(options.output))
+    require_output(options)
     found = find(options.folder)
     rows = _check_all(found, options)
     if options.output is not None:

@@ -10,6 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from equiv.bench.delivery import add_output, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.kernel.objects import gather
 from equiv.bench.manifest import Pair
@@ -20,8 +21,6 @@ from equiv.bench.programs.builds import built_twice, sources_in
 from equiv.bench.programs.pairs import Unusable, pairs_with_itself
 from equiv.bench.programs.report import report, summary
 from equiv.bench.programs.taken import Loader
-from equiv.errors import InputError, Place
-from equiv.report.files import replacing
 from equiv.report.style import clean, is_terminal, shorten
 
 REPORT = "reports/programs.md"
@@ -32,9 +31,7 @@ def main(arguments: list[str]) -> int:
     """Check all programs. Returns 0 if none is `different` or an error, else 1."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "programs", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None and not Path(target).absolute().parent.is_dir():
-        raise InputError("cannot write: no such folder", Place(target))
+    require_output(options)
     with ExitStack() as resources:
         pairs, unusable, notes = _pairs(options, resources)
         refused = _refused(pairs, notes)
@@ -42,15 +39,7 @@ def main(arguments: list[str]) -> int:
         rows = measure_all(pairs, limits, options.jobs, _Progress(len(pairs)))
     rows += [_unusable(each) for each in unusable]
     text = report(rows, heading(TITLE, environment(), command, options.jobs), notes, refused)
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text(text, encoding="utf-8")
-    if options.json:
-        sys.stdout.write(rows_as_json(rows))
-    elif target is not None:
-        print("\n".join([*summary(rows, refused), f"- written: {target}"]))
-    else:
-        print(text, end="")
+    deliver(text, options.output, summary(rows, refused), rows_as_json(rows) if options.json else None)
     return 1 if any(row.verdict in ("different", ERROR) and row.id not in refused for row in rows) else 0
 
 
@@ -162,8 +151,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=count, default=1, metavar="N", help="checks at a time (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument(
-        "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
-    )
+    add_output(parser, REPORT)
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser

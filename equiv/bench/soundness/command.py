@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
-from pathlib import Path
 
+from equiv.bench.delivery import add_output, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.kept import add_line, kept_rows
 from equiv.bench.manifest import Pair, load_corpora, select
@@ -20,7 +20,6 @@ from equiv.bench.options import count, positive
 from equiv.bench.soundness.report import report, summary
 from equiv.bench.soundness.rows import Asked, Group, Row, groups
 from equiv.bench.soundness.workers import ROW_BEGINS, judge_group, read_row, write_row
-from equiv.report.files import expect_writable, replacing
 from equiv.report.style import clean, is_terminal, shorten
 
 REPORT = "reports/soundness.md"
@@ -30,9 +29,7 @@ def main(arguments: list[str]) -> int:
     """Judge the mutants. Returns 0 if nothing contradicts anything, else 1."""
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", "soundness", *arguments])
-    target = None if options.output is None else options.output or REPORT
-    if target is not None:
-        expect_writable(target)
+    require_output(options)
     asked = Asked(options.seed, options.timeout, options.packets, options.runs, not options.no_kernel, options.native)
     pairs = equivalent_pairs(options.corpora, options.only)
     dealt = groups(pairs, options.count)
@@ -42,15 +39,8 @@ def main(arguments: list[str]) -> int:
         rows[row.number] = row
     found = [rows[number] for number in sorted(rows)]
     lines = report(found, options.count, command, environment())
-    if target is not None:
-        with replacing(target) as temporary:
-            Path(temporary).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    if options.json:
-        sys.stdout.write("".join(write_row(row) + "\n" for row in found))
-    elif target is not None:
-        print("\n".join([*summary(found, options.count), f"- written: {target}"]))
-    else:
-        print("\n".join(lines))
+    lines_of_rows = "".join(write_row(row) + "\n" for row in found) if options.json else None
+    deliver("\n".join(lines) + "\n", options.output, summary(found, options.count), lines_of_rows)
     return 1 if any(row.problem for row in found) else 0
 
 
@@ -156,8 +146,6 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=positive, metavar="S", help="stop after this time; with --state another run goes on"
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, one a line")
-    parser.add_argument(
-        "--output", nargs="?", const="", metavar="FILE", help=f"write the report here (without FILE: {REPORT})"
-    )
+    add_output(parser, REPORT)
     parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     return parser
