@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from equiv.bpf import cells
 from equiv.bpf.environment import Environment
 from equiv.bpf.state import State, fault, stuck
+from equiv.bpf.time_stamps import AT_INGRESS, REALTIME, UNCLEAR, awareness, entry_of
 from equiv.bpf.values import CONTEXT, FLOW_KEYS, PACKET, WORD, ZERO, Pointer, Value, stack
 from equiv.machine.inputs import context_field, packet_bytes, packet_length
-from equiv.term import Term, bvxor, conj, const, eq, extract, ite, resize, uge, ule, ult
+from equiv.term import Term, bvxor, conj, const, eq, extract, ite, negate, resize, uge, ule, ult
 
 Read = Callable[[Environment, State], Value]
 
@@ -72,7 +73,7 @@ def _not_modelled(what: str) -> Read:
     return read
 
 
-TIME_STAMP = "tstamp"
+TIME_STAMP, TIME_STAMP_TYPE = "tstamp", "tstamp_type"
 
 
 def skb_protocol(little: bool) -> Term:
@@ -148,8 +149,7 @@ TC_FIELDS = (
     Field("data_meta", 140, 4, _packet_start),
     Field("tstamp", 152, 8, _input("tstamp", 64)),
     Field("wire_len", 160, 4, _input("wire_len")),
-    # Once a program reads it, the kernel gives it another tstamp (bpf_convert_tstamp_read).
-    Field("tstamp_type", 180, 1, _not_modelled("tstamp_type")),
+    Field("tstamp_type", 180, 1, _input("tstamp_type", 8)),
     Field("hwtstamp", 184, 8, _input("hwtstamp", 64)),
 )
 
@@ -214,6 +214,8 @@ def load_context(env: Environment, state: State, offset: int, size: int) -> Valu
         return _load_cb(env, state, offset, size)
     field = _field_at(env, offset, size)
     value = state.ctx[field.offset][1] if field.offset in state.ctx else field.read(env, state)
+    if field.name == TIME_STAMP and isinstance(value, Term):
+        value = _shown_stamp(env, state, value)
     if size == field.size:
         return value
     if not isinstance(value, Term):
@@ -229,13 +231,45 @@ def store_context(env: Environment, state: State, offset: int, size: int, value:
     field = _field_at(env, offset, size)
     if field.written is None:
         if field.name == TIME_STAMP and env.interface.program_type == SCHED_CLS and size == field.size:
-            set_observed(env, state, TIME_STAMP, value)
+            _store_stamp(env, state, value)
             return
         raise fault(f"writes the context field {field.name}, which is read-only")
     if size != field.size:
         raise fault(f"writes a part of the context field {field.name}")
     old = field_value(env, state, field.name)
     state.ctx[field.offset] = (size, field.written(old, value))
+
+
+def _is_aware(env: Environment, state: State) -> bool:
+    """Whether the program that runs reads tstamp_type: then it is shown the time stamp as it is (D400)."""
+    if not env.stamp_aware:
+        env.stamp_aware.update(awareness(env.program))
+    aware = env.stamp_aware[entry_of(env.stamp_aware, state.pc)]
+    if aware is None:
+        raise stuck(UNCLEAR)
+    if aware:
+        env.noted.add(f"{env.program.place_at(state.pc)[0]} reads tstamp_type where the verifier says that it can come")
+    return aware
+
+
+def _at_ingress() -> Term:
+    return eq(context_field(AT_INGRESS, 1), const(1, 1))
+
+
+def _shown_stamp(env: Environment, state: State, stamp: Term) -> Term:
+    """What a read of tstamp gives: `bpf_convert_tstamp_read`, net/core/filter.c (D400)."""
+    if _is_aware(env, state):
+        return stamp
+    is_delivery = negate(eq(field_value(env, state, TIME_STAMP_TYPE), const(REALTIME, 8)))
+    return ite(conj(_at_ingress(), is_delivery), const(0, 64), stamp)
+
+
+def _store_stamp(env: Environment, state: State, stamp: Term) -> None:
+    """A write to tstamp: `bpf_convert_tstamp_write`, net/core/filter.c (D400)."""
+    if not _is_aware(env, state):
+        kind = field_value(env, state, TIME_STAMP_TYPE)
+        set_observed(env, state, TIME_STAMP_TYPE, ite(_at_ingress(), const(REALTIME, 8), kind))
+    set_observed(env, state, TIME_STAMP, stamp)
 
 
 def check_register(env: Environment, offset: Term) -> None:

@@ -17,7 +17,7 @@ class Environment:
 
     `noted` collects sentences for the list of assumptions that only a run shows to be needed. `unread` are maps on
     whose contents nothing depends that the program does or the interface observes. `side` tells what is arbitrary on
-    either side of a check apart.
+    either side of a check apart. `stamp_aware` remembers which programs read tstamp_type (D400).
     """
 
     program: Program
@@ -26,6 +26,7 @@ class Environment:
     noted: set[str] = field(default_factory=set)
     unread: frozenset[str] = frozenset()
     side: str = "left"
+    stamp_aware: dict[int, bool | None] = field(default_factory=dict)
 
     @property
     def little(self) -> bool:

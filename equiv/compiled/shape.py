@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from equiv.bpf.interpret.contexts import SKB_FIELDS
 from equiv.machine.concrete import Input, Observation
+from equiv.machine.inputs import LARGEST
 from equiv.machine.interface import Interface, observed_key
 
 OK, ASK, PUNT = 0, 1, 2
@@ -79,7 +80,7 @@ class Row:
     def _accepts(self, name: str, value: int) -> bool:
         if name in self.names:
             width = 16 if name in SIXTEEN_BITS else 8 * SKB_FIELDS[name][1] if name in SKB_FIELDS else 32
-            return not value >> self.widths.get(name, width)
+            return not value >> self.widths.get(name, width) and value <= LARGEST.get(name, value)
         if _is_member(name):
             wanted = _member(name)
             return not value or (name.partition("[")[0] in self.sets and not wanted >> 64)

@@ -37,6 +37,9 @@ SYMBOL_PREFIX = "~"
 SIXTEEN_BITS = frozenset({"tc_index", "tc_classid", "queue_mapping"})
 """Fields of the context that the kernel keeps in 16 bits (D33): no run begins with more in them."""
 
+LARGEST = {**dict.fromkeys(SIXTEEN_BITS, 0xFFFF), "tstamp_type": 2}
+"""The greatest values that fields of the context begin with, where they are not all that fit (D33, D400)."""
+
 _LENGTH, _PROBE, _LINEAR = "len", "packet.at", "linear"
 
 
@@ -97,8 +100,8 @@ def in_packet(end: Term) -> Term:
 
 def context_field(name: str, width: int) -> Term:
     """A field of the program's context that is an input, e.g. `ctx.ingress_ifindex`."""
-    if name in SIXTEEN_BITS:
-        return var(CONTEXT_PREFIX + name, width, 0, 0xFFFF)
+    if name in LARGEST:
+        return var(CONTEXT_PREFIX + name, width, 0, LARGEST[name])
     return var(CONTEXT_PREFIX + name, width)
 
 

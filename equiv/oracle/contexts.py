@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from equiv.bpf.context_use import ContextUse
 from equiv.bpf.program import ByteOrder
+from equiv.bpf.time_stamps import AT_INGRESS, TSTAMP
 from equiv.machine.concrete import Input, NotRunnable
-from equiv.oracle.context_use import ContextUse
 
 ETHERNET_SIZE: Final = 14
 LOOPBACK: Final = 1
@@ -139,6 +140,8 @@ def skb_run(given: Input, use: ContextUse, *, ethernet: bool, probed: bool, orde
         ):
             _put(content, name, value, order)
             actual[name] = value
+    if wanted.get(AT_INGRESS) and (use.reads(TSTAMP, 8) or use.writes(TSTAMP, 8)):
+        raise NotRunnable("a test run is not at ingress, where another tstamp may be read (D400)")
     start, size = SKB_OFFSETS["cb"], SKB_SIZES["cb"]
     content[start : start + size] = (wanted.get("cb", 0) & ((1 << 8 * size) - 1)).to_bytes(size, "big")
     shorten = 0

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final
 
 from equiv.bpf import insn as op
+from equiv.bpf.context_use import ContextUse, context_use
 from equiv.bpf.helper_table import TABLE
 from equiv.bpf.interpret.execute import Executable
 from equiv.bpf.interpret.faults import Fault
@@ -20,7 +21,6 @@ from equiv.machine.concrete import Input, NotRunnable, Observation
 from equiv.machine.interface import Interface, Observable, observed_key
 from equiv.oracle import buffer, contexts, journal, painter, probe
 from equiv.oracle.buffer import BufferRuns
-from equiv.oracle.context_use import ContextUse, context_use
 from equiv.oracle.image import VerifierRejected, image, load, referenced_maps
 from equiv.oracle.maps import ARRAYS, DATA, OUTER, KernelMap
 from equiv.oracle.test_run import TC, nonlinear_skbs, test_run
@@ -35,8 +35,9 @@ LONGEST_SKB: Final = 16064
 """What an skb can be made to grow to (BPF_SKB_MAX_LEN with pages of 4096 bytes)."""
 TAG_HELPERS: Final = frozenset({18, 19, 31, 50})
 """skb_vlan_push, skb_vlan_pop, skb_change_proto, skb_adjust_room: what they change a test run does not give back."""
-EFFECTS: Final = frozenset({13, 21, 23, 30, 32, 50, 51, 124, 152, 155})
-"""Redirects, copies that are sent, tunnel keys and options, encapsulation, sockets that a packet is given to."""
+EFFECTS: Final = frozenset({13, 21, 23, 30, 32, 50, 51, 124, 152, 155, 192})
+"""Redirects, copies that are sent, tunnel keys and options, encapsulation, sockets that a packet is given to, the
+clock of a time stamp."""
 XDP_ADJUST_TAIL: Final = 65
 GET_SMP_PROCESSOR_ID: Final = 8
 NOT_OF_THE_INPUT: Final = {

@@ -22,6 +22,7 @@ from equiv.proof.entry import Key, covers
 from equiv.proof.exact import TURN_SECONDS, Search, Searches
 from equiv.proof.facts import Facts
 from equiv.proof.finding import Elsewhere, Finding, Reached, Witness
+from equiv.proof.merged_stops import to_blame
 from equiv.proof.pinned import DeepProduct, DivingProduct, WideProduct
 from equiv.proof.product import Product, Way
 from equiv.proof.stopwatch import Stopwatch
@@ -384,11 +385,11 @@ class Engine:
                 self.on_progress("looking into differences", looked, len(endings) - looked)
             tracer = Tracer(self.backend, start, distances, self._left(seconds), shortest=ending.kind == "outcomes")
             trace = self._trace(tracer, ending, conditions)
-            if trace.model is not None:
+            forgot = to_blame(ending, trace, self.left, self.right, self._levels, MAX_LEVEL)
+            blamed.update(forgot)
+            if trace.model is not None and not forgot:
                 self._reached(ending, conditions, trace)
-            elif trace.blamed:
-                blamed.update(trace.blamed)
-            elif not trace.complete:
+            elif not forgot and not trace.complete:
                 for key, times in trace.passed.items():
                     self._passed[key] = self._passed.get(key, 0) + times
                 self.finding.unknown.append(unfinished(ending, conditions))

@@ -45,8 +45,8 @@ ROWS = (
         (NUM, reads(3), NUM, NUM),
         TC,
         "exact",
-        "TC_ACT_REDIRECT, or TC_ACT_SHOT for flags; without a next hop only",
-        _EFFECT,
+        "TC_ACT_REDIRECT, or TC_ACT_SHOT for flags and for a next hop of too few bytes",
+        "sets the target that a redirect verdict has, and the next hop (D402)",
         f"{_FILTER}: bpf_redirect_neigh",
     ),
     Helper(

@@ -17,6 +17,7 @@ from equiv.bpf.helpers import (
     redirects,
     skb_changes,
     sockets,
+    time_stamps,
     vlan,
     xdp_changes,
 )
@@ -36,6 +37,7 @@ HELPERS: dict[int, Helper] = {
     **environment.HELPERS,
     **oracles.HELPERS,
     **sockets.HELPERS,
+    **time_stamps.HELPERS,
 }
 
 

@@ -14,7 +14,7 @@ from equiv.term import Term, bvadd, conj, const, extract, resize, signed, ule
 Helper = Callable[[Environment, State], Value]
 """Takes the arguments in r1 to r5 and gives what r0 holds; all it asks, it asks before it changes anything."""
 
-ENOENT, E2BIG, EACCES, EFAULT, EEXIST, EINVAL, ENOMEM = 2, 7, 13, 14, 17, 22, 12
+ENOENT, E2BIG, EACCES, EFAULT, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP = 2, 7, 13, 14, 17, 22, 12, 95
 
 
 def error(code: int) -> Term:

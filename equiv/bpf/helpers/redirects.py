@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from equiv.bpf import cells, map_access
 from equiv.bpf.environment import Environment
-from equiv.bpf.helpers.common import EINVAL, Helper, check_context, constant_argument, error
+from equiv.bpf.helpers.common import EINVAL, Helper, check_context, constant_argument, error, memory, size_argument
 from equiv.bpf.program import MapSpec
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import WORD, ZERO, Pointer, Value, describe
 from equiv.machine.inputs import context_field
-from equiv.term import Term, const, eq, extract, resize, sign_extend
+from equiv.term import Term, concat, const, eq, extract, ite, resize, sign_extend
 
 XDP_REDIRECT, TC_ACT_SHOT, TC_ACT_REDIRECT = 4, 2, 7
-INGRESS, NEIGH, PEER = 1, 1 << 1, 1 << 2
-"""Flags in `struct bpf_redirect_info`; NEIGH and PEER are the kernel's own (net/core/filter.c)."""
+INGRESS, NEIGH, PEER, NEXTHOP = 1, 1 << 1, 1 << 2, 1 << 3
+"""Flags in `struct bpf_redirect_info`; all but INGRESS are the kernel's own (net/core/filter.c)."""
+NEXT_HOP, NEXT_HOP_SIZE = "redirect.nh", 20
+"""Effect, and sizeof(struct bpf_redir_neigh)."""
+INET, INET6 = 2, 10
 ACTION, BROADCAST, EXCLUDE_INGRESS = 3, 8, 16
 NAME_SIZE = 64
 XDP = 6
@@ -27,7 +30,7 @@ def _set(state: State, target: Term, flags: int, map_name: str = "") -> None:
     if len(name) > NAME_SIZE:
         raise stuck(f"redirects through map {map_name}, whose name is too long to be compared")
     state.effects = {
-        **state.effects,
+        **{name: done for name, done in state.effects.items() if name != NEXT_HOP},
         "redirect.to": extract(31, 0, target),
         "redirect.flags": const(flags, 64),
         "redirect.map": const(int.from_bytes(name.ljust(NAME_SIZE, b"\x00"), "big"), 8 * NAME_SIZE),
@@ -55,13 +58,24 @@ def _redirect_peer(env: Environment, state: State) -> Value:
 
 
 def _redirect_neigh(env: Environment, state: State) -> Value:
-    """Without a next hop in the arguments: the neighbour is looked up from the packet."""
-    if state.regs[2] is not ZERO:
-        raise stuck("calls bpf_redirect_neigh with a next hop")
-    if constant_argument(state, 4, "bpf_redirect_neigh"):
+    """The neighbour is looked up from the packet, or from a next hop in the arguments (D402)."""
+    size = size_argument(state, 3, "bpf_redirect_neigh", zero=True)
+    if constant_argument(state, 4, "bpf_redirect_neigh") or 0 < size < NEXT_HOP_SIZE:
         return const(TC_ACT_SHOT, WORD)
-    _set(state, state.scalar(1), NEIGH)
+    given = memory(env, state, 2, size)[:NEXT_HOP_SIZE]
+    _set(state, state.scalar(1), NEIGH | (NEXTHOP if given else 0))
+    if given:
+        state.effects = {**state.effects, NEXT_HOP: _looked_at(env, concat(*given))}
     return const(TC_ACT_REDIRECT, WORD)
+
+
+def _looked_at(env: Environment, given: Term) -> Term:
+    """Of a next hop (160 bits, in memory order) what the kernel looks at when the packet leaves."""
+    first, second = extract(159, 128, given), extract(127, 96, given)
+    family = cells.in_memory_order(first, env.little)
+    short = concat(first, second, const(0, 96))
+    other = ite(eq(family, const(INET, 32)), short, concat(first, const(0, 128)))
+    return ite(eq(family, const(INET6, 32)), given, other)
 
 
 def _redirect_map(env: Environment, state: State) -> Value:

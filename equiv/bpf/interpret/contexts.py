@@ -13,6 +13,7 @@ from typing import Final
 from equiv.bpf.interpret.faults import Fault
 from equiv.bpf.interpret.memory import Memory, Region
 from equiv.bpf.program import ByteOrder
+from equiv.bpf.time_stamps import AT_INGRESS, UNCLEAR
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.machine.interface import Interface
 
@@ -78,6 +79,7 @@ _WRITABLE: Final = frozenset({"mark", "priority", "tc_index", "tc_classid", "que
 _SIXTEEN_BITS: Final = frozenset({"tc_index", "tc_classid", "queue_mapping"})
 """Fields that the kernel keeps in 16 bits (`struct sk_buff`, `struct qdisc_skb_cb`): what is written is truncated."""
 _UNMODELLED: Final = frozenset({"sk"})
+_LARGEST_STAMP_TYPE: Final = 2
 
 
 def protocol_of(packet: bytes, order: ByteOrder) -> int:
@@ -142,6 +144,10 @@ class SkbContext:
     keys: Region | None = None
     network: int = ETHERNET_SIZE
     """Offset of the network header from the packet's first byte."""
+    ingress: bool = False
+    """Whether the packet is on its way in."""
+    aware: bool | None = False
+    """Whether the program that runs reads tstamp_type (D400)."""
 
     @property
     def length(self) -> int:
@@ -174,7 +180,15 @@ class SkbContext:
                 return self.length
             case "flow_keys" if self.keys is not None:
                 return self.keys.base
+            case "tstamp" if self._hides_delivery_time() and self.fields.get("tstamp_type", 0):
+                return 0
         return self.fields.get(name, 0)
+
+    def _hides_delivery_time(self) -> bool:
+        """Whether the program takes tstamp for the time of arrival (`bpf_convert_tstamp_read`, D400)."""
+        if self.aware is None:
+            raise NotRunnable(UNCLEAR)
+        return self.ingress and not self.aware
 
     def store(self, offset: int, size: int, value: int) -> None:
         if offset % size:
@@ -187,6 +201,8 @@ class SkbContext:
             raise Fault(f"may not write {size} bytes of __sk_buff.{name} in this type of program")
         if name == "queue_mapping" and value >= NO_QUEUE_MAPPING:
             return  # tc's write is skipped: such a queue does not exist
+        if name == "tstamp" and self._hides_delivery_time():
+            self.fields["tstamp_type"] = 0
         self.fields[name] = value & 0xFFFF if name in _SIXTEEN_BITS else value
 
 
@@ -249,6 +265,7 @@ def start_context(interface: Interface, given: Input, memory: Memory) -> Started
             _initial_fields(given, memory.order),
             _initial_cb(given),
             keys,
+            ingress=bool(given.context.get(AT_INGRESS, 0)),
         )
     memory.add(packet)
     region = memory.add(Region("context", memory.reserve(), bytearray(), 0, 0, virtual=context))
@@ -260,7 +277,7 @@ def _initial_fields(given: Input, order: ByteOrder) -> dict[str, int]:
     for name, value in given.context.items():
         if name in SKB_FIELDS and name not in _POINTERS and name != "len":
             width = 16 if name in _SIXTEEN_BITS else 8 * SKB_FIELDS[name][1]
-            if value >> width:
+            if value >> width or (name == "tstamp_type" and value > _LARGEST_STAMP_TYPE):
                 raise NotRunnable(f"no skb has {name} {value:#x}: the kernel keeps {width} bits")
             fields[name] = value
     fields["first_protocol"] = fields["protocol"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +25,7 @@ from equiv.bpf.interpret.maps import PROG_ARRAY, MapState, OuterState, inner_nam
 from equiv.bpf.interpret.memory import Memory, Region
 from equiv.bpf.interpret.trace import path_of
 from equiv.bpf.program import FunctionRef, Insn, MapRef, MapValueRef, Program
+from equiv.bpf.time_stamps import awareness, entry_of
 from equiv.errors import Place
 from equiv.machine.concrete import Input, NotRunnable, Observation, TraceStep
 from equiv.machine.interface import Interface, Observable, observed_key
@@ -73,6 +74,7 @@ class Run:
     """How often each helper was called that gives another input every time."""
     function_at: dict[int, int] = field(default_factory=dict)
     tail_calls: int = 0
+    stamp_aware: Mapping[int, bool | None] = field(default_factory=dict)
 
     def new_stack(self, depth: int) -> int:
         """The address just past a fresh stack frame for call depth `depth`."""
@@ -113,6 +115,7 @@ class Run:
         if target is None or self.tail_calls >= MAX_TAIL_CALLS:
             return None
         self.tail_calls += 1
+        self.runs_at(target)
         r = self.registers
         for register in (0, 2, 3, 4, 5, 6, 7, 8, 9):
             r[register] = UNSET
@@ -130,7 +133,14 @@ class Run:
         frame = self.frames.pop()
         r[6:11] = frame.registers
         r[1] = r[2] = r[3] = r[4] = r[5] = UNSET
+        if self.tail_calls:
+            self.runs_at(frame.back)
         return frame.back
+
+    def runs_at(self, slot: int) -> None:
+        """Let the context know which program goes on: what it is shown may depend on that (D400)."""
+        if isinstance(self.context, SkbContext):
+            self.context.aware = self.stamp_aware[entry_of(self.stamp_aware, slot)]
 
     def address_of(self, ref: MapRef | MapValueRef | FunctionRef) -> int:
         """What LD_IMM64 puts into a register for a reference."""
@@ -233,6 +243,7 @@ class Executable:
     def __init__(self, program: Program, interface: Interface) -> None:
         self.program = program
         self.interface = interface
+        self._stamp_aware = awareness(program)
         self._code_mask = (1 << interface.code_width) - 1
         self._steps: list[Step] = [
             UNRELOCATED if i in program.core else decode(i, insn, program.byte_order, _following(program, i))
@@ -274,6 +285,8 @@ class Executable:
         started = start_context(self.interface, given, memory)
         maps = start_maps(self.program, memory, given)
         run = Run(self.program, given, memory, started.context, started.arguments[0], maps, [UNSET] * 11)
+        run.stamp_aware = self._stamp_aware
+        run.runs_at(0)
         run.registers[1 : 1 + len(started.arguments)] = started.arguments
         run.registers[10] = run.new_stack(0)
         return run, started
@@ -372,7 +385,7 @@ def _note_skb(run: Run) -> None:
         run.effects["protocol.changed"] = int.from_bytes(changed.to_bytes(2, order), "big")
         run.effects["vlan.protocol"] = int.from_bytes(fields.get("vlan_proto", 0).to_bytes(2, order), "big")
         run.effects["vlan.tci"] = fields.get("vlan_tci", 0)
-        for name in ("tstamp", "pkt_type"):
+        for name in ("tstamp", "tstamp_type", "pkt_type"):
             run.effects[f"{name}.changed"] = fields.get(name, 0) ^ run.given.context.get(name, 0)
 
 

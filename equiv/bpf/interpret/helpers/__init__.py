@@ -16,6 +16,7 @@ from equiv.bpf.interpret.helpers import (
     redirects,
     skb_changes,
     sockets,
+    time_stamps,
     vlan,
     xdp_changes,
 )
@@ -33,4 +34,5 @@ HELPERS: Final[dict[int, Helper]] = {
     **environment.HELPERS,
     **oracles.HELPERS,
     **sockets.HELPERS,
+    **time_stamps.HELPERS,
 }

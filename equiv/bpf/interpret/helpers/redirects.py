@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from equiv.bpf.interpret.execute import Run
 
 XDP_ABORTED, XDP_REDIRECT, TC_ACT_SHOT, TC_ACT_REDIRECT = 0, 4, 2, 7
-INGRESS, NEIGH, PEER = 1, 2, 4
+INGRESS, NEIGH, PEER, NEXTHOP = 1, 2, 4, 8
+NEXT_HOP: Final = 20
+"""sizeof(struct bpf_redir_neigh)."""
+LOOKED_AT: Final = {2: 8, 10: 20}
+"""By address family, how many bytes of it the kernel looks at when the packet leaves."""
 BROADCAST = 8
 DEVMAP, CPUMAP, XSKMAP, DEVMAP_HASH = 14, 16, 17, 25
 
 
 def _remember(run: Run, target: int, flags: int, map_name: str = "") -> None:
+    run.effects.pop("redirect.nh", None)
     run.effects.update(
         {"redirect.to": target & M32, "redirect.flags": flags, "redirect.map": map_name.encode().ljust(64, b"\x00")}
     )
@@ -48,11 +53,16 @@ def _redirect_peer(run: Run, a: int, b: int, *_: int) -> int:
 
 
 def _redirect_neigh(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
-    if b:
-        raise NotRunnable("calls bpf_redirect_neigh with a next hop")
-    if d & M64:
+    size = c & M32
+    if d & M64 or 0 < size < NEXT_HOP:
         return TC_ACT_SHOT
-    _remember(run, a, NEIGH)
+    if not size:
+        _remember(run, a, NEIGH)
+        return TC_ACT_REDIRECT
+    given = run.memory.read_bytes(b, size)[:NEXT_HOP]
+    counts = LOOKED_AT.get(int.from_bytes(given[:4], run.memory.order), 4)
+    _remember(run, a, NEIGH | NEXTHOP)
+    run.effects["redirect.nh"] = given[:counts].ljust(NEXT_HOP, b"\x00")
     return TC_ACT_REDIRECT
 
 

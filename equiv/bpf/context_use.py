@@ -1,4 +1,4 @@
-"""Which context fields a program may read or write: what decides whether a test run can stand for an input.
+"""Which context fields a program may read or write, and where it may read a byte at an offset of the context.
 
 A may-analysis: for every slot, which registers and stack slots may hold the context pointer. Where an offset is not
 plain, every field counts. Saying "may" too often only makes the kernel's judgement unavailable, never wrong.
@@ -7,6 +7,7 @@ plain, every field counts. Saying "may" too often only makes the kernel's judgem
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from equiv.bpf import insn as op
@@ -23,6 +24,10 @@ class ContextUse:
     written: set[int] = field(default_factory=set)
     helpers: set[int] = field(default_factory=set)
     packet_loads: bool = False
+    bytes_read: set[int] = field(default_factory=set)
+    """Offsets at which a byte is read through a register that holds the context's start."""
+    bytes_perhaps: set[int] = field(default_factory=set)
+    """Offsets at which a byte is read through one that may hold something else as well."""
 
     def reads(self, offset: int, size: int) -> bool:
         return not self.read.isdisjoint(range(offset, offset + size))
@@ -52,11 +57,14 @@ class _Holders:
         )
 
 
-def context_use(program: Program) -> ContextUse:
-    """What `program`, and those that it may tail-call, may do with the context, given in r1 at their first slots."""
+def context_use(program: Program, entries: Iterable[int] | None = None) -> ContextUse:
+    """What `program`, and those that it may tail-call, may do with the context, given in r1 at their first slots.
+
+    With `entries`, only those of the programs that begin there.
+    """
     use = ContextUse()
     seen: dict[int, _Holders] = {}
-    pending = deque((entry, _Holders(1 << 1)) for entry in program.entries)
+    pending = deque((entry, _Holders(1 << 1)) for entry in (program.entries if entries is None else entries))
     while pending:
         slot, holders = pending.popleft()
         insn = program.insns[slot] if 0 <= slot < len(program.insns) else None
@@ -96,6 +104,11 @@ def _record(insn: Insn, holders: _Holders, use: ContextUse) -> None:
     if kind in (op.LDX, op.ST, op.STX):
         base = insn.src if kind == op.LDX else insn.dst
         fields = use.read if kind == op.LDX else use.written
+        if kind == op.LDX and op.access_size(insn) == 1:
+            if holders.exact >> base & 1 and not holders.inside >> base & 1:
+                use.bytes_read.add(insn.off)
+            elif (holders.exact | holders.inside) >> base & 1:
+                use.bytes_perhaps.add(insn.off)
         if holders.inside >> base & 1:
             fields.update(ANY_OFFSET)
         elif holders.exact >> base & 1:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from equiv.bpf import insn as op
+from equiv.bpf.context_use import context_use
 from equiv.bpf.program import FunctionRef, Insn
-from equiv.oracle.context_use import context_use
 from tests.bpf.programs import EXIT, add, call, copy, jump, ldx, mov, program, st, stx
 
 MARK, PRIORITY = 8, 32
