@@ -49,9 +49,15 @@ def map_layouts(sides: Sequence[Loaded]) -> dict[str, MapLayout]:
 
 
 def _asks(program: Program) -> bool:
-    """Whether a program calls helpers whose results no packet determines."""
+    """Whether a program calls helpers whose results no packet determines, or functions of the kernel."""
     from equiv.bpf.helper_table import TABLE
     from equiv.bpf.insn import is_helper_call
+    from equiv.bpf.map_access import SOCKS
+    from equiv.bpf.program import ExternRef
 
+    if any(spec.type in SOCKS for spec in program.maps.values()):
+        return True
+    if any(insn is not None and isinstance(insn.ref, ExternRef) for insn in program.insns):
+        return True
     called = (TABLE.get(insn.imm) for insn in program.insns if insn is not None and is_helper_call(insn))
     return any(row is not None and row.model in ("input", "oracle") for row in called)

@@ -8,7 +8,7 @@ from equiv.bpf import cells, map_access, packet
 from equiv.bpf.context import check_register, load_context, store_context
 from equiv.bpf.environment import Environment
 from equiv.bpf.pointers import SMALL
-from equiv.bpf.sockets import load_field
+from equiv.bpf.sockets import is_held, load_field, store_field
 from equiv.bpf.state import Rejected, State, fault, not_a_number, stuck
 from equiv.bpf.values import WORD, Pointer, Region, Unusable, Value, constant_offset, describe
 from equiv.machine.inputs import packet_byte, unwritten_byte
@@ -65,6 +65,8 @@ def address(base: Value | None, offset: int) -> Pointer:
         raise not_a_number(base)
     if isinstance(base, Unusable):
         raise Rejected(base.reason, base.fault)
+    if isinstance(base, Term) and is_held(base):
+        raise stuck("follows a pointer that an object of the kernel holds")
     raise fault(f"uses {describe(base)} as an address")
 
 
@@ -255,5 +257,5 @@ STORES: dict[str, Callable[[Environment, State, Pointer, int, Value], None]] = {
     "rodata": _store_constants,
     "map": _no_store,
     "function": _no_store,
-    "sock": _no_store,
+    "sock": store_field,
 }

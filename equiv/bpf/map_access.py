@@ -25,8 +25,10 @@ LPM_TRIE = 11
 ARRAY_OF_MAPS = 12
 HASH_OF_MAPS = 13
 DEVMAP = 14
+SOCKMAP = 15
 CPUMAP = 16
 XSKMAP = 17
+SOCKHASH = 18
 DEVMAP_HASH = 25
 
 ARRAYS = frozenset({ARRAY, PERCPU_ARRAY})
@@ -36,6 +38,8 @@ OF_MAPS = frozenset({ARRAY_OF_MAPS, HASH_OF_MAPS})
 SLOTTED = frozenset({ARRAY_OF_MAPS, DEVMAP, CPUMAP, XSKMAP})
 """Maps by index whose entries may be empty."""
 DEVICES = frozenset({DEVMAP, DEVMAP_HASH})
+SOCKS = frozenset({SOCKMAP, SOCKHASH})
+"""Maps whose values are sockets (D403)."""
 READ_ONLY = DEVICES | OF_MAPS
 """Maps that programs can look up and not change."""
 

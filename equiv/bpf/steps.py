@@ -14,6 +14,7 @@ from equiv.bpf.alu import Step, alu_step, low_word
 from equiv.bpf.cells import in_memory_order
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers import call_helper
+from equiv.bpf.helpers.kfuncs import call_kfunc
 from equiv.bpf.loop_step import after_iteration, is_loop, loop_step
 from equiv.bpf.outcome import outcome
 from equiv.bpf.pointers import SCALAR, compare, compare_low
@@ -316,8 +317,7 @@ def _packet_place(env: Environment, state: State, offset: Term, constant: int) -
 
 def _call_step(env: Environment, insn: Insn, index: int) -> Step:
     if insn.src == op.PSEUDO_KFUNC_CALL or isinstance(insn.ref, ExternRef):
-        name = insn.ref.name if isinstance(insn.ref, ExternRef) else f"number {insn.imm}"
-        return _rejecting(f"calls the kernel function {name}, which is not modelled", False)
+        return _kfunc_step(env, insn.ref.name if isinstance(insn.ref, ExternRef) else f"number {insn.imm}", index + 1)
     if insn.src == op.PSEUDO_CALL:
         if not isinstance(insn.ref, FunctionRef) or insn.ref.target not in env.program.functions:
             return _rejecting("calls a function that the object does not define", True)
@@ -330,6 +330,16 @@ def _call_step(env: Environment, insn: Insn, index: int) -> Step:
 
     def step(state: State) -> Stop | None:
         result = call_helper(env, state, number)
+        state.regs[0:6] = [result, None, None, None, None, None]
+        state.pc = after
+        return None
+
+    return step
+
+
+def _kfunc_step(env: Environment, name: str, after: int) -> Step:
+    def step(state: State) -> Stop | None:
+        result = call_kfunc(env, state, name)
         state.regs[0:6] = [result, None, None, None, None, None]
         state.pc = after
         return None

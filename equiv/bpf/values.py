@@ -38,7 +38,7 @@ class Region(NamedTuple):
             case "stack":
                 return "the stack"
             case "sock":
-                return "a socket"
+                return "a connection" if self.name.startswith("connection.") else "a socket"
             case _:
                 return f"{self.kind} {self.name}"
 

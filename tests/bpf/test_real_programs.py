@@ -17,7 +17,7 @@ from equiv.loaded import Loaded
 from equiv.machine.concrete import Input, NotRunnable
 from equiv.machine.protocol import Stuck
 from equiv.oracle import KernelProgram, available
-from tests.bpf.programs import EXIT, TC, XDP, call, copy, follow, jump, ldx, machine_for, mov, program, st, stx
+from tests.bpf.programs import EXIT, TC, XDP, call, copy, follow, jump, ldx, mov, program, st, stx
 
 GIVEN = Input(bytes(64))
 
@@ -49,14 +49,6 @@ def test_frames_from_before_a_tail_call_are_no_reason_to_reject() -> None:
     outer = [Insn(op.JMP | op.CALL, 0, op.PSEUDO_CALL, 0, 1, ref=FunctionRef(2, "f")), EXIT]
     checked = program(*outer, *inner, maps=maps, functions={0: "t", 2: "f"}, tail_calls={"progs": {0: 0}})
     assert follow(BpfMachine(checked, TC), GIVEN, through_snapshots=True).code == run(checked, TC, GIVEN).code == 1
-
-
-def test_the_type_of_a_time_stamp_is_not_modelled() -> None:
-    """Who reads it is given another tstamp than who does not: the two were taken for the same."""
-    machine = machine_for(ldx(op.B, 0, 1, 180), EXIT, interface=TC)
-    stop = machine.run(machine.start(), undecided)
-    assert isinstance(stop, Stuck)
-    assert "tstamp_type" in stop.reason
 
 
 DEVICES = MapSpec("devices", 14, 4, 4, 8)

@@ -29,6 +29,7 @@ PER_CALL = (
 
 PER_RUN = (
     _given(8, "get_smp_processor_id", "the running CPU, 32 bits", "kernel/bpf/helpers.c"),
+    _given(35, "get_current_task", "the address of the running task, a number", "kernel/trace/bpf_trace.c"),
     _given(42, "get_numa_node_id", "the running CPU's node, 32 bits", "kernel/bpf/helpers.c"),
     _given(24, "get_route_realm", "the realm of the packet's route, 32 bits", "net/core/filter.c", TC, (CTX,)),
     _given(

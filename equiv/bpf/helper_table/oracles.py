@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from equiv.bpf.helper_table.spec import CTX, NUM, TC, TC_XDP, Argument, Helper, changes, reads, writes
+from equiv.bpf.helper_table.spec import CTX, EVERY, NUM, TC, TC_XDP, Argument, Helper, changes, reads, writes
 
 _FILTER = "net/core/filter.c"
 
@@ -62,6 +62,26 @@ ROWS = (
         "a BPF_FIB_LKUP_RET_* or a negative errno, as parameters and flags say",
         "fills struct bpf_fib_lookup from mtu_result on",
     ),
+    Helper(
+        113,
+        "probe_read_kernel",
+        (writes(2), NUM, NUM),
+        EVERY,
+        "oracle",
+        "0 or a negative errno, as address and size say",
+        "fills the buffer",
+        "kernel/trace/bpf_trace.c: bpf_probe_read_kernel",
+    ),
+    Helper(
+        115,
+        "probe_read_kernel_str",
+        (changes(2), NUM, NUM),
+        EVERY,
+        "oracle",
+        "the length or a negative errno, as address, size and the buffer say",
+        "fills the buffer as far as the text goes",
+        "kernel/trace/bpf_trace.c: bpf_probe_read_kernel_str",
+    ),
     _oracle(
         163,
         "check_mtu",
@@ -78,9 +98,23 @@ ROWS = (
         "cookie and MSS, or a negative errno, as the headers say",
     ),
     _oracle(
+        205,
+        "tcp_raw_gen_syncookie_ipv6",
+        (reads((40,)), reads(3), NUM),
+        TC_XDP,
+        "cookie and MSS, or a negative errno, as the headers say",
+    ),
+    _oracle(
         206,
         "tcp_raw_check_syncookie_ipv4",
         (reads((20,)), reads((20,))),
+        TC_XDP,
+        "0 or a negative errno, as the headers say",
+    ),
+    _oracle(
+        207,
+        "tcp_raw_check_syncookie_ipv6",
+        (reads((40,)), reads((20,))),
         TC_XDP,
         "0 or a negative errno, as the headers say",
     ),

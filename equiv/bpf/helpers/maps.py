@@ -7,6 +7,7 @@ from typing import NamedTuple
 from equiv.bpf import cells, map_access
 from equiv.bpf.access import load_number
 from equiv.bpf.environment import Environment
+from equiv.bpf.helpers import sock_maps
 from equiv.bpf.helpers.common import E2BIG, EEXIST, EINVAL, ENOENT, Helper, error
 from equiv.bpf.program import MapSpec
 from equiv.bpf.state import State, fault, stuck
@@ -70,6 +71,8 @@ def _map_lookup_elem(env: Environment, state: State) -> Value:
     spec = given.spec
     if spec.kernel_pointers:
         raise stuck(f"looks up map {spec.name}, whose values hold pointers of the kernel")
+    if sock_maps.holds_sockets(spec) and given.outer is None:
+        return sock_maps.lookup(env, state, spec)
     key = _key(env, state, given)
     if spec.type in map_access.OF_MAPS:
         return _inner_map(env, state, spec, key)
@@ -130,6 +133,8 @@ def _spoiled(state: State, spec: MapSpec, key: Term) -> Unusable:
 def _map_update_elem(env: Environment, state: State) -> Value:
     """0 or a negative errno. Order of the checks: array_map_update_elem, htab_map_update_elem (kernel/bpf)."""
     given = _map(env, state)
+    if sock_maps.holds_sockets(given.spec) and given.outer is None:
+        return sock_maps.update(env, state, given.spec)
     spec, flags = given.spec, _flags(state)
     _changeable(spec)
     key = _key(env, state, given)

@@ -111,15 +111,37 @@ def _unset(state: State) -> None:
         raise stuck("asks for the tunnel after setting it")
 
 
-def _gen_syncookie(env: Environment, state: State) -> Value:
-    size = size_argument(state, 3, "bpf_tcp_raw_gen_syncookie_ipv4")
-    given = [*memory(env, state, 1, 20), *memory(env, state, 2, size)]
-    return _ask(env, "tcp_raw_gen_syncookie_ipv4", WORD, given)
+def _gen_syncookie(version: int, header: int) -> Helper:
+    name = f"tcp_raw_gen_syncookie_ipv{version}"
+
+    def helper(env: Environment, state: State) -> Value:
+        size = size_argument(state, 3, f"bpf_{name}")
+        return _ask(env, name, WORD, [*memory(env, state, 1, header), *memory(env, state, 2, size)])
+
+    return helper
 
 
-def _check_syncookie(env: Environment, state: State) -> Value:
-    given = [*memory(env, state, 1, 20), *memory(env, state, 2, 20)]
-    return sign_extend(32, _ask(env, "tcp_raw_check_syncookie_ipv4", 32, given))
+def _check_syncookie(version: int, header: int) -> Helper:
+    def helper(env: Environment, state: State) -> Value:
+        given = [*memory(env, state, 1, header), *memory(env, state, 2, 20)]
+        return sign_extend(32, _ask(env, f"tcp_raw_check_syncookie_ipv{version}", 32, given))
+
+    return helper
+
+
+def _probe_read(name: str, keeps: bool) -> Helper:
+    """What the kernel's memory holds at an address, a number; with `keeps`, some of the buffer may stay as it was."""
+
+    def helper(env: Environment, state: State) -> Value:
+        size = size_argument(state, 2, f"bpf_{name}", zero=True)
+        address = state.scalar(3)
+        check_buffer(state, 1, size)
+        given = [const(size, 32), address, *(memory(env, state, 1, size) if keeps else ())]
+        if size:
+            fill(env, state, 1, _bytes(_ask(env, f"{name}.bytes{size}", 8 * size, given)))
+        return sign_extend(32, _ask(env, name, 32, given))
+
+    return helper
 
 
 HELPERS: dict[int, Helper] = {
@@ -130,6 +152,10 @@ HELPERS: dict[int, Helper] = {
     66: _get_xfrm_state,
     69: _fib_lookup,
     163: _check_mtu,
-    204: _gen_syncookie,
-    206: _check_syncookie,
+    113: _probe_read("probe_read_kernel", False),
+    115: _probe_read("probe_read_kernel_str", True),
+    204: _gen_syncookie(4, 20),
+    205: _gen_syncookie(6, 40),
+    206: _check_syncookie(4, 20),
+    207: _check_syncookie(6, 40),
 }

@@ -20,6 +20,8 @@ from equiv.bpf.interpret.alu import (
 )
 from equiv.bpf.interpret.faults import UNSET, Fault, unmodelled
 from equiv.bpf.interpret.helpers import HELPERS
+from equiv.bpf.interpret.helpers.common import Helper
+from equiv.bpf.interpret.helpers.kfuncs import CALLS
 from equiv.bpf.interpret.loops import start_loop
 from equiv.bpf.program import ByteOrder, ExternRef, FunctionRef, Insn, MapRef, MapValueRef
 from equiv.machine.concrete import NotRunnable
@@ -297,7 +299,8 @@ def _call(after: int, insn: Insn) -> Step:
         return call
     if insn.src == op.PSEUDO_KFUNC_CALL or isinstance(insn.ref, ExternRef):
         name = insn.ref.name if isinstance(insn.ref, ExternRef) else f"number {insn.imm}"
-        return _failing(NotRunnable(f"calls kernel function {name}"))
+        kfunc = CALLS.get(name)
+        return _failing(NotRunnable(f"calls kernel function {name}")) if kfunc is None else _calling(kfunc, after)
     if op.is_tail_call(insn):
         return _tail_call(after)
     if insn.imm == op.LOOP:
@@ -305,7 +308,10 @@ def _call(after: int, insn: Insn) -> Step:
     helper = HELPERS.get(insn.imm)
     if helper is None:
         return _failing(NotRunnable(f"calls {helper_name(insn.imm)}, which is not modelled"))
+    return _calling(helper, after)
 
+
+def _calling(helper: Helper, after: int) -> Step:
     def call_helper(run: Run, r: list[int]) -> int:
         r[0] = helper(run, r[1], r[2], r[3], r[4], r[5])
         r[1] = r[2] = r[3] = r[4] = r[5] = UNSET

@@ -20,6 +20,7 @@ from equiv.bpf.interpret.contexts import (
 )
 from equiv.bpf.interpret.decode import DONE, UNRELOCATED, Step, decode
 from equiv.bpf.interpret.faults import UNSET, Fault
+from equiv.bpf.interpret.helpers.sock_maps import SockChange
 from equiv.bpf.interpret.loops import Loop, after_iteration
 from equiv.bpf.interpret.maps import PROG_ARRAY, MapState, OuterState, inner_name, start_map
 from equiv.bpf.interpret.memory import Memory, Region
@@ -72,6 +73,8 @@ class Run:
     """What helpers did that is observed: a redirect's target."""
     counts: dict[str, int] = field(default_factory=dict)
     """How often each helper was called that gives another input every time."""
+    sock_changes: list[SockChange] = field(default_factory=list)
+    """Sockets that were put into maps, in order."""
     function_at: dict[int, int] = field(default_factory=dict)
     tail_calls: int = 0
     stamp_aware: Mapping[int, bool | None] = field(default_factory=dict)

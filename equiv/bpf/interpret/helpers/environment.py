@@ -97,6 +97,7 @@ HELPERS: Final[dict[int, Helper]] = {
     24: _of_packet("get_route_realm", M32),
     25: _perf_event_output,
     34: _get_hash_recalc,
+    35: _per_run("get_current_task"),
     42: _per_run("get_numa_node_id", M32),
     46: _of_packet("get_socket_cookie"),
     47: _of_packet("get_socket_uid", M32),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from equiv.bpf.interpret.alu import M64
 from equiv.bpf.interpret.faults import Fault
+from equiv.bpf.interpret.helpers import sock_maps
 from equiv.bpf.interpret.helpers.common import Helper
 from equiv.bpf.interpret.maps import MapState, OuterState
 from equiv.machine.concrete import NotRunnable
@@ -28,6 +29,8 @@ def _map_lookup_elem(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int
     if state.spec.kernel_pointers:
         raise NotRunnable(f"looks up map {state.spec.name}, whose values hold pointers of the kernel")
     key = run.memory.read_bytes(b, state.spec.key_size)
+    if state.spec.type in sock_maps.SOCKS:
+        return sock_maps.lookup(run, state, key)
     if isinstance(state, OuterState):
         return _lookup_map(run, state, key)
     region = state.lookup(key)
@@ -46,6 +49,8 @@ def _map_update_elem(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
     """0 or a negative errno."""
     state = map_argument(run, a)
     key = run.memory.read_bytes(b, state.spec.key_size)
+    if state.spec.type in sock_maps.SOCKS:
+        return sock_maps.update(run, state, key, c, d)
     return state.update(key, run.memory.read_bytes(c, state.spec.value_size), d & M64) & M64
 
 

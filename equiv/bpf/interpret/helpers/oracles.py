@@ -103,13 +103,37 @@ def _refuse_after_set(run: Run) -> None:
         raise NotRunnable("asks for the tunnel after setting it")
 
 
-def _gen_syncookie(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
-    return ask(run, "tcp_raw_gen_syncookie_ipv4", run.memory.read_bytes(a, 20) + run.memory.read_bytes(b, c & M32))
+def _gen_syncookie(version: int, header: int) -> Helper:
+    def helper(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
+        asked = run.memory.read_bytes(a, header) + run.memory.read_bytes(b, c & M32)
+        return ask(run, f"tcp_raw_gen_syncookie_ipv{version}", asked)
+
+    return helper
 
 
-def _check_syncookie(run: Run, a: int, b: int, _c: int, _d: int, _e: int) -> int:
-    asked = run.memory.read_bytes(a, 20) + run.memory.read_bytes(b, 20)
-    return sign_extend(ask(run, "tcp_raw_check_syncookie_ipv4", asked), 32)
+def _check_syncookie(version: int, header: int) -> Helper:
+    def helper(run: Run, a: int, b: int, *_: int) -> int:
+        asked = run.memory.read_bytes(a, header) + run.memory.read_bytes(b, 20)
+        return sign_extend(ask(run, f"tcp_raw_check_syncookie_ipv{version}", asked), 32)
+
+    return helper
+
+
+def _probe_read(name: str, keeps: bool) -> Helper:
+    """What the kernel's memory holds at an address, a number; with `keeps`, some of the buffer may stay as it was."""
+
+    def helper(run: Run, a: int, b: int, c: int, *_: int) -> int:
+        size, address = b & M32, c & M64
+        if run.memory.is_address(address):
+            raise NotRunnable(f"reads the program's own memory with bpf_{name}")
+        asked = size.to_bytes(4, "big") + address.to_bytes(8, "big")
+        if size and keeps:
+            asked += run.memory.read_bytes(a, size)
+        if size:
+            run.memory.write_bytes(a, ask(run, f"{name}.bytes{size}", asked).to_bytes(size, "big"))
+        return sign_extend(ask(run, name, asked), 32)
+
+    return helper
 
 
 HELPERS: Final[dict[int, Helper]] = {
@@ -120,6 +144,10 @@ HELPERS: Final[dict[int, Helper]] = {
     66: _get_xfrm_state,
     69: _fib_lookup,
     163: _check_mtu,
-    204: _gen_syncookie,
-    206: _check_syncookie,
+    113: _probe_read("probe_read_kernel", False),
+    115: _probe_read("probe_read_kernel_str", True),
+    204: _gen_syncookie(4, 20),
+    205: _gen_syncookie(6, 40),
+    206: _check_syncookie(4, 20),
+    207: _check_syncookie(6, 40),
 }

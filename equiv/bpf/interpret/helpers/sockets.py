@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from equiv.bpf.helper_table.sockets import DERIVED
 from equiv.bpf.interpret.alu import M32, M64, sign_extend
 from equiv.bpf.interpret.faults import Fault
 from equiv.bpf.interpret.helpers.common import Helper, check_context
@@ -19,7 +20,9 @@ from equiv.machine.concrete import NotRunnable
 if TYPE_CHECKING:
     from equiv.bpf.interpret.execute import Run
 
-LARGEST: Final = 512
+LARGEST, LARGEST_KERNEL = 512, 1 << 14
+CONNECTION: Final = "connection."
+"""What connections are told from sockets by (D404)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,19 +34,23 @@ class Socket:
     key: bytes
 
     def load(self, offset: int, size: int) -> int:
-        if not 0 <= offset <= LARGEST - size or offset % size:
+        largest = LARGEST_KERNEL if self.name.startswith(CONNECTION) or ".skc_to_" in self.name else LARGEST
+        if not 0 <= offset <= largest - size or offset % size:
             raise Fault(f"reads {size} bytes at offset {offset} of a socket")
         content = bytes(
-            ask(self.run, f"{self.name}.field", self.key + at.to_bytes(2, "big")) & 0xFF
+            ask(self.run, f"{self.name.removeprefix(CONNECTION)}.field", self.key + at.to_bytes(2, "big")) & 0xFF
             for at in range(offset, offset + size)
         )
         return int.from_bytes(content, self.run.memory.order)
 
     def store(self, offset: int, size: int, value: int) -> None:
+        if self.name.startswith(CONNECTION):
+            raise NotRunnable("writes to a connection")
         raise Fault("writes to a socket")
 
 
-def _found(run: Run, name: str, key: bytes) -> int:
+def found(run: Run, name: str, key: bytes) -> int:
+    """The address of the socket that the helper `name` finds by `key`, or 0."""
     if not ask(run, name, key) & 1:
         return 0
     for region in run.memory.regions.values():
@@ -60,12 +67,13 @@ def _lookup(name: str) -> Helper:
         check_context(run, a)
         size = c & M32
         words = size.to_bytes(4, "big") + (d & M64).to_bytes(8, "big") + (e & M64).to_bytes(8, "big")
-        return _found(run, name, run.memory.read_bytes(b, size) + words)
+        return found(run, name, run.memory.read_bytes(b, size) + words)
 
     return helper
 
 
-def _socket(run: Run, address: int) -> Socket:
+def socket_at(run: Run, address: int) -> Socket:
+    """The socket that a helper is given by its address."""
     region = run.memory.regions.get(address >> 32)
     if region is None or region.base != address or not isinstance(region.virtual, Socket):
         raise Fault("passes something else for a socket")
@@ -74,20 +82,20 @@ def _socket(run: Run, address: int) -> Socket:
 
 def _derived(name: str) -> Helper:
     def helper(run: Run, a: int, *_: int) -> int:
-        socket = _socket(run, a)
-        return _found(run, f"{socket.name}.{name}", socket.key)
+        socket = socket_at(run, a)
+        return found(run, f"{socket.name}.{name}", socket.key)
 
     return helper
 
 
 def _release(run: Run, a: int, *_: int) -> int:
-    _socket(run, a)
+    socket_at(run, a)
     return 0
 
 
 def _cookie(name: str, width: int) -> Helper:
     def helper(run: Run, a: int, b: int, c: int, d: int, e: int) -> int:
-        socket = _socket(run, a)
+        socket = socket_at(run, a)
         sizes = (c & M32, e & M32)
         headers = run.memory.read_bytes(b, sizes[0]) + run.memory.read_bytes(d, sizes[1])
         asked = socket.key + headers + b"".join(size.to_bytes(4, "big") for size in sizes)
@@ -100,7 +108,7 @@ def _assign(run: Run, a: int, b: int, c: int, *_: int) -> int:
     check_context(run, a)
     if not b:
         raise NotRunnable("takes a socket away from the packet")
-    socket = _socket(run, b)
+    socket = socket_at(run, b)
     if "sk.assign" in run.effects:
         raise NotRunnable("gives the packet to two sockets")
     flags = (c & M64).to_bytes(8, "big")
@@ -120,4 +128,5 @@ HELPERS: Final[dict[int, Helper]] = {
     100: _cookie("tcp_check_syncookie", 32),
     110: _cookie("tcp_gen_syncookie", 64),
     124: _assign,
+    **{number: _derived(f"skc_to_{kind}") for number, kind in DERIVED.items()},
 }
