@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 import equiv
 from equiv.errors import InputError, InternalError, Place, ResourceLimit
 from equiv.portfolio import race
+from tests.processes import is_running, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = str(ROOT / "corpora" / "five-tuple" / "five-tuple.bpf.o")
@@ -130,17 +132,8 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         assert run.stdout is not None
         child = int(run.stdout.readline())
         run.kill()
-    for _ in range(300):
-        if _has_ended(child):
-            return
-        time.sleep(0.1)
-    os.kill(child, signal.SIGKILL)
-    pytest.fail("the process went on without its parent")
-
-
-def _has_ended(process: int) -> bool:
-    """Gone, or waiting for somebody to ask how it ended."""
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+        wait_until(lambda: not is_running(child))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,12 +17,12 @@ from equiv.memory import rss_bytes
 from equiv.proof import engine
 from equiv.question import pose
 from equiv.seeking import Report, Seeker, Task
+from tests.processes import PATIENCE, children, is_running, wait_until
 
 CORPORA = Path(__file__).parent.parent / "corpora"
 PROGRAM = str(CORPORA / "tcp-options" / "tcp-options.bpf.o")
 TABLE = str(CORPORA / "tcp-options" / "tcp-options.dev")
 BROKEN = str(CORPORA / "tcp-options" / "tcp-options.nop-length.dev")
-PATIENCE = 60.0
 DEFECTIVE = partial(Report, error=InternalError("wrong there"))
 
 
@@ -44,15 +42,8 @@ def only_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def waiting(seeker: Seeker, real: Callable[[Seeker], bool] = Seeker.has_found) -> bool:
     """What has_found says in the end."""
-    until = time.monotonic() + PATIENCE
-    while not real(seeker) and not seeker._is_over:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_until(lambda: real(seeker) or seeker._is_over)
     return real(seeker)
-
-
-def children() -> set[str]:
-    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 @pytest.fixture
@@ -154,19 +145,9 @@ def test_it_ends_with_the_process_that_started_it() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=CORPORA.parent, text=True) as starter:
         assert starter.stdout is not None
         other = int(starter.stdout.readline())
-        assert _is_alive(other)
+        assert is_running(other)
         starter.send_signal(signal.SIGKILL)
-    until = time.monotonic() + PATIENCE
-    while _is_alive(other):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
+    wait_until(lambda: not is_running(other))
 
 
 def test_in_the_end_it_is_looked_for_here_too_and_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

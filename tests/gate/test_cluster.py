@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from equiv.gate.cluster import perform_all
 from equiv.gate.local import Load, Started
 from equiv.gate.task import Done, Task
 from tests.gate.project import PAIRS, gate, project
+from tests.processes import wait_until
 
 distributed: Any = pytest.importorskip("distributed")
 dask: Any = pytest.importorskip("dask")
@@ -55,6 +55,13 @@ def _plain(found: dict[str, Any]) -> dict[str, tuple[object, ...]]:
 def _pids(cluster: Any) -> list[int]:
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
         return list(client.run(os.getpid).values())
+
+
+def _kill_at_work(address: str, victim: int) -> None:
+    """Kill a process once some worker has something to do."""
+    with distributed.Client(address, set_as_default=False) as client:
+        wait_until(lambda: any(client.processing().values()))
+        os.kill(victim, signal.SIGKILL)
 
 
 def _and_then(address: str, act: Callable[[], None]) -> Callable[..., Iterator[tuple[int, Done]]]:
@@ -105,7 +112,7 @@ def test_a_pair_that_its_workers_die_of_fails(tmp_path: Path) -> None:
         (victim,) = _pids(frail)
 
         def perform(tasks: Sequence[Task], load: Load, started: Started) -> Iterator[tuple[int, Done]]:
-            threading.Timer(1.0, os.kill, (victim, signal.SIGKILL)).start()
+            threading.Thread(target=_kill_at_work, args=(frail.scheduler_address, victim)).start()
             yield from perform_all(tasks, load, started, frail.scheduler_address)
 
         (judged,) = gate(path, None, perform).values()
@@ -126,15 +133,15 @@ def test_without_a_scheduler_the_rest_is_given_up(tmp_path: Path) -> None:
     file = tmp_path / "scheduler.json"
     scheduler = subprocess.Popen([*command, "--scheduler-file", str(file)], stderr=subprocess.DEVNULL)
     try:
-        for _ in range(600):
-            if file.exists():
-                break
-            time.sleep(0.1)
+        wait_until(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
         address = json.loads(file.read_text())["address"]
 
         def perform(tasks: Sequence[Task], load: Load, started: Started) -> Iterator[tuple[int, Done]]:
-            threading.Timer(1.0, scheduler.kill).start()
-            yield from perform_all(tasks, load, started, address, patience=3600)
+            def then_gone(number: int) -> None:
+                started(number)
+                scheduler.kill()
+
+            yield from perform_all(tasks, load, then_gone, address, patience=3600)
 
         found = gate(project(tmp_path, PAIRS), None, perform)
     finally:

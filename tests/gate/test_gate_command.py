@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from equiv import cli
 from tests.gate.project import PAIRS, project
+from tests.processes import PATIENCE, is_running, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,23 +125,15 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signa
     gate = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_as_in_the_foreground
     )
-    _until(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text().endswith("\n"))
+    wait_until(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text().endswith("\n"))
     pids = [int(line) for line in (tmp_path / "begun").read_text().split()]
     gate.send_signal(number)
-    out, err = gate.communicate(timeout=60)
+    out, err = gate.communicate(timeout=PATIENCE)
     assert gate.returncode == (130 if number == signal.SIGINT else -9)
     assert b"Traceback" not in err and out == b""
-    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids) and not list(rooms.iterdir()))
+    wait_until(lambda: not any(is_running(pid) for pid in pids) and not list(rooms.iterdir()))
 
 
 def _as_in_the_foreground() -> None:
     """Shells have what they start in the background ignore SIGINT, and so do the processes that it starts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come to that")
