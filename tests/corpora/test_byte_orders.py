@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which(CLANG) is None, reason=f"{CLANG} is
 def built_big_endian(name: str, folder: Path) -> str:
     target = folder / f"{name}.bpf.o"
     flags = ["-g", "-O2", "-target", "bpfeb", "-I", str(CORPORA / "include")]
-    flags += ["-idirafter", "/usr/include/x86_64-linux-gnu"]
+    flags += ["-idirafter", f"/usr/include/{platform.machine()}-linux-gnu"]
     subprocess.run([CLANG, *flags, "-c", str(CORPORA / name / f"{name}.bpf.c"), "-o", str(target)], check=True)
     return str(target)
 
