@@ -19,7 +19,8 @@ def outcome(env: Environment, state: State) -> Outcome:
     code = _code(env, extract(env.interface.code_width - 1, 0, state.scalar(0)))
     values: dict[str, Term] = {}
     for observable in env.interface.observables:
-        value = _observed(env, state, observable, code)
+        with state.within(observable.name):
+            value = _observed(env, state, observable, code)
         if value is not None:
             values[observable.name] = value
     return Outcome(code, values)

@@ -75,11 +75,24 @@ class State:
     skb's network header. `effects` are what helpers did that is observed (a redirect's target), never changed in place;
     `counts` how often each helper was called that gives another input every time. `tail_calls` is how many tail calls
     the run has made, 64 bits. `about` is put before the names of questions, to tell those of one kind within an
-    instruction apart.
+    instruction apart; `asked` is what has been asked in this one so far.
     """
 
     __slots__ = (
-        *("about", "answers", "callers", "ctx", "counts", "decide", "effects", "head", "keys", "length", "linear"),
+        *(
+            "about",
+            "answers",
+            "asked",
+            "callers",
+            "ctx",
+            "counts",
+            "decide",
+            "effects",
+            "head",
+            "keys",
+            "length",
+            "linear",
+        ),
         *(
             "meta",
             "meta_size",
@@ -99,6 +112,7 @@ class State:
         self.pc = 0
         self.about = ""
         self.answers: Answers = ()
+        self.asked: dict[str, Term] = {}
         self.regs: list[Value | None] = [None] * 11
         self.callers: tuple[Caller, ...] = ()
         self.stacks: list[Cells] = [{}]
@@ -125,6 +139,7 @@ class State:
         new.pc = self.pc
         new.about = ""
         new.answers = self.answers
+        new.asked = {}
         new.regs = self.regs.copy()
         new.callers = self.callers
         new.stacks = [cells.copy() for cells in self.stacks]
@@ -149,9 +164,12 @@ class State:
     def ask(self, question: str, guard: Term) -> bool:
         """Whether `guard` holds on this path. `question` is unique among those of one instruction.
 
-        Must be called before the instruction changes anything. Raises Undecided where both are possible.
+        Must be called before the instruction changes anything. Raises Undecided where both are possible. One name for
+        two questions, of which the second would get the first one's answer, is stuck.
         """
         question = self.about + question
+        if self.asked.setdefault(question, guard) is not guard:
+            raise stuck(f"asks about two things in the same words ({question})")
         for asked, answer in self.answers:
             if asked == question:
                 return answer

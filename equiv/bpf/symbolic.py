@@ -62,8 +62,8 @@ class BpfMachine:
                     if isinstance(stop, Fork):
                         return Fork(stop.before, stop.branches, self.place_of(state.pc))
                     return stop
-                if state.answers:
-                    state.answers = ()
+                if state.answers or state.asked:
+                    state.answers, state.asked = (), {}
         except Undecided as question:
             text = self._describe(state.pc)
             branches = tuple(

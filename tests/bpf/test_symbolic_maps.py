@@ -11,9 +11,12 @@ from hypothesis import strategies as some
 from equiv.bpf import insn as op
 from equiv.bpf.interpret import run
 from equiv.bpf.program import Insn, MapSpec
+from equiv.bpf.state import Rejected
 from equiv.bpf.symbolic import BpfMachine
 from equiv.machine.concrete import Input
+from equiv.machine.inputs import packet_byte
 from equiv.machine.protocol import Done, Fault, Stop, Stuck
+from equiv.term import const, eq
 from tests.bpf.map_programs import KINDS, OBSERVING, Operation, keys_of, load_map, operations, performing
 from tests.bpf.programs import (
     EXIT,
@@ -299,3 +302,39 @@ def test_places_of_which_there_are_too_many_are_not_followed() -> None:
     machine = machine_for(*at_places_from_the_packet(1, 255), maps=[spec], interface=TC)
     with pytest.raises(NotDone, match="depends on the input"):
         follow(machine, Input(bytes((7, 7)) + FRAME[2:]))
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_every_observed_entry_is_that_of_the_interpreter_whichever_was_written(first: int) -> None:
+    """Whether an entry is the written one is a question of its own for each: the answer for one is none for others."""
+    spec = MapSpec("m", 2, 4, 8, 4)
+    interface = TC
+    for key in range(4):
+        interface = interface.observing_map("m", key, 8)
+    insns = [
+        *(ldx(op.W, 6, 1, 76), ldx(op.B, 2, 6, 0), alu(op.AND, 2, imm=3), stx(op.W, 10, -4, 2)),
+        *(load_map(1, "m"), copy(2, 10), add(2, -4), call(1)),
+        *(jump(op.JEQ, 0, 1, imm=0), st(op.DW, 0, 0, 5), mov(0, 0), EXIT),
+    ]
+    machine = machine_for(*insns, maps=[spec], interface=interface)
+    given_input = Input(bytes([first]) + FRAME)
+    seen = run(machine.program, machine.interface, given_input)
+    ended = follow(machine, given_input)
+    for key in range(4):
+        name = f"map.m[{key}]"
+        assert (
+            ended.values[name].to_bytes(8, "big")
+            == seen.values[name]
+            == (bytes(8) if key != first else b"\5" + bytes(7))
+        )
+
+
+def test_one_name_for_two_questions_is_not_modelled() -> None:
+    """The second would get the first one's answer."""
+    state = machine_for(mov(0, 0), EXIT).start()
+    packet = packet_byte(const(0, 64))
+    state = state.answered("is it", True)
+    assert state.ask("is it", eq(packet, const(1, 8)))
+    assert state.ask("is it", eq(packet, const(1, 8)))
+    with pytest.raises(Rejected, match="in the same words"):
+        state.ask("is it", eq(packet, const(2, 8)))
