@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from equiv.commands import COMMANDS
-from equiv.commands.common import EXIT_STATUSES, Handler
+from equiv.commands.common import EXIT_STATUSES, Handler, Parser
 from equiv.errors import EquivError, InternalError
 from equiv.version import VERSION
 
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if arguments and arguments[0] == "bench":  # has options of its own
             return _bench(arguments[1:])
-        namespace = _command_line(arguments).parse_args(arguments)
+        namespace, unknown = _command_line(arguments).parse_known_args(arguments)
+        if unknown:  # the command's own parser shows what it takes
+            namespace.refuse(f"unrecognized arguments: {' '.join(unknown)}")
         handler: Handler = namespace.handler
         return handler(namespace)
     except SystemExit as exit_:  # argparse: 0 after --help, 2 for wrong usage
@@ -132,7 +134,7 @@ def _command_line(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     Where `arguments` begin with a command, it knows that one only.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="equiv",
         description="Prove or refute that an eBPF packet program and a device's parser table do the same.",
         epilog=EXIT_STATUSES,

@@ -118,11 +118,27 @@ def test_defect_asks_for_a_report_and_debug_shows_the_traceback(check: Any, caps
         ["run", "a", "--packet", "00", "--context", "mark"],
         ["run", "a", "--packet", "00", "--context", "mark=red"],
         ["show"],
+        ["hash", "a", "-v"],
     ],
 )
-def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_status_2_and_one_line_with_who_knows_more(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(arguments) == 2
-    assert "usage: equiv" in capsys.readouterr().err
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert hint == f"hint: {' '.join(['equiv', *[a for a in arguments[:1] if a != 'prove']])} --help"
+
+
+def test_an_option_that_a_command_does_not_have_is_that_command_s_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["catalogue", "list", "c.json", "--verbose"]) == 2
+    said = "error: unrecognized arguments: --verbose\nhint: equiv catalogue list --help\n"
+    assert capsys.readouterr().err == said
+
+
+def test_what_was_typed_cannot_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "a", "b", "--solver", "\x1b[2K\rverified"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_options_reach_the_engine(check: Any, equivalent: Result) -> None:

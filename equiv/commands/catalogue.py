@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from equiv.commands.common import Commands, add_command, seconds
+from equiv.commands.common import Commands, add_command, add_verbose, seconds
 
 if TYPE_CHECKING:
     from equiv.trust.log import Log
@@ -37,6 +37,7 @@ def add(commands: Commands) -> None:
 
     entry = _part(parts, "add", _add, "Check a certificate and add an entry for it.", catalogue=True)
     _root(entry)
+    add_verbose(entry, "who made the entry, and when")
     entry.add_argument("program", metavar="PROGRAM", help="the object file (FILE or FILE:PROGRAM)")
     entry.add_argument("table", metavar="TABLE", help="the device's table")
     entry.add_argument("--certificate", required=True, metavar="FILE", help="what equiv check --certificate wrote")
@@ -92,7 +93,6 @@ def _part(
     parts: Commands, name: str, handler: Callable[[argparse.Namespace], int], text: str, catalogue: bool = False
 ) -> argparse.ArgumentParser:
     part = add_command(parts, name, handler, text)
-    part.set_defaults(refuse=part.error)
     if catalogue:
         part.add_argument("catalogue", metavar="CATALOGUE", help="the catalogue's file")
     return part

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from equiv.commands.common import EXIT_STATUSES, Commands, add_command, count, seconds
+from equiv.commands.common import EXIT_STATUSES, Commands, add_command, add_verbose, count, seconds
 from equiv.commands.question import add_question, add_sides, question_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ FUZZ_SECONDS = 5.0
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "check", _execute, "Prove or refute that two programs do the same.", EXIT_STATUSES)
-    parser.set_defaults(refuse=parser.error)
+    add_verbose(parser, "statistics, and paths in full")
     add_sides(parser)
     parser.add_argument("--json", action="store_true", help="print JSON (specs/result.schema.json)")
     parser.add_argument("--explain", action="store_true", help="say each difference in one sentence, too")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from equiv.errors import InputError
 
@@ -21,6 +21,15 @@ exit status of check:
   4  the input uses something that is not supported              5  a defect in equiv"""
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in two lines what is wrong with a command line, as of any other input; --help shows usage in full."""
+
+    def error(self, message: str) -> NoReturn:
+        from equiv.report.style import clean
+
+        self.exit(2, f"error: {clean(message)}\nhint: {self.prog} --help\n")
+
+
 def add_command(
     commands: Commands, name: str, handler: Handler, text: str, epilog: str = ""
 ) -> argparse.ArgumentParser:
@@ -33,10 +42,14 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=handler, refuse=parser.error)
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    parser.add_argument("-v", "--verbose", action="store_true", help="show more")
     return parser
+
+
+def add_verbose(parser: argparse.ArgumentParser, what: str) -> None:
+    """The option `-v`, which shows `what`, too."""
+    parser.add_argument("-v", "--verbose", action="store_true", help=f"show {what}, too")
 
 
 def add_interface(parser: argparse.ArgumentParser) -> None:

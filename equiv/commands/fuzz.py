@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from equiv.commands.common import EXIT_STATUSES, Commands, add_command, count, seconds
+from equiv.commands.common import EXIT_STATUSES, Commands, add_command, add_verbose, count, seconds
 from equiv.commands.question import add_question, add_sides, question_of
 
 DEFAULT_FUZZED = 10_000
@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
         "Look for a difference with generated packets.",
         EXIT_STATUSES.replace("check", "fuzz").replace("0  equivalent  ", "0  none found with --against"),
     )
-    parser.set_defaults(refuse=parser.error)
+    add_verbose(parser, "all that was not covered or compared, statistics, and paths in full")
     add_sides(parser)
     parser.add_argument(
         "--against",

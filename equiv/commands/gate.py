@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from equiv.commands.common import Commands, add_command, count
+from equiv.commands.common import Commands, add_command, add_verbose, count
 
 if TYPE_CHECKING:
     from equiv.gate.model import Manifest, Pair
@@ -28,6 +28,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands, "gate", _execute, "Check that all pairs of a manifest get the verdicts that they must.", GATE_STATUSES
     )
+    add_verbose(parser, "the pairs that are as expected")
     parser.add_argument("manifest", nargs="?", default="equiv.toml", metavar="FILE", help="default: equiv.toml")
     parser.add_argument("--jobs", type=count, metavar="N", help="pairs at a time (default: as many as processors)")
     parser.add_argument(

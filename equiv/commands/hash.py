@@ -13,7 +13,6 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands, "hash", _execute, "Print the hashes by which programs, tables and sources are known."
     )
-    parser.set_defaults(refuse=parser.error)
     parser.add_argument("files", metavar="FILE", nargs="*", help="an object file, a device table or a P4 parser")
     parser.add_argument(
         "--source",

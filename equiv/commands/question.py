@@ -38,7 +38,7 @@ def add_question(parser: argparse.ArgumentParser, *, against: bool = True) -> No
         action="append",
         default=[],
         metavar="NAME",
-        help="compare what this array map holds at the end",
+        help="compare what this array or hash map holds at the end, too",
     )
     add_tail_calls(parser)
     add_snapshots(parser)

@@ -11,6 +11,7 @@ from equiv.commands.common import (
     add_snapshots,
     add_tail_calls,
     add_types,
+    add_verbose,
     packet,
     setting,
 )
@@ -19,7 +20,12 @@ from equiv.commands.common import (
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     parser = add_command(commands, "run", _execute, "Run packets through one program or table and print what it shows.")
-    parser.add_argument("file", metavar="FILE", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="an object file (.bpf.o or .bpf.o:PROGRAM), raw instructions (.bin), a device table or a P4 parser",
+    )
+    add_verbose(parser, "the path, and the bytes that were read")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--packet", action="append", type=packet, metavar="HEX", help="a packet; may be repeated")
     source.add_argument("--pcap", metavar="FILE", help="all packets of a pcap or pcapng file")

@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 
-from equiv.commands.common import Commands, add_command, add_tail_calls
+from equiv.commands.common import Commands, add_command, add_tail_calls, add_verbose
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    parser = add_command(commands, "show", _execute, "Print what was understood of an object file or a device table.")
-    parser.set_defaults(refuse=parser.error)
+    parser = add_command(
+        commands, "show", _execute, "Print what was understood of an object file, a device table or a parser."
+    )
+    add_verbose(parser, "instructions beside their source lines, the whole table, a parser's observables")
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", help="an object file (.bpf.o or .bpf.o:PROGRAM) or a device table"
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="an object file (.bpf.o or .bpf.o:PROGRAM), a device table or a P4 parser",
     )
     parser.add_argument("--helpers", action="store_true", help="list the kernel's helper functions that are modelled")
     add_tail_calls(parser)

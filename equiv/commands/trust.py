@@ -27,7 +27,6 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands, "trust", _execute, "Say which programs may be handed to a device, and why others may not.", STATUSES
     )
-    parser.set_defaults(refuse=parser.error)
     parser.add_argument(
         "--kernel",
         nargs="+",

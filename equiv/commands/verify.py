@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from equiv.commands.common import Commands, add_command, seconds
+from equiv.commands.common import Commands, add_command, add_verbose, seconds
 
 VERIFY_STATUSES = """\
 exit status of verify:
@@ -17,6 +17,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands, "verify", _execute, "Check a certificate against the two inputs that it is about.", VERIFY_STATUSES
     )
+    add_verbose(parser, "who wrote and found the proof")
     parser.add_argument("certificate", metavar="FILE", help="what equiv check --certificate FILE wrote")
     for side in ("left", "right"):
         parser.add_argument(

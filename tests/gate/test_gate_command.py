@@ -110,13 +110,13 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signa
 
     The pair takes long this way round, so that its check surely runs by then.
     """
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys, time\n"
-        "if sys.argv[:1] == ['-m'] and 'out' in os.listdir('..'):\n"
-        f"    open({str(tmp_path / 'begun')!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
-    )
     rooms = tmp_path / "rooms"
     rooms.mkdir()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\n"
+        f"if os.getcwd().startswith({str(rooms)!r}):\n"
+        f"    open({str(tmp_path / 'begun')!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+    )
     for name in ("protobuf.bpf.o", "protobuf.dev"):
         (tmp_path / name).write_bytes((ROOT / "corpora" / "protobuf" / name).read_bytes())
     path = project(tmp_path, '[[pair]]\nleft = "protobuf.dev"\nright = "protobuf.bpf.o"\n')
@@ -129,7 +129,7 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: signa
     pids = [int(line) for line in (tmp_path / "begun").read_text().split()]
     gate.send_signal(number)
     out, err = gate.communicate(timeout=PATIENCE)
-    assert gate.returncode == (130 if number == signal.SIGINT else -9)
+    assert gate.returncode == (130 if number == signal.SIGINT else -9), err
     assert b"Traceback" not in err and out == b""
     wait_until(lambda: not any(is_running(pid) for pid in pids) and not list(rooms.iterdir()))
 
