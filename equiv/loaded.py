@@ -49,8 +49,13 @@ class Loaded:
     """Whether this side is given every packet in one linear piece, whatever the interface says."""
 
     def given(self, given: Input) -> Input:
-        """The input as this side gets it."""
-        return replace(given, linear=None) if self.linear else given
+        """The input as this side gets it: without the maps that only the other side has."""
+        if self.linear:
+            given = replace(given, linear=None)
+        if self.program is not None and given.maps:
+            own = {name: held for name, held in given.maps.items() if name.removesuffix("[]") in self.program.maps}
+            given = replace(given, maps=own) if len(own) < len(given.maps) else given
+        return given
 
     @property
     def program_name(self) -> str:

@@ -19,7 +19,7 @@ from equiv.p4.parser import ParserOptions
 
 if TYPE_CHECKING:
     from equiv.bpf.map_snapshot import Snapshot
-    from equiv.bpf.program import MapSpec
+    from equiv.bpf.program import MapSpec, Program
     from equiv.bpf.tail_calls import TailCall
     from equiv.p4.value_sets import Contents
 
@@ -230,13 +230,32 @@ def _require_same_maps(a: Loaded, b: Loaded) -> None:
         return
     for name, spec in a.program.maps.items():
         other = b.program.maps.get(name)
-        if other is None or spec.initial is not None or spec.type == PROG_ARRAY:
+        if other is None or spec.type == PROG_ARRAY:
+            continue
+        if spec.initial is not None:
+            if not spec.frozen and spec.contents is None and all(_refers(each.program, name) for each in (a, b)):
+                _require_same_beginning(name, spec.initial, other.initial or b"")
             continue
         ours, theirs = (map_shape(m) for m in (spec, other))
         if ours != theirs:
             raise InputError(
                 f"map {name!r} is not the same on both sides: (type, key, value, entries) {ours} and {theirs}",
                 hint="maps of one name are taken to hold the same; rename one",
+            )
+
+
+def _refers(program: Program | None, name: str) -> bool:
+    """Whether an instruction has an address in the data section `name`."""
+    return program is not None and any(getattr(insn and insn.ref, "map_name", None) == name for insn in program.insns)
+
+
+def _require_same_beginning(name: str, ours: bytes, theirs: bytes) -> None:
+    """Global variables of one section are one input, too; what the objects say of them must not speak against that."""
+    for place, (one, other) in enumerate(zip(ours, theirs)):
+        if one != other:
+            raise InputError(
+                f"global variables in {name} do not begin as the same on both sides: byte {place} is {one} and {other}",
+                hint=f"they are taken to hold the same; --map-snapshot {name}=FILE says what",
             )
 
 
