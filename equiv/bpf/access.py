@@ -228,6 +228,24 @@ def _store_constants(env: Environment, state: State, pointer: Pointer, size: int
     raise fault(f"writes to read-only {pointer.region}")
 
 
+def _load_record(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
+    raise stuck("reads from memory for user space")
+
+
+def _store_record(env: Environment, state: State, pointer: Pointer, size: int, value: Value) -> None:
+    """What is written there goes to user space, and is not compared (D405)."""
+    check_record(state, pointer, size)
+
+
+def check_record(state: State, pointer: Pointer, size: int) -> None:
+    """Stop unless `size` bytes at `pointer` are inside of its record."""
+    whole = pointer.region.key
+    assert whole is not None and whole.is_const
+    last = whole.value - size
+    if last < 0 or not state.ask("in bounds", ule(pointer.offset, const(last, WORD))):
+        raise fault(f"accesses {pointer.region} out of bounds")
+
+
 def _no_load(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
     raise stuck(f"reads from {pointer.region}")
 
@@ -246,6 +264,7 @@ LOADS: dict[str, Callable[[Environment, State, Pointer, int], Value]] = {
     "map": _no_load,
     "function": _no_load,
     "sock": load_field,
+    "record": _load_record,
 }
 
 STORES: dict[str, Callable[[Environment, State, Pointer, int, Value], None]] = {
@@ -258,4 +277,5 @@ STORES: dict[str, Callable[[Environment, State, Pointer, int, Value], None]] = {
     "map": _no_store,
     "function": _no_store,
     "sock": store_field,
+    "record": _store_record,
 }

@@ -12,14 +12,15 @@ WORD = 64
 ZERO = const(0, WORD)
 ONE = const(1, WORD)
 
-RegionKind = Literal["stack", "pkt", "ctx", "keys", "map value", "map", "rodata", "function", "sock"]
+RegionKind = Literal["stack", "pkt", "ctx", "keys", "map value", "map", "rodata", "function", "sock", "record"]
 
 
 class Region(NamedTuple):
     """One object in memory that pointers point into.
 
     `name` is the map's or function's, `frame` the stack frame's depth (0: the entry function's), `key` the map value's
-    key: a number of 32 bits for arrays, for hashes the key's bytes with the lowest address most significant.
+    key: a number of 32 bits for arrays, for hashes the key's bytes with the lowest address most significant. Of
+    memory for user space it is the size.
     """
 
     kind: RegionKind
@@ -37,6 +38,8 @@ class Region(NamedTuple):
                 return "the flow keys"
             case "stack":
                 return "the stack"
+            case "record":
+                return "memory for user space"
             case "sock":
                 return "a connection" if self.name.startswith("connection.") else "a socket"
             case _:

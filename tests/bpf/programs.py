@@ -124,6 +124,8 @@ def given_to_assignment(given: Input, machine: BpfMachine) -> Assignment:
             size = outer.key_size + outer.inner.key_size
             maps[f"{outer.name}[]"] = replace(outer.inner, name=f"{outer.name}[]", key_size=size)
     for name, spec in maps.items():
+        if not spec.key_size:  # a buffer for user space
+            continue
         contents = given.maps.get(name, {})
         key_width = 8 * spec.key_size
 

@@ -62,6 +62,9 @@ ROWS = (
         "a BPF_FIB_LKUP_RET_* or a negative errno, as parameters and flags say",
         "fills struct bpf_fib_lookup from mtu_result on",
     ),
+    _oracle(
+        83, "skb_ancestor_cgroup_id", (CTX, NUM), TC, "an ancestor of the packet's control group, as the level says"
+    ),
     Helper(
         113,
         "probe_read_kernel",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from equiv.bpf import cells
-from equiv.bpf.access import FLOW_KEYS_SIZE, STACK_SIZE, address, load_number, packet_field, write
+from equiv.bpf.access import FLOW_KEYS_SIZE, STACK_SIZE, address, check_record, load_number, packet_field, write
 from equiv.bpf.environment import Environment
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import WORD, Pointer, Value, describe
@@ -58,6 +58,9 @@ def check_buffer(state: State, register: int, size: int) -> None:
     """Stop unless the register points to a buffer of `size` bytes that is written byte by byte without questions."""
     pointer = address(state.regs[register], 0)
     kind = pointer.region.kind
+    if kind == "record":
+        check_record(state, pointer, size)
+        return
     if kind not in ("stack", "keys") or not pointer.offset.is_const:
         raise stuck(f"lets a helper write to {pointer.region}")
     offset = signed(pointer.offset.value, WORD)

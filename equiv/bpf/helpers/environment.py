@@ -6,37 +6,49 @@ from collections.abc import Callable
 
 from equiv.bpf.context import set_field
 from equiv.bpf.environment import Environment
-from equiv.bpf.helper_table.environment import OUTPUT, PER_CALL, PER_RUN, WIDTHS
+from equiv.bpf.helper_table.environment import LOCKS, OUTPUT, PER_CALL, PER_RUN, RECORDS, WIDTHS
 from equiv.bpf.helper_table.spec import Helper as Row
-from equiv.bpf.helpers.common import Helper, check_context
-from equiv.bpf.state import State, stuck
-from equiv.bpf.values import WORD, Unusable, Value
+from equiv.bpf.helpers.common import Helper, check_context, constant_argument, size_argument
+from equiv.bpf.state import State, fault, stuck
+from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, describe
 from equiv.machine.inputs import context_field
-from equiv.term import const, resize
+from equiv.term import Term, const, eq, extract, resize
 
 MOST_CALLS = 16
 """Calls of one helper in a run that are told apart."""
 
 HASH_OFFSET = 68
-GET_HASH_RECALC = 34
+GET_HASH_RECALC, GET_NETNS_COOKIE = 34, 122
 
 
 def _per_call(row: Row) -> Helper:
     def helper(env: Environment, state: State) -> Value:
-        counts = dict(state.counts)
-        number = counts.get(row.name, 0)
-        if number >= MOST_CALLS:
-            raise stuck(f"calls bpf_{row.name} more than {MOST_CALLS} times")
-        counts[row.name] = number + 1
-        state.counts = tuple(sorted(counts.items()))
-        env.noted.add(f"the n-th call of bpf_{row.name} gives the same on both sides")
-        return resize(context_field(f"helper.{row.name}.{number}", WIDTHS.get(row.number, WORD)), WORD)
+        value = _next_input(env, state, row.name, WIDTHS.get(row.number, WORD))
+        _count(state, row.name)
+        return resize(value, WORD)
 
     return helper
 
 
+def _next_input(env: Environment, state: State, name: str, width: int = WORD) -> Term:
+    """What the next call of a helper gives."""
+    number = dict(state.counts).get(name, 0)
+    if number >= MOST_CALLS:
+        raise stuck(f"calls bpf_{name} more than {MOST_CALLS} times")
+    env.noted.add(f"the n-th call of bpf_{name} gives the same on both sides")
+    return context_field(f"helper.{name}.{number}", width)
+
+
+def _count(state: State, name: str) -> None:
+    """Another call of a helper is made."""
+    counts = dict(state.counts)
+    state.counts = tuple(sorted({**counts, name: counts.get(name, 0) + 1}.items()))
+
+
 def _per_run(row: Row) -> Helper:
     def helper(env: Environment, state: State) -> Value:
+        if row.number == GET_NETNS_COOKIE and state.regs[1] is ZERO:
+            raise stuck("asks for the first network namespace")
         if row.arguments:
             check_context(state)
         env.noted.add(f"bpf_{row.name} gives the same on both sides")
@@ -65,4 +77,56 @@ _KINDS: tuple[tuple[tuple[Row, ...], Callable[[Row], Helper]], ...] = (
     (OUTPUT, _output),
 )
 
-HELPERS: dict[int, Helper] = {row.number: make(row) for rows, make in _KINDS for row in rows}
+
+def _reserve(env: Environment, state: State) -> Value:
+    """Memory for a record, whose contents nobody compares, or NULL: an input (D405)."""
+    match state.regs[1]:
+        case Pointer(region, _) if region.kind == "map":
+            pass
+        case value:
+            raise fault(f"passes {describe(value)} for a map")
+    size = size_argument(state, 2, "bpf_ringbuf_reserve", zero=True)
+    if constant_argument(state, 3, "bpf_ringbuf_reserve"):
+        return ZERO
+    there = _next_input(env, state, "ringbuf_reserve")
+    if state.ask("has room", eq(extract(0, 0, there), const(1, 1))):
+        _count(state, "ringbuf_reserve")
+        return Pointer(Region("record", key=const(size, WORD)), ZERO)
+    _count(state, "ringbuf_reserve")
+    return ZERO
+
+
+def _hand_over(row: Row) -> Helper:
+    def helper(env: Environment, state: State) -> Value:
+        match state.regs[1]:
+            case Pointer(region, offset) if region.kind == "record" and offset is ZERO:
+                env.noted.add(f"what bpf_{row.name} puts out is not compared")
+                return _nothing(row)
+            case value:
+                raise fault(f"passes {describe(value)} for memory of bpf_ringbuf_reserve")
+
+    return helper
+
+
+def _lock(row: Row) -> Helper:
+    def helper(env: Environment, state: State) -> Value:
+        match state.regs[1]:
+            case Pointer(region, _) if region.kind == "map value":
+                return _nothing(row)
+            case value:
+                raise stuck(f"calls bpf_{row.name} with {describe(value)}")
+
+    return helper
+
+
+def _nothing(row: Row) -> Value:
+    return Unusable(f"uses the result of bpf_{row.name}, which gives none", True)
+
+
+HELPERS: dict[int, Helper] = {
+    **{row.number: make(row) for rows, make in _KINDS for row in rows},
+    131: _reserve,
+    132: _hand_over(RECORDS[1]),
+    133: _hand_over(RECORDS[2]),
+    **{row.number: _lock(row) for row in LOCKS},
+}

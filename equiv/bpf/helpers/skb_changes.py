@@ -294,6 +294,12 @@ def _change_type(env: Environment, state: State) -> Value:
     return ZERO
 
 
+def _set_hash_invalid(env: Environment, state: State) -> Value:
+    check_context(state)
+    set_field(env, state, "hash", const(0, 32))
+    return ZERO
+
+
 HELPERS: dict[int, Helper] = {
     9: _store_bytes,
     10: _l3_csum_replace,
@@ -302,6 +308,7 @@ HELPERS: dict[int, Helper] = {
     32: _change_type,
     38: _change_tail,
     39: _pull_data,
+    41: _set_hash_invalid,
     43: _change_head,
     50: _adjust_room,
 }

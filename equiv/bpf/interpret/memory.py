@@ -18,7 +18,7 @@ FIRST_SLOT = 0xFFFF8880
 BASE_IN_SLOT = 0x40000000
 DEFINED = tuple(b"\x01" * size for size in range(9))
 
-Kind = Literal["stack", "packet", "context", "keys", "map value", "map", "function", "socket"]
+Kind = Literal["stack", "packet", "context", "keys", "map value", "map", "function", "socket", "record"]
 
 
 class Virtual(Protocol):

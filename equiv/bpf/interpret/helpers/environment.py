@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from equiv.bpf.interpret.alu import M32, M64
 from equiv.bpf.interpret.contexts import SkbContext
-from equiv.bpf.interpret.faults import unmodelled
+from equiv.bpf.interpret.faults import UNSET, Fault, unmodelled
 from equiv.bpf.interpret.helpers.common import Helper, check_context
+from equiv.bpf.interpret.helpers.maps import map_argument
+from equiv.bpf.interpret.memory import Region
 from equiv.machine.concrete import NotRunnable
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def _get_hash_recalc(run: Run, a: int, *_: int) -> int:
     check_context(run, a)
     packet = run.context.packet
     changed = packet.input_start is None or bytes(packet.data) != run.given.packet
-    if changed:
+    if changed or "set_hash_invalid" in run.counts:
         raise NotRunnable("asks for the hash of a packet that was changed")
     value = _given(run, "get_hash_recalc", M32, "helper.get_hash_recalc")
     if isinstance(run.context, SkbContext):
@@ -74,6 +76,44 @@ def _perf_event_output(run: Run, a: int, b: int, c: int, d: int, e: int) -> int:
 def _ringbuf_output(run: Run, a: int, b: int, c: int, d: int, _e: int) -> int:
     run.memory.read_bytes(b, c & M32)
     return unmodelled("uses the result of bpf_ringbuf_output, which is not a function of the packet")
+
+
+def _netns_cookie(run: Run, a: int, *rest: int) -> int:
+    if not a:
+        raise NotRunnable("asks for the first network namespace")
+    return _of_packet("get_netns_cookie")(run, a, *rest)
+
+
+def _reserve(run: Run, a: int, b: int, c: int, _d: int, _e: int) -> int:
+    """Memory for a record, or 0 where the input says so (D405)."""
+    map_argument(run, a)
+    if c & M64:
+        return 0
+    number = run.counts.get("ringbuf_reserve", 0)
+    run.counts["ringbuf_reserve"] = number + 1
+    size, name = b & M64, "helper.ringbuf_reserve"
+    there = next((run.given.context[k] for k in (f"{name}.{number}", name, "helper.*") if k in run.given.context), None)
+    if there is None:
+        raise NotRunnable("asks bpf_ringbuf_reserve for memory, and the input does not say whether there is any")
+    if not there & 1:
+        return 0
+    base = run.memory.reserve()
+    run.memory.add(Region("record", base, bytearray(size), 0, size, defined=bytearray(size)))
+    return base
+
+
+def _hand_over(run: Run, a: int, *_: int) -> int:
+    region = run.memory.regions.get(a >> 32)
+    if region is None or region.kind != "record" or region.base != a:
+        raise Fault("hands over something else than memory of bpf_ringbuf_reserve")
+    return UNSET
+
+
+def _lock(run: Run, a: int, *_: int) -> int:
+    region, _at = run.memory.find(a, 4)
+    if region.kind != "map value":
+        raise NotRunnable("locks something else than a map's value")
+    return UNSET
 
 
 def _trace_printk(run: Run, a: int, b: int, *_: int) -> int:
@@ -94,6 +134,8 @@ HELPERS: Final[dict[int, Helper]] = {
     6: _trace_printk,
     7: _per_call("get_prandom_u32", M32),
     8: _per_run("get_smp_processor_id", M32),
+    14: _per_run("get_current_pid_tgid"),
+    17: _of_packet("get_cgroup_classid", M32),
     24: _of_packet("get_route_realm", M32),
     25: _perf_event_output,
     34: _get_hash_recalc,
@@ -101,9 +143,18 @@ HELPERS: Final[dict[int, Helper]] = {
     42: _per_run("get_numa_node_id", M32),
     46: _of_packet("get_socket_cookie"),
     47: _of_packet("get_socket_uid", M32),
+    79: _of_packet("skb_cgroup_id"),
+    93: _lock,
+    94: _lock,
     118: _per_call("jiffies64"),
+    122: _netns_cookie,
     125: _per_call("ktime_get_boot_ns"),
     130: _ringbuf_output,
+    131: _reserve,
+    132: _hand_over,
+    133: _hand_over,
+    134: _per_call("ringbuf_query"),
+    151: _of_packet("skb_cgroup_classid"),
     160: _per_call("ktime_get_coarse_ns"),
     177: _trace_vprintk,
     208: _per_call("ktime_get_tai_ns"),

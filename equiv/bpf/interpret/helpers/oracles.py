@@ -136,6 +136,11 @@ def _probe_read(name: str, keeps: bool) -> Helper:
     return helper
 
 
+def _ancestor_cgroup(run: Run, a: int, b: int, *_: int) -> int:
+    check_context(run, a)
+    return ask(run, "skb_ancestor_cgroup_id", _word(b))
+
+
 HELPERS: Final[dict[int, Helper]] = {
     20: _get_tunnel_key,
     21: _set_tunnel_key,
@@ -144,6 +149,7 @@ HELPERS: Final[dict[int, Helper]] = {
     66: _get_xfrm_state,
     69: _fib_lookup,
     163: _check_mtu,
+    83: _ancestor_cgroup,
     113: _probe_read("probe_read_kernel", False),
     115: _probe_read("probe_read_kernel_str", True),
     204: _gen_syncookie(4, 20),

@@ -233,6 +233,12 @@ def _change_type(run: Run, a: int, b: int, *_: int) -> int:
     return 0
 
 
+def _set_hash_invalid(run: Run, a: int, *_: int) -> int:
+    _tc(run, a).fields["hash"] = 0
+    run.counts["set_hash_invalid"] = 1
+    return 0
+
+
 HELPERS: Final[dict[int, Helper]] = {
     9: _store_bytes,
     10: _l3_csum_replace,
@@ -241,6 +247,7 @@ HELPERS: Final[dict[int, Helper]] = {
     32: _change_type,
     38: _change_tail,
     39: _pull_data,
+    41: _set_hash_invalid,
     43: _change_head,
     50: _adjust_room,
 }
