@@ -23,6 +23,9 @@ MOST_UNWRITTEN = 64
 UNWRITTEN = "stack"
 """What they are counted as in `State.counts`; no helper is called so."""
 
+KEY_SIZE = 4
+"""Bytes of an array's key."""
+
 FLOW_KEYS_SIZE = 56
 """sizeof(struct bpf_flow_keys)."""
 
@@ -228,6 +231,13 @@ def _store_constants(env: Environment, state: State, pointer: Pointer, size: int
     raise fault(f"writes to read-only {pointer.region}")
 
 
+def _load_key(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
+    """The key of an array's entry that is visited (D406)."""
+    key = pointer.region.key
+    assert key is not None
+    return cells.part(key, KEY_SIZE, fixed(pointer, size, 0, KEY_SIZE), size, env.little)
+
+
 def _load_record(env: Environment, state: State, pointer: Pointer, size: int) -> Value:
     raise stuck("reads from memory for user space")
 
@@ -265,6 +275,7 @@ LOADS: dict[str, Callable[[Environment, State, Pointer, int], Value]] = {
     "function": _no_load,
     "sock": load_field,
     "record": _load_record,
+    "map key": _load_key,
 }
 
 STORES: dict[str, Callable[[Environment, State, Pointer, int, Value], None]] = {
@@ -278,4 +289,5 @@ STORES: dict[str, Callable[[Environment, State, Pointer, int, Value], None]] = {
     "function": _no_store,
     "sock": store_field,
     "record": _store_record,
+    "map key": _no_store,
 }

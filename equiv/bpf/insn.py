@@ -102,8 +102,8 @@ PSEUDO_MAP_FD = 1
 PSEUDO_MAP_VALUE = 2
 PSEUDO_FUNC = 4
 
-TAIL_CALL, LOOP = 12, 181
-"""BPF_FUNC_tail_call and BPF_FUNC_loop, include/uapi/linux/bpf.h: the helpers that move control."""
+TAIL_CALL, FOR_EACH, LOOP = 12, 164, 181
+"""BPF_FUNC_tail_call, BPF_FUNC_for_each_map_elem and BPF_FUNC_loop, include/uapi/linux/bpf.h: these move control."""
 PSEUDO_CALL = 1
 PSEUDO_KFUNC_CALL = 2
 
@@ -218,8 +218,8 @@ def is_tail_call(insn: Insn) -> bool:
 
 
 def is_loop_call(insn: Insn) -> bool:
-    """Whether the instruction calls bpf_loop, which calls a function of the program again and again."""
-    return is_helper_call(insn) and insn.imm == LOOP
+    """Whether the instruction calls bpf_loop or bpf_for_each_map_elem, which call a function again and again."""
+    return is_helper_call(insn) and insn.imm in (LOOP, FOR_EACH)
 
 
 def is_jump_always(insn: Insn) -> bool:

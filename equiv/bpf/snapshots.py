@@ -17,7 +17,7 @@ from equiv.bpf.context import FLOW_KEY_FIELDS, NHOFF, THOFF
 from equiv.bpf.environment import Environment
 from equiv.bpf.layout import Units, normalised, stack_units
 from equiv.bpf.liveness import Liveness
-from equiv.bpf.loop_step import COUNT, FUNCTION, INDEX, KEPT, is_loop
+from equiv.bpf.loop_step import COUNT, INDEX, KEPT, MAP, is_loop
 from equiv.bpf.map_access import place_of
 from equiv.bpf.packet_snapshots import LayerShape, freeze, offsets, thaw
 from equiv.bpf.significance import significance
@@ -241,7 +241,7 @@ class Snapshots:
         state.stacks = [{} for _ in range(depth + 1)]
         insns = self._env.program.insns
         loops = [(insn := insns[call]) is not None and isa.is_loop_call(insn) for call in location.calls]
-        saved: list[list[Value | None]] = [[None] * (FUNCTION - 5 if loop else 4) for loop in loops]
+        saved: list[list[Value | None]] = [[None] * (MAP - 5 if loop else 4) for loop in loops]
         stores: dict[str, Cells] = {"keys.": state.keys, "meta.": state.meta, "ctx.": state.ctx}
         stores |= {f"s{number}.": cells for number, cells in enumerate(state.stacks)}
         registers = {f"f{number}.r": values for number, values in enumerate(saved)}

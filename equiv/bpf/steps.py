@@ -15,7 +15,7 @@ from equiv.bpf.cells import in_memory_order
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers import call_helper
 from equiv.bpf.helpers.kfuncs import call_kfunc
-from equiv.bpf.loop_step import after_iteration, is_loop, loop_step
+from equiv.bpf.loop_step import after_iteration, each_step, is_loop, loop_step
 from equiv.bpf.outcome import outcome
 from equiv.bpf.pointers import SCALAR, compare, compare_low
 from equiv.bpf.program import ExternRef, FunctionRef, Insn, MapRef, MapValueRef
@@ -327,6 +327,8 @@ def _call_step(env: Environment, insn: Insn, index: int) -> Step:
         return tail_call_step(env, after)
     if number == op.LOOP:
         return loop_step(env, index)
+    if number == op.FOR_EACH:
+        return each_step(env, index)
 
     def step(state: State) -> Stop | None:
         result = call_helper(env, state, number)

@@ -12,7 +12,9 @@ WORD = 64
 ZERO = const(0, WORD)
 ONE = const(1, WORD)
 
-RegionKind = Literal["stack", "pkt", "ctx", "keys", "map value", "map", "rodata", "function", "sock", "record"]
+RegionKind = Literal[
+    "stack", "pkt", "ctx", "keys", "map value", "map", "rodata", "function", "sock", "record", "map key"
+]
 
 
 class Region(NamedTuple):
@@ -20,7 +22,7 @@ class Region(NamedTuple):
 
     `name` is the map's or function's, `frame` the stack frame's depth (0: the entry function's), `key` the map value's
     key: a number of 32 bits for arrays, for hashes the key's bytes with the lowest address most significant. Of
-    memory for user space it is the size.
+    memory for user space it is the size; `map key` is memory that holds it.
     """
 
     kind: RegionKind
@@ -38,6 +40,8 @@ class Region(NamedTuple):
                 return "the flow keys"
             case "stack":
                 return "the stack"
+            case "map key":
+                return "a key that is visited"
             case "record":
                 return "memory for user space"
             case "sock":

@@ -16,6 +16,16 @@ ROWS = (
         "kernel/bpf/core.c: ___bpf_prog_run, JMP_TAIL_CALL",
     ),
     Helper(
+        164,
+        "for_each_map_elem",
+        (MAP, FUNCTION, POINTER, NUM),
+        EVERY,
+        "control",
+        "how many entries were visited; -EINVAL with flags",
+        "calls the function with each entry of an array, in order, until it returns 1 (D406)",
+        "kernel/bpf/arraymap.c: bpf_for_each_array_elem",
+    ),
+    Helper(
         181,
         "loop",
         (NUM, FUNCTION, POINTER, NUM),

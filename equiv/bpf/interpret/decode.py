@@ -22,7 +22,7 @@ from equiv.bpf.interpret.faults import UNSET, Fault, unmodelled
 from equiv.bpf.interpret.helpers import HELPERS
 from equiv.bpf.interpret.helpers.common import Helper
 from equiv.bpf.interpret.helpers.kfuncs import CALLS
-from equiv.bpf.interpret.loops import start_loop
+from equiv.bpf.interpret.loops import start_loop, start_visiting
 from equiv.bpf.program import ByteOrder, ExternRef, FunctionRef, Insn, MapRef, MapValueRef
 from equiv.machine.concrete import NotRunnable
 
@@ -305,6 +305,8 @@ def _call(after: int, insn: Insn) -> Step:
         return _tail_call(after)
     if insn.imm == op.LOOP:
         return lambda run, r: start_loop(run, r, after)
+    if insn.imm == op.FOR_EACH:
+        return lambda run, r: start_visiting(run, r, after)
     helper = HELPERS.get(insn.imm)
     if helper is None:
         return _failing(NotRunnable(f"calls {helper_name(insn.imm)}, which is not modelled"))

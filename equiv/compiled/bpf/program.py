@@ -131,7 +131,7 @@ def _call(emit: Emit, index: int, insn: Insn) -> None:
         emit.refuse("a kernel function")
     elif op.is_tail_call(insn):
         _tail_call(emit, index)
-    elif op.is_loop_call(insn):
+    elif op.is_helper_call(insn) and insn.imm == op.LOOP:
         calls.loop(emit, index + 1)
     elif (helper := helper_for(insn.imm, emit.kind)) is not None:
         emit.set(0, helper(emit))
