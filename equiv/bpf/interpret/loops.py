@@ -21,7 +21,7 @@ MOST: Final = 1 << 23
 
 @dataclass(slots=True)
 class Loop:
-    """A loop under way: the function at slot `target` is called for each number below `count`, or entry of `visited`."""
+    """A loop under way: the function at slot `target` is called for numbers below `count`, or entries of `visited`."""
 
     number: int
     count: int
