@@ -128,6 +128,21 @@ def test_surroundings_are_inputs_that_both_sides_share(helper: int) -> None:
     assert seen.values["mark"] == 7
 
 
+def level(change: int) -> Program:
+    return program(copy(6, 1), mov(2, change), call(135), stx(op.W, 6, MARK, 0), mov(0, 0), EXIT)
+
+
+@pytest.mark.parametrize("change", [0, 1, 2, 3, 4, -1])
+def test_levels_of_checksums(change: int) -> None:
+    """Changing one gives 0; what it is depends on more than the packet."""
+    given = Input(bytes(64), context={"helper.csum_level.0": 0xFFFFFFF3})
+    expected = 0xFFFFFFF3 if not change else 0 if 0 < change < 4 else -22 & 0xFFFFFFFF
+    assert run(level(change), TC, given).values["mark"] == expected
+    assert follow(BpfMachine(level(change), TC), given, through_snapshots=True).values["mark"] == expected
+    assert verdict(level(change), level(change))[0] == "equivalent"
+    assert verdict(level(change), level(5))[0] == ("different" if 0 <= change < 4 else "equivalent")
+
+
 def invalid(*more: Insn) -> Program:
     read = [ldx(op.W, 1, 6, HASH), stx(op.W, 6, MARK, 1), mov(0, 0), EXIT]
     return program(copy(6, 1), call(HASH_INVALID), *more, *read)

@@ -151,6 +151,17 @@ RECORDS = (
 )
 """Memory that goes to user space."""
 
+CHECKSUM_LEVEL = Helper(
+    135,
+    "csum_level",
+    (CTX, NUM),
+    TC,
+    "input",
+    "0 for a change, -EINVAL for what is none; asked for the level, another input each call",
+    "how far the packet's checksums count as verified, which is not compared",
+    "net/core/filter.c: bpf_csum_level",
+)
+
 LOCKS = tuple(
     Helper(
         number,
@@ -165,4 +176,4 @@ LOCKS = tuple(
     for number, name in ((93, "spin_lock"), (94, "spin_unlock"))
 )
 
-ROWS = (*PER_CALL, *PER_RUN, *OUTPUT, *RECORDS, *LOCKS)
+ROWS = (*PER_CALL, *PER_RUN, *OUTPUT, *RECORDS, CHECKSUM_LEVEL, *LOCKS)

@@ -8,16 +8,17 @@ from equiv.bpf.context import set_field
 from equiv.bpf.environment import Environment
 from equiv.bpf.helper_table.environment import LOCKS, OUTPUT, PER_CALL, PER_RUN, RECORDS, WIDTHS
 from equiv.bpf.helper_table.spec import Helper as Row
-from equiv.bpf.helpers.common import Helper, check_context, constant_argument, size_argument
+from equiv.bpf.helpers.common import EINVAL, Helper, check_context, constant_argument, error, size_argument
 from equiv.bpf.state import State, fault, stuck
 from equiv.bpf.values import WORD, ZERO, Pointer, Region, Unusable, Value, describe
 from equiv.machine.inputs import context_field
-from equiv.term import Term, const, eq, extract, resize
+from equiv.term import Term, const, eq, extract, resize, sign_extend
 
 MOST_CALLS = 16
 """Calls of one helper in a run that are told apart."""
 
 HASH_OFFSET = 68
+MOST_LEVEL_CHANGE = 3
 GET_HASH_RECALC, GET_NETNS_COOKIE = 34, 122
 
 
@@ -119,12 +120,27 @@ def _lock(row: Row) -> Helper:
     return helper
 
 
+def _csum_level(env: Environment, state: State) -> Value:
+    """BPF_CSUM_LEVEL_QUERY, _INC, _DEC and _RESET are 0 to 3."""
+    check_context(state)
+    level = constant_argument(state, 2, "bpf_csum_level")
+    if level > MOST_LEVEL_CHANGE:
+        return error(EINVAL)
+    env.noted.add("how far a packet's checksums count as verified (skb->ip_summed) is not compared")
+    if level:
+        return ZERO
+    value = _next_input(env, state, "csum_level", 32)
+    _count(state, "csum_level")
+    return sign_extend(32, value)
+
+
 def _nothing(row: Row) -> Value:
     return Unusable(f"uses the result of bpf_{row.name}, which gives none", True)
 
 
 HELPERS: dict[int, Helper] = {
     **{row.number: make(row) for rows, make in _KINDS for row in rows},
+    135: _csum_level,
     131: _reserve,
     132: _hand_over(RECORDS[1]),
     133: _hand_over(RECORDS[2]),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final
 
-from equiv.bpf.interpret.alu import M32, M64
+from equiv.bpf.interpret.alu import M32, M64, sign_extend
 from equiv.bpf.interpret.contexts import SkbContext
 from equiv.bpf.interpret.faults import UNSET, Fault, unmodelled
 from equiv.bpf.interpret.helpers.common import Helper, check_context
@@ -109,6 +110,14 @@ def _hand_over(run: Run, a: int, *_: int) -> int:
     return UNSET
 
 
+def _csum_level(run: Run, a: int, b: int, *rest: int) -> int:
+    check_context(run, a)
+    level = b & M64
+    if level > 3:
+        return -errno.EINVAL & M64
+    return sign_extend(_per_call("csum_level", M32)(run, a, b, *rest), 32) if not level else 0
+
+
 def _lock(run: Run, a: int, *_: int) -> int:
     region, _at = run.memory.find(a, 4)
     if region.kind != "map value":
@@ -153,6 +162,7 @@ HELPERS: Final[dict[int, Helper]] = {
     131: _reserve,
     132: _hand_over,
     133: _hand_over,
+    135: _csum_level,
     134: _per_call("ringbuf_query"),
     151: _of_packet("skb_cgroup_classid"),
     160: _per_call("ktime_get_coarse_ns"),
