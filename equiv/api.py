@@ -265,7 +265,7 @@ def _check(
         counterexamples += beside.counterexamples
     unknown = [*doubtful, *(_cause(reached, a, b) for reached in finding.unknown)]
     if limit:
-        unknown.append(UnknownCause(limit))
+        unknown += [UnknownCause(limit), *(_cause(reached, a, b) for reached in finding.met)]
     statistics = Statistics(
         seconds=time.perf_counter() - started,
         joint_states=finding.joint_states,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from equiv.machine.protocol import Done, Fault, Stop, Stuck
@@ -46,6 +47,15 @@ def depth(ending: Ending) -> int:
     """The order of the joint state that it was reached from; -1 at the start."""
     source = ending.arrival.source
     return -1 if source is None else source.order
+
+
+def stuck_at(endings: Iterable[Ending]) -> tuple[Reached, ...]:
+    """What is not modelled at these endings, each once, as far as nobody knows whether an input leads there."""
+    found = {}
+    for ending in endings:
+        if isinstance(ending.stop, Stuck):
+            found[ending.side, ending.stop.reason, ending.stop.place] = unfinished(ending, {})
+    return tuple(found.values())
 
 
 def unfinished(ending: Ending, conditions: dict[str, Term]) -> Reached:

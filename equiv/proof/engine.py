@@ -17,7 +17,7 @@ from equiv.machine.protocol import Done, Fault, Machine, Stuck
 from equiv.machine.question import start_conditions, violations
 from equiv.proof.certify import relation_of
 from equiv.proof.choices import Split
-from equiv.proof.endings import Ending, depth, unfinished
+from equiv.proof.endings import Ending, depth, stuck_at, unfinished
 from equiv.proof.entry import Key, covers
 from equiv.proof.exact import TURN_SECONDS, Search, Searches
 from equiv.proof.facts import Facts
@@ -482,7 +482,7 @@ class Engine:
             for side, stop in enumerate((ending.left, ending.right)):
                 if isinstance(stop, Done) and stop.outcome.code.is_const:
                     codes[side].add(stop.outcome.code.value)
-        finding.codes = (frozenset(codes[0]), frozenset(codes[1]))
+        finding.codes, finding.met = (frozenset(codes[0]), frozenset(codes[1])), stuck_at(product.current_endings())
 
     def _report_exploring(self, done: int, pending: int) -> None:
         if self.on_progress is not None:

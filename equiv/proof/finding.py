@@ -55,6 +55,8 @@ class Finding:
     faults: list[Reached] = field(default_factory=list)
     unknown: list[Reached] = field(default_factory=list)
     punted: list[Reached] = field(default_factory=list)
+    met: tuple[Reached, ...] = ()
+    """What is not modelled and was met on the way: whether an input leads there was not looked at yet."""
     codes: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
     """Constant return codes that endings of each side show; a code not there may still be returned symbolically."""
     joint_states: int = 0
