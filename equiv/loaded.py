@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from equiv.collecting import few_collections
 from equiv.errors import InputError, Place, Unsupported
-from equiv.inputs import begins_with
+from equiv.inputs import begins_with, open_input
 from equiv.machine.concrete import Input, Observation
 from equiv.machine.ended import NOTHING, Ended
 from equiv.machine.interface import Interface, interface_for_section, load_interface
@@ -128,6 +128,8 @@ def load(
     file of the types that CO-RE relocations are made for. Raises InputError where the file cannot be used.
     """
     file, name = split_program(path)
+    if btf is not None:  # nobody reads it where nothing is relocated; it must be there all the same
+        open_input(btf).close()
     if begins_with(file, b"\x7fELF"):
         from equiv.bpf.load import load_program
         from equiv.bpf.map_snapshot import with_contents
@@ -199,7 +201,8 @@ def choose_interface(
             return parser_interface(left.parser, right.parser, options or ParserOptions())
         return verdict_only(verdict_only(load_interface(str(name)), left.parser), right.parser)
     if options is not None and (options.exact_end or options.observe == "all"):
-        raise InputError("--exact-end and --observe all are for two parsers")
+        asked = "--exact-end" if options.exact_end else "--observe all"
+        raise InputError(f"{asked} is for two parsers")
     for parser, other in ((left.parser, right), (right.parser, left)):
         if parser:
             if (kept := _extracted_interface(left, right, name)) is not None:

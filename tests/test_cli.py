@@ -136,6 +136,17 @@ def test_an_option_that_a_command_does_not_have_is_that_command_s_error(capsys: 
     assert capsys.readouterr().err == said
 
 
+def test_a_file_that_an_option_names_must_be_there_even_if_nothing_is_read_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """This program has no relocations for which types are read."""
+    program = str(ROOT / "corpora" / "gre" / "gre.bpf.o")
+    assert cli.main(["show", program]) == 0
+    capsys.readouterr()
+    assert cli.main(["check", program, program, "--btf", "nothing.btf"]) == 2
+    assert capsys.readouterr().err == "nothing.btf: error: cannot read: No such file or directory\n"
+
+
 def test_what_was_typed_cannot_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "a", "b", "--solver", "\x1b[2K\rverified"]) == 2
     assert "\x1b" not in capsys.readouterr().err

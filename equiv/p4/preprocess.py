@@ -10,7 +10,7 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pcpp
 
@@ -38,10 +38,23 @@ class Preprocessed:
 class _Preprocessor(pcpp.Preprocessor):  # type: ignore[misc]
     """Every problem is an error at its line; nothing is passed through."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__()
+        self.path_given = path
         self.included: dict[str, str] = {}
         """By path, the SHA-256 of each file of the user's that was included."""
+        self._including: list[int] = []
+        """Lines of the `#include`s that are being read, the innermost last."""
+
+    def _place(self, line: int) -> Place:
+        """A line of the file that is being read; the file that was asked for is called as it was then."""
+        file = str(self.source)
+        return Place(self.path_given if file == os.path.abspath(self.path_given) else file, line)
+
+    def include(self, tokens: Any, original_line: Any) -> Any:
+        self._including.append(tokens[0].lineno if tokens else 0)
+        yield from super().include(tokens, original_line)
+        self._including.pop()
 
     def on_file_open(self, is_system_include: bool, includepath: str) -> TextIO:
         if includepath.startswith(str(INCLUDES) + os.sep):
@@ -60,13 +73,13 @@ class _Preprocessor(pcpp.Preprocessor):  # type: ignore[misc]
 
     def on_include_not_found(self, is_malformed: bool, is_system: bool, directory: str, name: str) -> None:
         del is_malformed, is_system, directory
-        raise InputError(f"include file `{name}` not found", Place(str(self.source), int(self.linemacro or 0)))
+        raise InputError(f"include file `{name}` not found", self._place(self._including[-1]))
 
     def on_directive_handle(self, directive: object, toks: object, ifpassthru: bool, precedingtoks: object) -> object:
         name = getattr(directive, "value", "")
         if name == "error":
             text = "".join(str(getattr(t, "value", "")) for t in toks)  # type: ignore[attr-defined]
-            raise InputError(f"#error {text}", Place(str(self.source), int(getattr(directive, "lineno", 0))))
+            raise InputError(f"#error {text}", self._place(int(getattr(directive, "lineno", 0))))
         return super().on_directive_handle(directive, toks, ifpassthru, precedingtoks)
 
     def on_comment(self, token: object) -> bool:
@@ -76,7 +89,7 @@ class _Preprocessor(pcpp.Preprocessor):  # type: ignore[misc]
 
 def preprocess(path: str, text: str) -> Preprocessed:
     """`text`, the contents of the file `path`, preprocessed. Raises InputError with the place of what is wrong."""
-    reader = _Preprocessor()
+    reader = _Preprocessor(path)
     reader.compress = 0
     reader.line_directive = "#line"
     reader.add_path(str(Path(path).parent))

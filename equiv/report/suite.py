@@ -7,11 +7,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from equiv.bpf.tail_calls import parse_tail_call
 from equiv.errors import InputError, Place, Unsupported
 from equiv.loaded import Loaded, choose_interface, load, observing_maps, require_known_maps
+from equiv.machine.concrete import Observation
 from equiv.machine.interface import Interface
 from equiv.p4.parser import P4
 from equiv.report.files import expect_writable, new_folder, replacing
@@ -160,18 +162,24 @@ def _text(found: Replayed, total: int) -> list[str]:
     ways += [f"{sum(found.not_run.values())} not run"] if found.not_run else []
     lines = [f"{total} packets: {', '.join(ways)}"]
     for failure in found.failures[:SHOWN_FAILURES]:
-        seen = failure.seen if isinstance(failure.seen, str) else one_line(failure.seen)
         lines += [
             "",
             f"packet {failure.number} differs in {', '.join(failure.differs)}",
-            f"  expected  {clean(one_line(failure.test.expected))}",
-            f"  seen      {clean(seen)}",
+            f"  expected  {clean(_in_these(failure.test.expected, failure.differs))}",
+            f"  seen      {clean(_in_these(failure.seen, failure.differs))}",
             *(f"  {line}" for line in hex_dump(failure.test.given.packet, frozenset())),
         ]
     if len(found.failures) > SHOWN_FAILURES:
         lines += ["", f"{len(found.failures) - SHOWN_FAILURES} more failed"]
     lines += [f"not run, {times}: {shorten(clean(reason), LONGEST)}" for reason, times in found.not_run.items()]
     return lines
+
+
+def _in_these(seen: Observation | str, names: Sequence[str]) -> str:
+    """The verdict and these observables; what is the same on both sides is of no interest."""
+    if isinstance(seen, str):
+        return seen
+    return one_line(replace(seen, values={name: value for name, value in seen.values.items() if name in names}))
 
 
 def _object(found: Replayed) -> dict[str, object]:

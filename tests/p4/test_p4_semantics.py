@@ -261,9 +261,20 @@ def test_what_is_not_understood_is_refused_at_its_line(name: str) -> None:
     assert caught.value.place.line == line
 
 
-def test_include_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(InputError, match="not found"):
-        parse_p4("t.p4", "#include <nothing.p4>\n")
+@pytest.mark.parametrize(("line", "said"), [("#include <nothing.p4>", "not found"), ("#error no such luck", "luck")])
+def test_what_the_preprocessor_misses_has_its_line_and_the_file_as_it_was_called(line: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        parse_p4("some/t.p4", f"#include <core.p4>\n\n{line}\n")
+    assert caught.value.place is not None
+    assert (caught.value.place.file, caught.value.place.line) == ("some/t.p4", 3)
+
+
+def test_in_an_included_file_the_place_is_there(tmp_path: Path) -> None:
+    (tmp_path / "inner.p4").write_text('\n#include "nothing.p4"\n')
+    with pytest.raises(InputError, match="not found") as caught:
+        parse_p4(str(tmp_path / "t.p4"), '#include "inner.p4"\n')
+    assert caught.value.place is not None
+    assert (caught.value.place.file, caught.value.place.line) == (str(tmp_path / "inner.p4"), 2)
 
 
 def test_controls_are_skipped_but_not_what_follows_them() -> None:
