@@ -30,6 +30,8 @@ class Unlike:
     name: str
     left: Held
     right: Held
+    is_little: bool = False
+    """Whether the bytes are a number with its least significant byte first."""
 
 
 def unlike(found: Counterexample, result: Result) -> list[Unlike]:
@@ -46,7 +48,7 @@ def unlike(found: Counterexample, result: Result) -> list[Unlike]:
             if field_value(found.left, field) != field_value(found.right, field):
                 ends = slice(field.offset, field.offset + field.size)
                 parts = [value[ends] if isinstance(value, bytes) else None for value in (one, other)]
-                inside.append(Unlike(field.name, parts[0], parts[1]))
+                inside.append(Unlike(field.name, parts[0], parts[1], field.order == "little" and field.size > 1))
         told += inside or [Unlike(name, one, other)]
     return told
 
@@ -65,9 +67,24 @@ def _one(
     left, right = value.left, value.right
     if isinstance(left, bytes) and isinstance(right, bytes) and max(len(left), len(right)) > SHORT:
         return _long(value.name, left, right, sides)
-    shown = [error_text(each, errors) if value.name == ERROR else text(each) for each in (left, right)]
+    if value.name == ERROR:
+        shown = [error_text(each, errors) for each in (left, right)]
+    elif value.is_little and not _are_reversed(left, right):
+        shown = [_number(each) for each in (left, right)]
+    else:
+        shown = [text(each) for each in (left, right)]
     told = f"{value.name} is {shown[0]} for {sides[0]} and {shown[1]} for {sides[1]}"
     return told + _made_of(value, found, walked, sides)
+
+
+def _number(held: Held) -> str:
+    """Bytes of a number as one reads it: what is 00400000 in memory is 0x4000."""
+    return hex(int.from_bytes(held, "little")) if isinstance(held, bytes) else text(held)
+
+
+def _are_reversed(left: Held, right: Held) -> bool:
+    """Whether these are the same bytes the other way round: then bytes say more than numbers."""
+    return isinstance(left, bytes) and isinstance(right, bytes) and left == right[::-1] and len(set(left)) > 1
 
 
 def text(held: Held) -> str:
@@ -106,8 +123,7 @@ def _made_of(value: Unlike, found: Counterexample, walked: Walked | None, sides:
     if one.copied and other.copied and sorted(one.copied) != sorted(other.copied):
         told = [f"{_bytes(sorted(each.copied))}{_called(each.copied, walked)}" for each in (one, other)]
         return f": {sides[0]} takes {told[0]}, {sides[1]} {told[1]}"
-    left, right = value.left, value.right
-    if isinstance(left, bytes) and isinstance(right, bytes) and left == right[::-1] and len(set(left)) > 1:
+    if _are_reversed(value.left, value.right):
         return ", the same bytes in reverse order"
     mine = [_telling(sorted(a.on - b.on), walked) for a, b in ((one, other), (other, one))]
     told = [

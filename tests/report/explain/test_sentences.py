@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -96,10 +97,10 @@ def test_verdicts_without_a_verb_are_told_by_name() -> None:
     assert said == "The table drops a packet of 1 byte (byte 0 is 0x01) that the program answers pipe to."
 
 
-def _outputs(left: bytes, right: bytes, **more: object) -> Result:
+def _outputs(left: bytes, right: bytes, order: Literal["big", "little"] = "big", **more: object) -> Result:
     packet = ETHERNET + b"\x08\0" + IPV4 + bytes.fromhex("1234 0035 0008 0000")
     values = [Observation("accept", 2, {"meta": value}) for value in (left, right)]
-    fields = (OutputField("sport", "meta", 0, 2, "big"), OutputField("dport", "meta", 2, 2, "big"))
+    fields = (OutputField("sport", "meta", 0, 2, order), OutputField("dport", "meta", 2, 2, order))
     return _result(packet, *values, fields=fields, **more)
 
 
@@ -108,6 +109,14 @@ def test_outputs_are_told_by_name_and_value() -> None:
     assert said.startswith("Both accept a packet with an IPv4 header (a total length of 28, ")
     assert "but dport is 0035 for the program and 0000 for the table" in said
     assert "sport is" not in said
+
+
+def test_numbers_that_lie_the_other_way_round_in_memory_are_told_as_numbers() -> None:
+    """What a reader of C or of a table would write; unless the bytes themselves are the point."""
+    said = _said(_outputs(b"\x34\x12\0\0", b"\0\0\0\0", order="little"))
+    assert "sport is 0x1234 for the program and 0x0 for the table" in said
+    said = _said(_outputs(b"\x12\x34\0\0", b"\x34\x12\0\0", order="little"))
+    assert "sport is 1234 for the program and 3412 for the table, the same bytes in reverse order" in said
 
 
 def test_where_a_copied_value_comes_from_is_told() -> None:
