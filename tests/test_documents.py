@@ -15,6 +15,7 @@ import pytest
 
 import equiv
 from equiv import cli
+from equiv.commands import COMMANDS
 from tests import picture
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,11 +103,33 @@ def test_every_parameter_of_check_is_documented() -> None:
     assert [name for name in parameters if f"`{name}`" not in text] == []
 
 
-def test_every_option_of_check_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["check", "--help"])
-    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help", "--verbose"}
-    documented = (ROOT / "docs" / "using.md").read_text("utf-8")
-    assert {option for option in options if f"`{option}" not in documented} == set()
+PARTS = ["keygen", "init", "policy", "add", "revoke", "list", "check", "head", "show", "export"]
+
+
+@pytest.mark.parametrize(
+    "command", [*([name] for name in COMMANDS), *(["catalogue", part] for part in PARTS)], ids=" ".join
+)
+def test_every_option_is_documented(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of `check` in their table; others on the page that is about the command."""
+    cli.main([*command, "--help"])
+    options = set(re.findall(r"(?<![\w-])--[a-z-]+", capsys.readouterr().out)) - {"--help", "--verbose"}
+    pages = ["using.md"] if command == ["check"] else ["using.md", "gate.md", "trust.md"]
+    documented = "".join((ROOT / "docs" / page).read_text("utf-8") for page in pages)
+    mark = "`" if command == ["check"] else ""
+    assert {option for option in options if f"{mark}{option}" not in documented} == set()
+
+
+def test_every_decision_is_named_where_it_is_made_and_where_it_is_tested() -> None:
+    """Also by the specifications, where data files implement one; and no number is named that has no record."""
+    records = {int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("0*.md")}
+    code, tests = (_numbers(*(ROOT / name for name in names)) for names in (("equiv", "specs"), ("tests",)))
+    assert (sorted(records - code), sorted(records - tests), sorted(code - records)) == ([], [], [])
+
+
+def _numbers(*folders: Path) -> set[int]:
+    files = [path for folder in folders for ending in ("py", "toml") for path in folder.rglob(f"*.{ending}")]
+    named = (re.findall(r"\bD(\d+)\b(?: to D(\d+)\b)?", path.read_text("utf-8")) for path in files)
+    return {n for found in named for one, last in found for n in range(int(one), int(last or one) + 1)}
 
 
 def rewrite_readme() -> None:
@@ -119,11 +142,11 @@ def rewrite_readme() -> None:
     README.write_text(EXAMPLE.sub(printed, README.read_text("utf-8")), "utf-8")
 
 
-if __name__ == "__main__":
-    rewrite_readme()
-
-
 def test_no_document_has_the_marks_of_a_merge() -> None:
     marks = re.compile(r"^(<{7}|>{7}|\|{7}) ", re.MULTILINE)
     files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("specs/**/*.md"), *ROOT.glob("corpora/*.md")]
     assert [str(file.relative_to(ROOT)) for file in files if marks.search(file.read_text("utf-8"))] == []
+
+
+if __name__ == "__main__":
+    rewrite_readme()

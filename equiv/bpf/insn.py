@@ -113,12 +113,8 @@ FRAME_POINTER = 10
 CALLER_SAVED = 0b11_1110
 """r1 to r5 as a mask: undefined after any call."""
 
-ARGUMENT_REGISTERS = 5
-
 MEMORY_SIZE = {B: 1, H: 2, W: 4, DW: 8}
 """Bytes that a memory access of each size field touches."""
-
-HELPER_TAIL_CALL = 12
 
 _BINARY = (ADD, SUB, MUL, DIV, OR, AND, LSH, RSH, MOD, XOR, MOV, ARSH)
 _COMPARISONS = (JEQ, JGT, JGE, JSET, JNE, JSGT, JSGE, JLT, JLE, JSLT, JSLE)

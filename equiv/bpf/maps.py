@@ -19,10 +19,8 @@ from equiv.bpf.shape import Shape
 from equiv.errors import InputError, Place
 
 # enum bpf_map_type (include/uapi/linux/bpf.h)
-MAP_TYPE_HASH = 1
 MAP_TYPE_ARRAY = 2
 MAP_TYPE_PROG_ARRAY = 3
-MAP_TYPE_PERCPU_ARRAY = 6
 MAP_TYPE_ARRAY_OF_MAPS = 12
 MAP_TYPE_HASH_OF_MAPS = 13
 

@@ -35,8 +35,6 @@ from equiv.term import (
 NO_BYTE = const(0, 8)
 HEADROOM = "headroom"
 """The oracle that says what memory in front of the packet holds."""
-FAR = 1 << 62
-"""Offsets are below; distances at or above are negative."""
 
 
 class Written(NamedTuple):

@@ -1,1 +1,1 @@
-"""Certificates: the relation that a proof found, written down so that it can be checked without trusting the search."""
+"""Certificates: the relation that a proof found, written down to be checked without trusting the search (D4)."""

@@ -1,4 +1,4 @@
-"""BMv2's JSON (format 2.x, docs/JSON_format.md of behavioral-model): its parser section as a P4 `Program`.
+"""BMv2's JSON (format 2.x, docs/JSON_format.md of behavioral-model): its parser section as a `Program` (D85).
 
 Arithmetic in it has infinite precision and is cut off where it is stored; here every operation gets an `int<>` wide
 enough for its exact result. A null `next_state` is `accept`; no transition that matches is `error.NoMatch`.

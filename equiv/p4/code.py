@@ -162,7 +162,7 @@ def conditions(code: ParserCode) -> list[Term]:
 
 
 def with_own_ways(code: ParserCode) -> ParserCode:
-    """The same code, in which every way of a choice has a block of its own, so that two that lead to one are two."""
+    """The same code with a block of its own for every way of a choice, so that two that lead to one are two (D322)."""
     blocks: dict[str, Block] = {}
     for name, ops in code.blocks.items():
         made = list(ops)

@@ -1,4 +1,4 @@
-"""What a program left of what it parsed, in a struct in a map, against what a P4 parser has (D200 to D203).
+"""What a program left of what it parsed, in a struct in a map, against what a P4 parser has (D200 to D204).
 
 In: the parser, and the shape that the object's BTF gives the struct. Out: the interface of a check, whose relation says
 for each header, field and variable of the parser which bytes of the struct it must be.

@@ -1,4 +1,4 @@
-"""Which cells of a parser still matter where: for anything, for decisions, or only if a header is valid."""
+"""Which cells of a parser still matter where: for anything, for decisions, or only if a header is valid (D122)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lark import Token
 
-from equiv.errors import InputError, Place, Unsupported
+from equiv.errors import InputError, Place
 
 KEYWORDS = {
     **{
@@ -331,7 +331,3 @@ def _names_enum(before: list[Token]) -> bool:
     if kinds[-1:] == ["_ENUM"] or kinds[-2:] == ["_ENUM", "TYPE_NAME"]:
         return True
     return kinds[-5:-3] in (["_ENUM", "_BIT"], ["_ENUM", "_INT"]) and kinds[-1] == "_GT"
-
-
-def unsupported(source: Source, line: int, what: str) -> Unsupported:
-    return Unsupported(what, source.place(line))

@@ -1,7 +1,7 @@
 """Numbers that choose: what is known of a path may settle which operand a value takes, or be too little for that.
 
 Where it is too little since states of different rounds of a loop were merged, the number that chooses is worth keeping
-apart: a cell, by all of its values or by whether it is 0 (D300).
+apart: a cell, by all of its values or by whether it is 0 (D300; what else it would take to say is D5).
 """
 
 from __future__ import annotations

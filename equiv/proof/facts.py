@@ -1,4 +1,4 @@
-"""What is known on one path, in a form that answers most questions without a solver.
+"""What is known on one path, in a form that answers most questions without a solver (D2).
 
 A `Facts` is a set of literals (width-1 terms that hold) with three indexes that are consequences of them: bits of
 leaves that are fixed, integer bounds of linear forms, and the literals by leaf. It never changes; `assume` gives

@@ -1,4 +1,4 @@
-"""That loops of the product end.
+"""That loops of the product end (D3).
 
 Merging shows that *if* both sides end they agree; a side that never ends would make that empty. So every cycle of
 stored entries needs a rank: numbers that never decrease along the cycle (or never increase) and strictly move on some

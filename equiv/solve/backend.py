@@ -1,4 +1,4 @@
-"""The one interface to SMT solvers: is a conjunction of terms satisfiable, and by what?"""
+"""The one interface to SMT solvers: is a conjunction of terms satisfiable, and by what (D2)?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates as files: what is written is read back, and no edit of a certificate or of an artefact goes through."""
+"""Certificates as files: what is written is read back, no edit of one or of an artefact goes through (D4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs by chance and by malice: native code shows what the interpreter shows, or leaves the run to it."""
+"""Programs by chance and by malice: native code shows what the interpreter shows, or leaves the run to it (D170)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaigns between two sides: what they find is a counterexample, what they do not find is unknown."""
+"""Campaigns between two sides: what they find is a counterexample, what they do not find is unknown (D171)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_same_seed_finds_the_same() -> None:
 
 @native
 def test_inputs_that_do_not_count_are_no_difference() -> None:
-    """Only IPv4 headers of less than five words are taken in another way, and those are left out."""
+    """Only IPv4 headers of less than five words are taken in another way, and those are left out (D321)."""
     asked = pose(
         str(CORPORA / "five-tuple/five-tuple.bpf.o"),
         str(CORPORA / "five-tuple/five-tuple.short-ihl.dev"),

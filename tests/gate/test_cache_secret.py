@@ -1,4 +1,4 @@
-"""What seals a cache: a secret of the user's alone."""
+"""What seals a cache: a secret of the user's alone (D152)."""
 
 from __future__ import annotations
 

@@ -197,6 +197,7 @@ def test_a_bit_field_is_shown_as_its_own_bits() -> None:
 
 
 def test_metadata_that_a_parser_need_not_set_may_be_stale() -> None:
+    """D204."""
     folder = CORPORA.parent / "xdp2"
     assert api.check(str(folder / "tuple-set.p4"), str(folder / "tuple.stale.bpf.o")).verdict == "equivalent"
 

@@ -1,4 +1,4 @@
-"""Numbers that choose (D300): choices that are known are made, those that are not name the cell to keep apart."""
+"""Numbers that choose (D300, D5): choices that are known are made, others name the cell to keep apart."""
 
 from __future__ import annotations
 

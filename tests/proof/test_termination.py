@@ -1,4 +1,4 @@
-"""Ranks: which cycles of stored entries are shown to end, and which are not."""
+"""Ranks: which cycles of stored entries are shown to end, and which are not (D3)."""
 
 from __future__ import annotations
 

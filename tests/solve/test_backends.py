@@ -1,4 +1,4 @@
-"""Both solvers against each other, against all values of small inputs, and against the array axiom."""
+"""Both solvers against each other, against all values of small inputs, and against the array axiom (D2)."""
 
 from __future__ import annotations
 

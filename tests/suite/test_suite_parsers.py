@@ -1,4 +1,4 @@
-"""Suites of P4 parsers."""
+"""Suites of P4 parsers (D322)."""
 
 from __future__ import annotations
 

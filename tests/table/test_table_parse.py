@@ -323,7 +323,7 @@ MISTAKES = [
     ),
     ("backwards", HEAD + "state start { advance(-8); transition accept; }", 7, "only moves forward", ""),
     (
-        "unbounded unchecked advance",
+        "unbounded unchecked advance",  # D14
         HEAD + "state start { advance(u64[0] bytes) unchecked; transition accept; }",
         7,
         "131072",

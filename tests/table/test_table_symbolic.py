@@ -60,6 +60,7 @@ def assert_shows(table: Table, interface: Interface, given_input: Input, outcome
 @settings(max_examples=60)
 @given(tables(), inputs())
 def test_machine_with_every_decision_settled_agrees_with_the_interpreter(text: str, given_input: Input) -> None:
+    """Among much else, expressions are exact integers in both (D11)."""
     table = parse_table(text)
     interface = layout.observed(table, load_interface(table.interface))
     stop = drive(TableMachine(table, interface), assignment_for(given_input))

@@ -13,7 +13,6 @@ XDP_ONLY = frozenset({XDP})
 TC_XDP = TC | XDP_ONLY
 SKB = TC | {SOCKET_FILTER, FLOW_DISSECTOR}
 EVERY = SKB | XDP_ONLY
-NOT_DISSECTOR = EVERY - {FLOW_DISSECTOR}
 
 ArgumentKind = Literal["context", "map", "scalar", "read", "write", "maybe", "change", "function", "pointer"]
 

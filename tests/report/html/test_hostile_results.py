@@ -1,4 +1,4 @@
-"""Results made to do harm: refused in one line, or shown as the text that they are."""
+"""Results made to do harm: refused in one line, or shown as the text that they are (D160)."""
 
 from __future__ import annotations
 

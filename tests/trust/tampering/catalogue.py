@@ -1,4 +1,4 @@
-"""A catalogue's file that somebody changed who cannot sign: records, the chain of them, the text."""
+"""A catalogue's file that somebody changed who cannot sign: records, the chain of them, the text (D143)."""
 
 from __future__ import annotations
 

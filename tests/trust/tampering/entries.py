@@ -1,4 +1,4 @@
-"""Entries that were signed as they should be, and are wrong."""
+"""Entries that were signed as they should be, and are wrong (D144)."""
 
 from __future__ import annotations
 

@@ -149,6 +149,7 @@ def assumption_that_the_driver_words_otherwise(world: World) -> None:
 
 @refused("assumption-not-met")
 def assumption_that_nobody_affirms(world: World) -> None:
+    """D146."""
     world.affirmed.discard(w.PACKETS)
 
 
