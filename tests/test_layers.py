@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from pkgutil import iter_modules
+
+import equiv
 
 ROOT = Path(__file__).resolve().parents[1]
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command as run; run()"
@@ -19,6 +23,14 @@ def test_dependencies_point_one_way() -> None:
     result = _lint(ROOT, ROOT / "pyproject.toml")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "2 kept, 0 broken" in result.stdout
+
+
+def test_every_module_has_its_layer() -> None:
+    """What no layer names, the contract does not look at."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layered = {name.strip() for layer in contracts[0]["layers"] for name in layer.split("|")}
+    modules = {f"equiv.{module.name}" for module in iter_modules(equiv.__path__)}
+    assert modules - layered == {"equiv.__main__"}
 
 
 def test_a_dependency_that_points_the_other_way_would_be_noticed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,22 @@ HEAD = {
     GROWTH_REPORT: "How the work grows",
 }
 
+OWN = {
+    "kernel": ("kernel", "the interpreter against the running kernel, on many programs"),
+    "certificates": ("certificates", "certificates checked, refuted without a solver, edited"),
+    "fuzz": ("fuzzing.command", "campaigns: rates, coverage, time to find each broken twin's bug"),
+    "gate": ("gate", "the gate cold, warm, with several workers, on a cluster"),
+    "programs": ("programs", "real programs against themselves, and other builds of them"),
+    "mutants": ("mutants", "programs with one instruction changed, judged by the kernel"),
+    "coverage": ("coverage", "suites for the corpora: what packets reach, what none does"),
+    "soundness": ("soundness", "mutants of the corpora through prover, fuzzer and kernel"),
+    "conformance": ("conformance", "every opcode of RFC 9669 against the kernel"),
+    "p4-mutants": ("p4_mutants", "parsers with one mistake each, against what they were"),
+    "p4-growth": ("p4_growth", "generated parse graphs of up to 2,000 states"),
+    "pairs": ("pairs", "P4 sources against the objects beside them in a build tree"),
+}
+"""Benches with options and rows of their own: the module whose `main` takes their arguments, and what they are."""
+
 EPILOG = """\
 Each check runs in a process of its own: `seconds` and `peak_rss_bytes` are that process's.
 exit status:
@@ -46,54 +63,9 @@ Reports = dict[str, str]
 
 def main(arguments: list[str]) -> int:
     """Run one benchmark. Returns 0 if every verdict is as expected, else 1. Raises InputError for a bad manifest."""
-    if arguments[:1] == ["conformance"]:  # has options and rows of its own
-        from equiv.bench.conformance import main as conformance
-
-        return conformance(arguments[1:])
-    if arguments[:1] == ["kernel"]:
-        from equiv.bench.kernel import main as kernel
-
-        return kernel(arguments[1:])
-    if arguments[:1] == ["certificates"]:
-        from equiv.bench.certificates import main as certificates
-
-        return certificates(arguments[1:])
-    if arguments[:1] == ["gate"]:
-        from equiv.bench.gate import main as gate
-
-        return gate(arguments[1:])
-    if arguments[:1] == ["fuzz"]:
-        from equiv.bench.fuzzing.command import main as fuzzing
-
-        return fuzzing(arguments[1:])
-    if arguments[:1] == ["programs"]:
-        from equiv.bench.programs import main as programs
-
-        return programs(arguments[1:])
-    if arguments[:1] == ["mutants"]:
-        from equiv.bench.mutants import main as mutants
-
-        return mutants(arguments[1:])
-    if arguments[:1] == ["p4-mutants"]:
-        from equiv.bench.p4_mutants import main as p4_mutants
-
-        return p4_mutants(arguments[1:])
-    if arguments[:1] == ["coverage"]:
-        from equiv.bench.coverage import main as coverage
-
-        return coverage(arguments[1:])
-    if arguments[:1] == ["soundness"]:
-        from equiv.bench.soundness import main as soundness
-
-        return soundness(arguments[1:])
-    if arguments[:1] == ["p4-growth"]:
-        from equiv.bench.p4_growth import main as p4_growth
-
-        return p4_growth(arguments[1:])
-    if arguments[:1] == ["pairs"]:
-        from equiv.bench.pairs import main as pairs
-
-        return pairs(arguments[1:])
+    if arguments and arguments[0] in OWN:
+        module, _ = OWN[arguments[0]]
+        return int(import_module(f"equiv.bench.{module}").main(arguments[1:]))
     options = _parser().parse_args(arguments)
     command = shlex.join(["equiv", "bench", *arguments])
     targets = _targets(options)
@@ -230,18 +202,8 @@ def _parser() -> argparse.ArgumentParser:
         "leapfrog": "the published pairs of P4 automata",
         "flow-dissector": "Linux's flow dissector, built in many ways from a kernel tree",
     }
-    commands.add_parser("kernel", help="the interpreter against the running kernel, on many programs", add_help=False)
-    commands.add_parser("certificates", help="certificates checked, refuted without a solver, edited", add_help=False)
-    commands.add_parser("fuzz", help="campaigns: rates, coverage, time to find each broken twin's bug", add_help=False)
-    commands.add_parser("gate", help="the gate cold, warm, with several workers, on a cluster", add_help=False)
-    commands.add_parser("programs", help="real programs against themselves, and other builds of them", add_help=False)
-    commands.add_parser("mutants", help="programs with one instruction changed, judged by the kernel", add_help=False)
-    commands.add_parser("coverage", help="suites for the corpora: what packets reach, what none does", add_help=False)
-    commands.add_parser("soundness", help="mutants of the corpora through prover, fuzzer and kernel", add_help=False)
-    commands.add_parser("conformance", help="every opcode of RFC 9669 against the kernel", add_help=False)
-    commands.add_parser("p4-mutants", help="parsers with one mistake each, against what they were", add_help=False)
-    commands.add_parser("p4-growth", help="generated parse graphs of up to 2,000 states", add_help=False)
-    commands.add_parser("pairs", help="P4 sources against the objects beside them in a build tree", add_help=False)
+    for name, (_, text) in OWN.items():
+        commands.add_parser(name, help=text, add_help=False)
     for name, text in texts.items():
         described = f"{text[0].upper()}{text[1:]}."
         _add_options(
