@@ -43,6 +43,7 @@ OWN = {
     "gate": ("gate", "the gate cold, warm, with several workers, on a cluster"),
     "programs": ("programs", "real programs against themselves, and other builds of them"),
     "mutants": ("mutants", "programs with one instruction changed, judged by the kernel"),
+    "random": ("random", "programs that nobody wrote, judged by the kernel"),
     "coverage": ("coverage", "suites for the corpora: what packets reach, what none does"),
     "soundness": ("soundness", "mutants of the corpora through prover, fuzzer and kernel"),
     "conformance": ("conformance", "every opcode of RFC 9669 against the kernel"),
