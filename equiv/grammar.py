@@ -22,6 +22,10 @@ SHIFT = 0
 """Of an action in lark's tables: go on to a state, in place of reducing by a rule."""
 
 
+NO_BOUND = (1 << 32) - 1
+"""Of the length of a token: longer than any text."""
+
+
 def parser(grammar: Path, postlex: Any = None, lexer: str | type[lark.lexer.Lexer] = CONTEXTUAL) -> lark.Lark:
     """The LALR parser of the file `grammar`. `postlex` and `lexer` are lark's; the former sees every token first."""
     text, tables = grammar.read_text("utf-8"), tables_file(grammar)
@@ -46,6 +50,10 @@ def tables_of(grammar: Path) -> str:
     data, memo = _from_text(text, None, CONTEXTUAL).memo_serialize([TerminalDef, Rule])
     table = data["parser"]["parser"]
     data["parser"]["parser"] = _in_order(table)
+    for terminal in memo.values():
+        width = terminal.get("pattern", {}).get("_width")
+        if width:  # of the shortest and the longest text; what stands for no bound differs between versions of Python
+            terminal["pattern"]["_width"] = [min(each, NO_BOUND) for each in width]
     kept = {"lark": lark.__version__, "grammar": _digest(text), "data": data, "memo": memo}
     return json.dumps(kept, separators=(",", ":")) + "\n"
 

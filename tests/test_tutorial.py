@@ -43,7 +43,7 @@ def test_commands_print_what_the_page_shows(name: str, tmp_path: Path) -> None:
     tools = _tools(tmp_path / "bin")
     work = tmp_path / "work"
     work.mkdir()
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "EQUIV_CACHE": str(tmp_path / "cache")}
+    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
     commands = 0
     for kind, file, text in BLOCK.findall(page):
         if file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import cache
@@ -156,19 +157,18 @@ def test_sarif_places_a_difference_at_the_c_line_and_at_the_line_of_the_table(tm
         left = "{FIVE}/five-tuple.bpf.o"
         right = "{FIVE}/five-tuple.short-ihl.dev"
     """
-    away = _located(project(tmp_path, text), "")
+    away = _located(project(tmp_path, text), "", tmp_path)
     assert [found["uri"] for found in away] == ["equiv.toml"]  # what lies outside is not named
-    manifest = FIVE / "of-this-test.toml"
+    beside = shutil.copytree(FIVE, tmp_path / "corpora" / "five-tuple")
+    manifest = beside / "here.toml"
     manifest.write_text('[[pair]]\nleft = "five-tuple.bpf.o"\nright = "five-tuple.short-ihl.dev"\n')
-    try:
-        left, right = _located(str(manifest), "corpora/five-tuple/")
-    finally:
-        manifest.unlink()
+    left, right = _located(str(manifest), "corpora/five-tuple/", tmp_path)
     assert left["uri"] == "corpora/five-tuple/five-tuple.bpf.c" and "ihl < 5" in left["line"]
     assert right["uri"] == "corpora/five-tuple/five-tuple.short-ihl.dev" and "default:" in right["line"]
 
 
-def _located(path: str, prefix: str) -> list[dict[str, str]]:
+def _located(path: str, prefix: str, root: Path) -> list[dict[str, str]]:
+    """Places of findings with the lines there; `prefix` is where the manifest's folder lies below `root`."""
     manifest = read_manifest(path)
     tally = Tally(manifest, tuple(gate(path).values()), 0.0, prefix)
     log = json.loads(sarif.render(tally))
@@ -178,7 +178,7 @@ def _located(path: str, prefix: str) -> list[dict[str, str]]:
         assert result["ruleId"] == "equiv/different"
         physical = result["locations"][0]["physicalLocation"]
         uri, number = physical["artifactLocation"]["uri"], physical["region"]["startLine"]
-        file = ROOT / uri if prefix else Path(manifest.folder, uri)
+        file = root / uri
         found.append({"uri": uri, "line": file.read_text("utf-8").splitlines()[number - 1]})
     return found
 
