@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import combinations
 from pathlib import Path
 from shutil import which
 
@@ -37,6 +38,8 @@ BUILDS = tuple(Build(compiler, level, cpu) for compiler in COMPILERS for level i
 
 BUILT, TABLED, PAGED, OBSERVED, BROKEN = "builds", "tables", "paged", "observed", "broken"
 """Corpora of the kinds of pairs."""
+PAIRED = "pairs"
+"""Every two builds; only where `--only` asks for them, as they follow from the others."""
 OTHER_WAYS = tuple(Build(compiler, "-O2", "v3") for compiler in COMPILERS)
 """Builds that are compared with each other for paged skbs, and with the map that the program writes, as well."""
 OWN_MAP = "last_dissection"
@@ -45,11 +48,11 @@ OWN_MAP = "last_dissection"
 def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence[str] = ()) -> list[Pair]:
     """Build the dissector in every way that the compilers here can: the reference against each, itself first.
 
-    With the folder `tables`, each build also against the parse graph there, the reference against the broken ones, and
-    the graph against the TCAM rows, which are not decided in good time against a build. Each build against the graph
-    for paged skbs too, some against the reference, and with what the program writes to its map. Builds of the same
-    instructions as an earlier one are left out, and those that no pair that `only` names (as in `select`) needs. Raises
-    InputError where the tree has no such source, or where the reference cannot be built.
+    With the folder `tables`, each build also against the parse graph and the TCAM rows there, those against each other,
+    and the reference against the broken ones. Each build against the graph for paged skbs too, some against the
+    reference, and with what the program writes to its map. Every two builds where `only` (as in `select`) names such
+    pairs. Builds of the same instructions as an earlier one are left out, and those that no pair that `only` names
+    needs. Raises InputError where the tree has no such source, or where the reference cannot be built.
     """
     if not (Path(tree) / SOURCE).exists():
         raise InputError(f"no {SOURCE} in this kernel tree", Place(tree))
@@ -60,9 +63,15 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
         raise InputError(f"{REFERENCE.name} cannot build {SOURCE}", Place(tree), "install clang-16 and libbpf-dev")
     reference = builds[0][1]
     pairs = [_pair(BUILT, reference, build.name, f"{made}:{ENTRY}") for build, made in builds]
+    if any(pattern.startswith(f"{PAIRED}/") for pattern in only):
+        pairs += [
+            replace(_pair(PAIRED, one, "", f"{other}:{ENTRY}"), id=f"{PAIRED}/{this.name}={that.name}")
+            for (this, one), (that, other) in combinations(builds, 2)
+        ]
     if tables is None:
         return pairs
-    pairs += [_pair(TABLED, made, f"{GRAPH} {build.name}", str(tables / GRAPH)) for build, made in builds]
+    for name in (GRAPH, ROWS):
+        pairs += [_pair(TABLED, made, f"{name} {build.name}", str(tables / name)) for build, made in builds]
     graph, rows = str(tables / GRAPH), str(tables / ROWS)
     pairs += _other_ways(builds, graph)
     pairs.append(Pair(f"{TABLED}/{GRAPH}={ROWS}", TABLED, graph, rows, "equivalent", "flow_dissector"))
@@ -109,12 +118,15 @@ def _pair(
 
 
 def _is_needed(build: Build, only: Sequence[str]) -> bool:
-    names = [BUILT, TABLED, f"{BUILT}/{REFERENCE.name}={build.name}", f"{TABLED}/{GRAPH} {build.name}"]
+    names = [BUILT, TABLED, f"{BUILT}/{REFERENCE.name}={build.name}"]
+    names += [f"{TABLED}/{table} {build.name}" for table in (GRAPH, ROWS)]
     names += [PAGED, f"{PAGED}/{build.name}={GRAPH}"]
     if build in OTHER_WAYS:
         names += [f"{PAGED}/{REFERENCE.name}={build.name}"]
         names += [OBSERVED, f"{OBSERVED}/{REFERENCE.name}={build.name}"]
-    return build == REFERENCE or not only or any(fnmatchcase(name, pattern) for name in names for pattern in only)
+    if build == REFERENCE or not only or any(pattern.startswith(f"{PAIRED}/") for pattern in only):
+        return True
+    return any(fnmatchcase(name, pattern) for name in names for pattern in only)
 
 
 def _builds(tree: str, into: Path, only: Sequence[str]) -> Iterator[tuple[Build, Path]]:
@@ -177,6 +189,9 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
     if tabled:
         lines += ["", "## Builds against the tables", "", *table(("table and build", *COLUMNS, "remark"), tabled)]
         lines += ["", *_what_follows([row for row in rows if row.corpus == TABLED])]
+    paired = [(row.id.partition("/")[2], *_costs(row), row.reason) for row in rows if row.corpus == PAIRED]
+    if paired:
+        lines += ["", "## Every two builds", "", *table(("builds", *COLUMNS, "remark"), paired)]
     ways = [(row.id, *_costs(row), row.reason) for row in rows if row.corpus in (PAGED, OBSERVED)]
     if ways:
         title = f"## Paged skbs, and `--observe-map {OWN_MAP}`"
@@ -197,13 +212,16 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
 def _what_follows(rows: Sequence[Row], more: str = "") -> Iterator[str]:
     """What the proofs against the graph say of builds and tables not compared directly; `more` is said of them, too."""
     proved = [row for row in rows if row.as_expected and row.verdict == "equivalent"]
-    builds = [row for row in proved if not row.right.endswith(ROWS)]
+    builds = [row for row in proved if row.right.endswith(GRAPH)]
+    by_rows = [row for row in proved if row.right.endswith(ROWS) and not row.left.endswith(GRAPH)]
     pairs = len(builds) * (len(builds) - 1) // 2
     count = len(builds)
     yield f"{count} builds are proved to do what `{GRAPH}` does, so all {pairs} pairs of them do the same: each gives"
     yield "the same verdict and keys as the graph for every packet, the graph hands none to the host, and the"
     yield f"assumptions are those of one interface{more}."
-    if count < len(proved):
+    if by_rows:
+        yield f"{len(by_rows)} builds are proved to do what `{ROWS}` does, directly."
+    if any(row.right.endswith(ROWS) and row.left.endswith(GRAPH) for row in proved):
         yield f"`{ROWS}` is proved to do what `{GRAPH}` does as well, so it does what each of the {count} builds does."
 
 

@@ -169,16 +169,33 @@ class Facts:
     def exact_form(self, term: Term) -> tuple[dict[Term, int], int] | None:
         """`term` as a linear form over the integers, where these facts exclude that it wraps. Atoms have any width."""
         form = integer_form(term)
-        if form is not None or term.op != "add":
-            return form
+        if form is not None:
+            return self._opened(form)
+        if term.op != "add":
+            return None
         atoms, constant = to_linear(term)
         whole: dict[Term, int] = {}
         for atom, coefficient in atoms.items():  # two atoms may be slices of one quantity
             quantity = self._uncut(atom)
             whole[quantity] = whole.get(quantity, 0) + coefficient
-        form = whole, constant
+        form = self._opened((whole, constant))
         low, high = self.bound(*form)
         return form if low is not None and high is not None and low >= 0 and high <= mask(term.width) else None
+
+    def _opened(self, form: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
+        """`form` with narrow sums that these facts keep from wrapping written as the sums that they are."""
+        sums = [atom for atom in form[0] if atom.op == "concat" and strip_zero(atom).op == "add"]
+        if not sums:
+            return form
+        atoms, constant = dict(form[0]), form[1]
+        for atom in sums:
+            inner = self.exact_form(strip_zero(atom))
+            if inner is not None:
+                times = atoms.pop(atom)
+                constant += times * inner[1]
+                for part, coefficient in inner[0].items():
+                    atoms[part] = atoms.get(part, 0) + times * coefficient
+        return atoms, constant
 
     def reduced(self, term: Term) -> Term:
         """`term` (a sum as wide as an address) with atoms that an equation pins to the others written as those.

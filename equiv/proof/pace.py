@@ -37,6 +37,11 @@ def earlier(facts: Facts, left: Fork, right: Fork, rounds: Rounds, mirrored: boo
         if high is not None and high <= 0 and low != 0:
             return "R"
         if low != 0 or high != 0:
+            reads = _reads(left), _reads(right)
+            if reads[0] != reads[1] and _is_inside(facts, places[0 if reads[0] else 1]):
+                return (
+                    "L" if reads[0] else "R"
+                )  # offsets may wrap around; what is known to be there lies before its end
             lows = facts.term_bound(places[0])[0], facts.term_bound(places[1])[0]
             if lows[0] != lows[1]:
                 return "L" if lows[0] < lows[1] else "R"
@@ -52,6 +57,22 @@ def _reach(facts: Facts, fork: Fork) -> Term | None:
         if low > best_low:
             best, best_low = address, low
     return best
+
+
+def _reads(fork: Fork) -> bool:
+    """Whether a decision reads packet bytes, rather than ask only how far the packet reaches."""
+    return any(leaf.op == "select" and leaf.data == PACKET for leaf in leaves(fork.branches[0].guard))
+
+
+def _is_inside(facts: Facts, place: Term) -> bool:
+    """Whether the byte at `place` is known to be in the packet."""
+    form = integer_form(place)
+    if form is None:
+        return False
+    difference = {atom: -coefficient for atom, coefficient in form[0].items()}
+    difference[packet_length()] = difference.get(packet_length(), 0) + 1
+    low, _ = facts.bound(difference, -form[1])
+    return low is not None and low >= 1
 
 
 def _addresses(guard: Term) -> Iterable[Term]:

@@ -86,6 +86,13 @@ def test_pairs_follow_from_what_is_proved_against_the_graph_and_from_nothing_els
     )
 
 
+def test_builds_that_are_proved_against_the_rows_do_not_stand_for_others() -> None:
+    report = flow_report([row("graph.dev", "equivalent"), *(row("rows.dev", "equivalent") for _ in range(3))], [])
+    assert "1 builds are proved to do what `graph.dev` does, so all 0 pairs" in report
+    assert "3 builds are proved to do what `rows.dev` does, directly." in report
+    assert "`rows.dev` is proved" not in report
+
+
 def test_a_replacement_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / GRAPH).write_text("a a\n")
     (tmp_path / BROKEN).write_text('[[table]]\nname = "x"\nbug = "y"\nreplace = [["a", "b"]]\n')

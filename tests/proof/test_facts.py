@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import z3
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "term"))
@@ -230,6 +230,24 @@ def test_narrow_sums_of_wide_quantities_are_stated_at_one_width() -> None:
         for node in nodes_of(term):
             assert node.op != "add" or all(arg.width == node.width for arg in node.args)
     assert facts.decide(ult(bvadd(x, number(12)), y)) is True
+
+
+@given(st.integers(0, 0xFFFF), st.integers(1, 0xFFFF), st.integers(0, 0xFFFF), st.booleans())
+@example(0xFFF9, 8, 3, True)
+@example(0xFFF9, 7, 0xFFF8, False)
+def test_narrow_sums_count_as_integers_where_they_do_not_wrap(bound: int, more: int, value: int, turned: bool) -> None:
+    """The same place, counted in 16 bits by one side and in 64 by the other, whichever it is written in terms of."""
+    x = var("narrow", 16)
+    inside, outside = zero_extend(48, bvadd(x, const(more, 16))), bvadd(zero_extend(48, x), number(more))
+    facts = Facts().assume(ult(x, const(bound, 16))) if bound else Facts()
+    question = eq(bvadd(inside, number(-more % 2**64)), zero_extend(48, x)) if turned else eq(inside, outside)
+    never_wraps = bool(bound) and bound - 1 + more <= 0xFFFF
+    if never_wraps and more < 0x8000:  # a constant of which the highest bit is set counts down
+        assert facts.decide(question) is True
+    assert never_wraps or facts.decide(question) is None
+    if value < bound or not bound:
+        is_so = bool(evaluate(question, Assignment({"narrow": value})))
+        assert facts.decide(question) in (None, is_so)
 
 
 def test_equations_with_wider_quantities_do_not_disturb_reduction() -> None:
