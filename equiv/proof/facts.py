@@ -183,7 +183,7 @@ class Facts:
         return form if low is not None and high is not None and low >= 0 and high <= mask(term.width) else None
 
     def _opened(self, form: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
-        """`form` with narrow sums that these facts keep from wrapping written as the sums that they are."""
+        """`form` with narrow sums that these facts keep from wrapping written as the sums that they are (D410)."""
         sums = [atom for atom in form[0] if atom.op == "concat" and strip_zero(atom).op == "add"]
         if not sums:
             return form
