@@ -38,10 +38,8 @@ def earlier(facts: Facts, left: Fork, right: Fork, rounds: Rounds, mirrored: boo
             return "R"
         if low != 0 or high != 0:
             reads = _reads(left), _reads(right)
-            if reads[0] != reads[1] and _is_inside(facts, places[0 if reads[0] else 1]):
-                return (
-                    "L" if reads[0] else "R"
-                )  # offsets may wrap around; what is known to be there lies before its end
+            if reads[0] != reads[1] and _is_inside(facts, places[0] if reads[0] else places[1]):
+                return "L" if reads[0] else "R"  # what is known to be there lies before the packet's end (D410)
             lows = facts.term_bound(places[0])[0], facts.term_bound(places[1])[0]
             if lows[0] != lows[1]:
                 return "L" if lows[0] < lows[1] else "R"
