@@ -38,10 +38,12 @@ class Choosing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way of a choice: the condition (width 1) under which it holds; whether the bits that its masks leave out are
-    all 0, and all 1 (both FALSE where they leave out none)."""
+    """One way of a choice, as conditions (width 1): that it holds; that it would if one bit were another
+    (`equiv.machine.nearly`); that the bits which its masks leave out are all 0, and all 1 (FALSE where there are none).
+    """
 
     holds: Term
+    missed: Term
     clear: Term
     set: Term
 

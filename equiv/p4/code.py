@@ -15,6 +15,7 @@ from itertools import chain
 
 from equiv.errors import Place
 from equiv.machine.inputs import ADDRESS_WIDTH, packet_element
+from equiv.machine.nearly import conjuncts
 from equiv.term import FALSE, TRUE, Term, bvadd, bvand, concat, conj, const, eq, extract, leaves, mask, var
 
 CELL_PREFIX = "cell:"
@@ -244,15 +245,3 @@ def unasked(condition: Term) -> tuple[Term, Term]:
         return FALSE, FALSE
     clear = (eq(part, const(0, part.width)) for part, _ in rest)
     return conj(*clear), conj(*(eq(part, const(bits, part.width)) for part, bits in rest))
-
-
-def conjuncts(condition: Term) -> list[Term]:
-    """The parts that must all hold."""
-    found, stack = [], [condition]
-    while stack:
-        node = stack.pop()
-        if node.op == "and" and node.width == 1:
-            stack.extend(node.args)
-        else:
-            found.append(node)
-    return found

@@ -14,6 +14,7 @@ from typing import cast
 from equiv.errors import InputError, Place
 from equiv.machine.inputs import ADDRESS_WIDTH, LONGEST_PACKET, packet_length
 from equiv.machine.interface import Interface
+from equiv.machine.nearly import one_bit_off_conjunction
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Outcome, Snapshot, Stop, Stuck
 from equiv.machine.watch import Edges, OnChoice, OnCompare, OnMove, Option, comparisons, edges_of
 from equiv.p4.code import (
@@ -225,8 +226,7 @@ class ParserMachine:
     def _ways(self, state: State, op: Choose, decide: Decide) -> list[Branch]:
         read = self._reader(state)
         if self.on_choice is not None:
-            options = [Option(read(way.condition), *map(read, unasked(way.condition))) for way in op.ways[:-1]]
-            self.on_choice((state.block, state.pc), options)
+            self.on_choice((state.block, state.pc), [_option(way.condition, read) for way in op.ways[:-1]])
         branches: dict[int, Branch] = {}
         undecided: dict[int, Term] = {}
         for i, way in enumerate(op.ways):
@@ -293,6 +293,17 @@ class _Reader:
 def _cells_in(term: Term) -> tuple[tuple[Term, str], ...]:
     """The cells that `term` reads, with their names."""
     return tuple((leaf, cell_name(leaf)) for leaf in leaves(term) if is_cell(leaf))
+
+
+def _option(condition: Term, read: _Reader) -> Option:
+    """A way of a choice; `condition` is over cells, what is told of it over inputs."""
+    return Option(read(condition), *(read(term) for term in _aspects(condition)))
+
+
+@lru_cache(maxsize=4096)
+def _aspects(condition: Term) -> tuple[Term, Term, Term]:
+    """What is told of a condition beside itself, over cells."""
+    return (one_bit_off_conjunction(condition), *unasked(condition))
 
 
 def _location(snapshot: Snapshot) -> tuple[str, int]:

@@ -10,15 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from equiv.errors import InternalError, ResourceLimit
+from equiv.errors import ResourceLimit
 from equiv.machine.inputs import packet_probe
 from equiv.machine.interface import Interface
 from equiv.machine.protocol import Done, Fault, Machine, Stuck
 from equiv.machine.question import start_conditions, violations
+from equiv.proof.audit import audit
 from equiv.proof.certify import relation_of
 from equiv.proof.choices import Split
 from equiv.proof.endings import Ending, depth, stuck_at, unfinished
-from equiv.proof.entry import Key, covers
+from equiv.proof.entry import Key
 from equiv.proof.exact import TURN_SECONDS, Search, Searches
 from equiv.proof.facts import Facts
 from equiv.proof.finding import Elsewhere, Finding, Reached, Witness
@@ -136,7 +137,7 @@ class Engine:
                 return self.finding
             if not blamed:
                 with self._phase("audit"):
-                    self._audit(product)
+                    audit(product, self._entails)
                     self._termination(product)
                 with self._phase("punts"):
                     self._punts(product, start)
@@ -426,17 +427,6 @@ class Engine:
                 self.finding.punted.append(Reached(ending.side, label, None, trace.model, trace.steps))
 
     # --- soundness of the whole ---------------------------------------------------------------------------------
-
-    def _audit(self, product: Product) -> None:
-        """Every way on from every entry was recorded, every current arrival is covered: the relation is inductive."""
-        if (lost := product.unrecorded()) is not None:
-            raise InternalError(f"a way on from joint state {lost.id} was lost")
-        for entry in product.all_entries():
-            for way in entry.arrivals.values():
-                if not way.is_current or covers(entry, way.cells, way.facts, self._entails):
-                    continue
-                if not any(covers(other, way.cells, way.facts, self._entails) for other in product.entries[entry.key]):
-                    raise InternalError(f"joint state {entry.id} does not cover a state that reaches it")
 
     def _entails(self, facts: Facts, condition: Term) -> bool:
         """Whether `facts` imply `condition`, by a solver: for what was merged in several steps."""

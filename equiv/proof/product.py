@@ -139,12 +139,8 @@ class Product:
                     continue
                 self._check_budget()
                 self.counters.explorations += 1
-                self._expand(
-                    changed,
-                    changed.facts,
-                    self._resume(self.left, changed, "L"),
-                    self._resume(self.right, changed, "R"),
-                )
+                left, right = self.resumed(self.left, changed, "L"), self.resumed(self.right, changed, "R")
+                self._expand(changed, changed.facts, left, right)
         return True
 
     def all_entries(self) -> Iterable[Entry]:
@@ -304,7 +300,8 @@ class Product:
 
     # --- one step -----------------------------------------------------------------------------------------------
 
-    def _resume(self, machine: Machine, entry: Entry, side: str) -> Native | Done:
+    def resumed(self, machine: Machine, entry: Entry, side: str) -> Native | Done:
+        """The state of the machine on one side of an entry."""
         location = entry.left if side == "L" else entry.right
         cells = {name[2:]: term for name, term in entry.cells.items() if name[0] == side}
         if isinstance(location, Finished):

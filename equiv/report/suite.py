@@ -22,8 +22,9 @@ from equiv.report.packet import hex_dump
 from equiv.report.pcapng import read_packets, write_packets
 from equiv.report.style import clean, shorten
 from equiv.suite.document import Read, document, is_plain, read_suite
-from equiv.suite.make import Item, Suite, make_suite
+from equiv.suite.make import Suite, make_suite
 from equiv.suite.replay import Replayed, replay
+from equiv.suite.subject import Item
 
 NAME = "suite"
 """In a folder, a suite is `suite.pcapng` and `suite.json`."""

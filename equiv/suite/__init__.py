@@ -4,6 +4,7 @@ In: a table or a program. Out: a suite to run against it, against the running ke
 said to do the same; and which of its ways no packet can go, proved by the engine.
 
 - `goals` says what there is to cover, `cover` what one input covers;
-- `reach` asks the engine for an input that covers something, or for a proof that there is none;
-- `make` puts a suite together, `document` writes and reads it, `replay` runs it.
+- `reach` asks the engine for inputs that cover something, or for proofs that there are none: `seek` looks along paths
+  of which nothing is forgotten, `survey` at everything that can happen, `watcher` sees what is met on the way;
+- `make` puts a suite for a `subject` together, `document` writes and reads it, `replay` runs it.
 """

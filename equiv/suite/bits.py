@@ -16,22 +16,30 @@ from equiv.generate.invert import Inverter
 from equiv.machine.concrete import Input
 from equiv.machine.drive import drive
 from equiv.machine.watch import Option, Spot, Watched, watching
-from equiv.p4.code import conjuncts
-from equiv.term import FALSE, Term, bvand, bvsub, bvxor, conj, const, disj, distinct, eq, negate
+from equiv.term import FALSE, Term, conj, negate
 
 ATTEMPTS: Final = 6
 """Changes that are tried for one thing to meet on one packet."""
 
 Which = Literal["bit", "clear", "set"]
-Target = tuple[Which, int]
-"""What of a choice's ways, by number, is met: missed by one bit; taken with all bits 0, or 1, that masks leave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What of a choice's ways, by number, is met: missed by one bit; taken with all bits 0, or 1, that masks leave out.
+
+    It stands where a move has the spot that it leads to, and equals none.
+    """
+
+    which: Which
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
     """Condition (width 1) under which something of a way is met, where the choice is come to."""
 
-    target: Target
+    target: Aim
     term: Term
 
 
@@ -40,42 +48,14 @@ def met(options: Sequence[Option]) -> Iterator[Met]:
     before: list[Term] = []
     for number, option in enumerate(options):
         terms: dict[Which, Term] = {
-            "bit": one_bit_off(option.holds),
+            "bit": option.missed,
             "clear": conj(option.holds, option.clear),
             "set": conj(option.holds, option.set),
         }
         for which, term in terms.items():
             if term is not FALSE:
-                yield Met((which, number), conj(term, *before))
+                yield Met(Aim(which, number), conj(term, *before))
         before.append(negate(option.holds))
-
-
-def one_bit_off(condition: Term) -> Term:
-    """Width 1: whether a conjunction of equations would hold if one bit of one of them were another."""
-    parts = conjuncts(condition)
-    found = []
-    for part in parts:
-        if part.op == "eq":
-            others = [other for other in parts if other is not part]
-            found.append(conj(_is_one_bit(bvxor(*part.args)), *others))
-        elif _is_bit(part):
-            others = [other for other in parts if other is not part]
-            found.append(conj(negate(part), *others))
-    return disj(*found) if found else FALSE
-
-
-def _is_bit(part: Term) -> bool:
-    """Whether a condition is a bit, or that it is 0: an equation of one bit is written so."""
-    inner = part.args[0] if part.op == "not" else part
-    return inner.width == 1 and inner.op in ("extract", "var", "select")
-
-
-def _is_one_bit(value: Term) -> Term:
-    width = value.width
-    if width == 1:
-        return value
-    less = bvsub(value, const(1, width))
-    return conj(distinct(value, const(0, width)), eq(bvand(value, less), const(0, width)))
 
 
 def bent_at_choices(machine: Watched, given: Input, keys: Collection[tuple[Spot | None, Spot]]) -> list[Input]:

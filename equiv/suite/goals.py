@@ -16,11 +16,12 @@ from equiv.bpf.compared import is_ordered
 from equiv.bpf.interpret.trace import condition
 from equiv.bpf.symbolic import BpfMachine
 from equiv.errors import Place
+from equiv.machine.nearly import one_bit_off_conjunction
 from equiv.machine.watch import Spot, comparisons
 from equiv.p4 import code as p4
 from equiv.p4.machine import ParserMachine
 from equiv.p4.storage import NEXT
-from equiv.suite.bits import one_bit_off
+from equiv.suite.bits import Aim
 from equiv.table.code import Choose, Jump, Test, unmasked
 from equiv.table.model import Binary, Expr, Length, Lookup, ParseState, Variable, subexpressions
 from equiv.table.symbolic import TableMachine
@@ -29,6 +30,8 @@ from equiv.term import FALSE, Term
 
 Kind = Literal["state", "row", "case", "default", "exit", "check", "branch", "tail call", "edge", "bit"]
 SIDES: Final = ("below", "above")
+GoalKey: TypeAlias = tuple[Spot | None, Spot]
+"""What a goal is found by: from where, or None for anywhere, to where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Goal:
     place: Place
 
     @property
-    def key(self) -> tuple[Spot | None, Spot]:
+    def key(self) -> GoalKey:
         """What `cover` finds."""
         return self.source, self.target
 
@@ -123,7 +126,7 @@ def _parser(machine: ParserMachine) -> list[Goal]:
                         label = way.label if way.label.startswith(group) else f"{group}: {way.label}"
                         found.append(Goal(kind, here, (way.target, 0), label, way.place))
                         if kind != "default" and not _is_count(way.condition):
-                            has_bits = one_bit_off(way.condition) is not FALSE
+                            has_bits = one_bit_off_conjunction(way.condition) is not FALSE
                             has_free = p4.unasked(way.condition)[0] is not FALSE
                             found += _bits(here, number, label, way.place, has_bits, has_free)
     return found
@@ -136,11 +139,11 @@ def _is_count(condition: Term) -> bool:
 
 def _bits(here: Spot, number: int, label: str, place: Place, has_bits: bool, has_free: bool) -> list[Goal]:
     """What there is to meet of a way's condition, bit by bit (D323)."""
-    found = [Goal("bit", here, ("bit", number), f"{label}, missed by one bit", place)] if has_bits else []
+    found = [Goal("bit", here, Aim("bit", number), f"{label}, missed by one bit", place)] if has_bits else []
     if has_free:
-        for which, what in (("clear", "0"), ("set", "1")):
-            text = f"{label}, with {what} in all bits that the mask leaves out"
-            found.append(Goal("bit", here, (which, number), text, place))
+        rest = "in all bits that the mask leaves out"
+        found.append(Goal("bit", here, Aim("clear", number), f"{label}, with 0 {rest}", place))
+        found.append(Goal("bit", here, Aim("set", number), f"{label}, with 1 {rest}", place))
     return found
 
 

@@ -1,55 +1,37 @@
-"""A suite put together: candidates that are generated, the fewest of them, and the engine for what they leave."""
+"""A suite put together: inputs that the engine finds for goals and that are generated, the fewest of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final, Literal
 
-from equiv.bpf.interpret import Fault
-from equiv.bpf.symbolic import BpfMachine
-from equiv.errors import InputError, Place, Unsupported
+from equiv.errors import InternalError, Place, Unsupported
 from equiv.generate.changes import coloured
 from equiv.generate.draft import draft_of
 from equiv.generate.generator import Generator, Plan
 from equiv.generate.walks import Walker
 from equiv.loaded import Loaded
-from equiv.machine.concrete import Input, NotRunnable, Observation
+from equiv.machine.concrete import Input
 from equiv.machine.interface import Interface
-from equiv.modelled import completed, input_of, map_layouts
-from equiv.p4.code import with_own_ways
-from equiv.p4.machine import ParserMachine
-from equiv.p4.parser import P4
-from equiv.suite.bits import bent_at_choices
-from equiv.suite.cover import Covered, cover
-from equiv.suite.goals import Coverable, Goal, goals_of
-from equiv.suite.natural import natural
-from equiv.suite.reach import reach
-from equiv.table.symbolic import TableMachine
+from equiv.modelled import map_layouts
+from equiv.suite.bits import Aim, bent_at_choices
+from equiv.suite.goals import Goal, GoalKey, goals_of
+from equiv.suite.reach import Reach
+from equiv.suite.subject import Item, Subject, coverable
 
 Status = Literal["covered", "unreachable", "not reached"]
 
-PLAN: Final = Plan(400, 500)
+NO_MODELS: Final = Plan(0, 0)
+"""The engine has looked for inputs itself."""
 DRAWN: Final = 800
-"""Candidates that are drawn after the solver's."""
+"""Candidates that are drawn where the engine's first search leaves something open."""
 MOST_FLIPS: Final = 4000
 """Packets with one bit another one that are tried."""
-QUESTION_SECONDS: Final = 20.0
-"""How long the engine may take for one question."""
-MOMENT: Final = 1.0
-"""How long for a question about one goal while others wait."""
-LEAST_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One input of a suite, what it must show, and the places of its goals in the list of all."""
-
-    given: Input
-    expected: Observation
-    covers: tuple[int, ...]
+SEEKING: Final = 4.0
+"""Seconds that the engine looks for inputs before others are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +50,25 @@ def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: 
     """
     machine = coverable(loaded, interface)
     goals = goals_of(machine)
-    subject = _Subject(loaded, interface, machine, {goal.key: place for place, goal in enumerate(goals)})
-    candidates = [item for given in _candidates(subject, seed) if (item := subject.item(given)) is not None]
-    if not candidates:
+    subject = Subject(loaded, interface, machine, {goal.key: place for place, goal in enumerate(goals)})
+    found = _Found(subject, {goal.key for goal in goals})
+    reach = Reach(machine, interface, found.open, lambda model: found.add(subject.item_of(model)))
+    started = time.process_time()
+    reach.seek(min(SEEKING, seconds))
+    if found.open or not found.items:
+        for given in _candidates(subject, seed):
+            found.add(subject.item(given))
+        found.flip()
+    if not found.items:
         raise Unsupported("none of the packets that were generated can be run", Place(loaded.path))
-    chosen = _fewest(candidates) or candidates[:1]
-    covered = {place for item in chosen for place in item.covers}
-    chosen += _flipped(subject, goals, chosen, covered)
-    covered = {place for item in chosen for place in item.covers}
-    left = [place for place in range(len(goals)) if place not in covered]
-    more, unreachable = _ask(subject, goals, left, time.process_time() + seconds)
-    items = _without_needless([_coloured(subject, _plainest(subject, item)) for item in (*chosen, *more)])
+    reach.run(seconds - (time.process_time() - started))
+    items = _without_needless([_coloured(subject, _plainest(subject, item)) for item in _fewest(found.items)])
     covered = {place for item in items for place in item.covers}
+    unreachable = {subject.places[key] for key in reach.unreachable}
+    if not covered.isdisjoint(unreachable):
+        raise InternalError("a packet goes where it was proved that none does", Place(loaded.path))
     statuses = [_status(place, covered, unreachable) for place in range(len(goals))]
     return Suite(tuple(items), tuple(goals), tuple(statuses))
-
-
-def coverable(loaded: Loaded, interface: Interface) -> Coverable:
-    """The machine of which it is said what a suite covers. Raises Unsupported for a parser beside something else."""
-    machine = loaded.machine(interface)
-    if isinstance(machine, ParserMachine):
-        if interface.name != P4:
-            raise Unsupported("suites of parsers are made for interface p4", Place(loaded.path))
-        return ParserMachine(machine.name, with_own_ways(machine.code), machine.interface)
-    assert isinstance(machine, TableMachine | BpfMachine)
-    return machine
 
 
 def _status(place: int, covered: set[int], unreachable: set[int]) -> Status:
@@ -101,61 +77,47 @@ def _status(place: int, covered: set[int], unreachable: set[int]) -> Status:
     return "unreachable" if place in unreachable else "not reached"
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What a suite is made for. `places` are the goals' by key."""
+@dataclass(slots=True)
+class _Found:
+    """The items so far, and the goals that are open."""
 
-    loaded: Loaded
-    interface: Interface
-    machine: Coverable
-    places: dict[tuple[object, object], int]
+    subject: Subject
+    open: set[GoalKey]
+    items: list[Item] = field(default_factory=list)
 
-    def item(self, given: Input) -> Item | None:
-        """The input as an item; None where it cannot be run."""
-        given = completed(natural(self.interface, given), (self.loaded,))
-        width = self.interface.element_width
-        if width < 8:  # each byte holds one element (D80)
-            given = replace(given, packet=bytes(byte & (1 << width) - 1 for byte in given.packet))
-        try:
-            expected = self.loaded.execute(self.interface, given)
-        except Fault as fault:
-            raise InputError(f"the kernel's verifier rejects this program: {fault.message}", fault.place) from fault
-        except NotRunnable:
-            return None
-        reached: Covered = cover(self.machine, given)
-        found = sorted(place for key in reached if (place := self.places.get(key)) is not None)
-        return Item(given, replace(expected, path=()), tuple(found))
+    def add(self, item: Item | None) -> bool:
+        """Keep an item; whether it covers something that was open."""
+        if item is None:
+            return False
+        self.items.append(item)
+        covered = self.open.intersection(item.keys)
+        self.open -= covered
+        return bool(covered)
 
-
-def _flipped(subject: _Subject, goals: Sequence[Goal], items: Sequence[Item], covered: set[int]) -> list[Item]:
-    """Items that meet what is left of ways' bits: packets that come by such a choice, with some bits other ones."""
-    open_ones = {goal.key for place, goal in enumerate(goals) if goal.kind == "bit" and place not in covered}
-    found: list[Item] = []
-    tries = MOST_FLIPS
-    for item in sorted(items, key=lambda item: len(item.given.packet)):
-        spots = {goals[place].source for place in item.covers}
-        for given in bent_at_choices(subject.machine, item.given, {key for key in open_ones if key[0] in spots}):
-            if not open_ones or not tries:
-                return found
-            tries -= 1
-            other = subject.item(given)
-            keys = set() if other is None else {goals[place].key for place in other.covers}
-            if other is not None and not open_ones.isdisjoint(keys):
-                found.append(other)
-                open_ones -= keys
-    return found
+    def flip(self) -> None:
+        """Meet what is open of ways' bits: with packets that come by such a choice, with some bits other ones."""
+        tries = MOST_FLIPS
+        for item in sorted(_fewest(self.items), key=lambda item: len(item.given.packet)):
+            spots = {source for source, _ in item.keys}
+            wanted = {key for key in self.open if isinstance(key[1], Aim) and key[0] in spots}
+            for given in bent_at_choices(self.subject.machine, item.given, wanted):
+                if not tries:
+                    return
+                tries -= 1
+                other = self.subject.item(given)
+                if other is not None and not self.open.isdisjoint(other.keys):
+                    self.add(other)
 
 
-def _candidates(subject: _Subject, seed: int) -> Iterator[Input]:
+def _candidates(subject: Subject, seed: int) -> Iterator[Input]:
     sides = (subject.loaded,)
     made = Generator(
         [subject.loaded.machine(subject.interface)],
         subject.interface,
         Random(seed),
         maps=map_layouts(sides),
-        plan=PLAN,
+        plan=NO_MODELS,
     )
-    yield from made.models
     for _ in range(DRAWN):
         yield made.next_input()
 
@@ -171,7 +133,7 @@ def _fewest(items: Sequence[Item]) -> list[Item]:
     return chosen
 
 
-def _plainest(subject: _Subject, item: Item) -> Item:
+def _plainest(subject: Subject, item: Item) -> Item:
     """The item without what it does not need beside the packet: a split, fields of the context, map contents."""
     given = item.given
     fewer = [replace(given, linear=None)]
@@ -186,7 +148,7 @@ def _plainest(subject: _Subject, item: Item) -> Item:
     return item
 
 
-def _coloured(subject: _Subject, item: Item) -> Item:
+def _coloured(subject: Subject, item: Item) -> Item:
     """The item with other bytes than zeros wherever no decision looks, so that outputs tell where they come from."""
     walker = Walker(subject.machine, subject.interface, Random(0))
     packet = item.given.packet
@@ -203,44 +165,3 @@ def _without_needless(items: Sequence[Item]) -> list[Item]:
         if others.issuperset(item.covers):
             kept = [other for other in kept if other is not item]
     return kept
-
-
-def _ask(subject: _Subject, goals: Sequence[Goal], left: Sequence[int], until: float) -> tuple[list[Item], set[int]]:
-    """Items that the engine finds for what is left, and what it proves unreachable.
-
-    All are asked about at once, moves first; where that leads no further, one at a time, for a moment each, and what is
-    open then once more, for as long as there is time.
-    """
-    found: list[Item] = []
-    unreachable: set[int] = set()
-
-    def ask(asked: Sequence[int], seconds: float) -> set[int]:
-        """What of these is covered or unreachable now."""
-        limit = min(QUESTION_SECONDS, max(LEAST_SECONDS, seconds))
-        status, model = reach(subject.machine, [goals[place] for place in asked], subject.interface, limit)
-        if status == "unreachable":
-            unreachable.update(asked)
-            return set(asked)
-        item = None if model is None else subject.item(input_of(model, subject.interface, (subject.loaded,)))
-        if item is None or set(asked).isdisjoint(item.covers):
-            return set()
-        found.append(item)
-        return set(item.covers)
-
-    def still_open(settled: set[int]) -> list[int]:
-        return [place for place in rest if place not in settled]
-
-    rest = list(left)
-    for is_edge in (False, True):
-        asked = [place for place in rest if (goals[place].kind in ("edge", "bit")) is is_edge]
-        while asked and (now := time.process_time()) < until:
-            settled = ask(asked, (until - now) / 3)
-            rest, asked = still_open(settled), [place for place in asked if place not in settled]
-            if not settled:
-                break
-    for is_last in (False, True):
-        for place in tuple(rest):
-            if place in rest and (now := time.process_time()) < until:
-                share = (until - now) / len(rest)
-                rest = still_open(ask([place], share if is_last else min(MOMENT, share)))
-    return found, unreachable

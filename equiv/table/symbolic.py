@@ -13,6 +13,7 @@ from typing import cast
 from equiv.errors import Place
 from equiv.machine.inputs import ADDRESS_WIDTH, linear_length, packet_bytes, packet_length
 from equiv.machine.interface import Interface
+from equiv.machine.nearly import one_bit_off
 from equiv.machine.protocol import Branch, Decide, Done, Fork, Snapshot, Stop, Stuck
 from equiv.machine.watch import OnChoice, OnCompare, OnMove, Option
 from equiv.table import layout
@@ -37,7 +38,7 @@ from equiv.table.liveness import Liveness, steering
 from equiv.table.model import Binary, Table, Target
 from equiv.table.order import back_edges, weak_topological_order
 from equiv.table.outcome import Outcomes
-from equiv.table.terms import ORDERED, Reader, edges
+from equiv.table.terms import ORDERED, Reader, aligned, edges
 from equiv.table.verdicts import code_of
 from equiv.term import FALSE, TRUE, Term, bvadd, conj, const, extract, negate
 
@@ -231,11 +232,14 @@ class TableMachine:
 
 def _option(reader: Reader, way: Way) -> Option:
     holds = conj(*(reader.condition(c) for c in way.conditions))
+    equations = [c for c in way.conditions if isinstance(c, Binary) and c.op == "=="]
+    others = [reader.condition(c) for c in way.conditions if c not in equations]
+    missed = one_bit_off([aligned(reader.value(c.left), reader.value(c.right)) for c in equations], others)
     rest = unmasked(way.conditions)
     if not rest:
-        return Option(holds, FALSE, FALSE)
+        return Option(holds, missed, FALSE, FALSE)
     clear, all_set = (conj(*(reader.condition(pair[which]) for pair in rest)) for which in (0, 1))
-    return Option(holds, clear, all_set)
+    return Option(holds, missed, clear, all_set)
 
 
 def _location(snapshot: Snapshot) -> tuple[str, int]:

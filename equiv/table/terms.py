@@ -172,21 +172,23 @@ class Reader:
 
 def compare(op: str, a: Value, b: Value) -> Term:
     """`a op b` on exact integers, width 1."""
-    if a.lo >= 0 and b.lo >= 0:
-        width = max(a.width, b.width)
-        return UNSIGNED[op](a.at(width), b.at(width))
-    width = max(a.signed_width, b.signed_width, ADDRESS_WIDTH)
-    return SIGNED[op](a.at(width), b.at(width))
+    kinds = UNSIGNED if a.lo >= 0 and b.lo >= 0 else SIGNED
+    return kinds[op](*aligned(a, b))
+
+
+def aligned(a: Value, b: Value) -> tuple[Term, Term]:
+    """The two as terms of one width, unsigned where neither can be negative."""
+    both = a.lo >= 0 and b.lo >= 0
+    width = max(a.width, b.width) if both else max(a.signed_width, b.signed_width, ADDRESS_WIDTH)
+    return a.at(width), b.at(width)
 
 
 def edges(op: str, a: Value, b: Value) -> Edges:
     """Of `a op b`, a comparison by order, whether it is met at its edges: as x < y, or its opposite."""
     x, y = (b, a) if op in (">", "<=") else (a, b)
     less = compare("<", x, y)
-    both = x.lo >= 0 and y.lo >= 0
-    width = max(x.width, y.width) if both else max(x.signed_width, y.signed_width, ADDRESS_WIDTH)
-    lower, upper = x.at(width), y.at(width)
-    return Edges(conj(less, eq(bvadd(lower, const(1, width)), upper)), eq(lower, upper))
+    lower, upper = aligned(x, y)
+    return Edges(conj(less, eq(bvadd(lower, const(1, lower.width)), upper)), eq(lower, upper))
 
 
 def _operate(op: str, a: Value, b: Value, lo: int, hi: int) -> Term:

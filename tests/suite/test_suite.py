@@ -13,8 +13,8 @@ from equiv.cli import main
 from equiv.loaded import Loaded, choose_interface
 from equiv.oracle import available
 from equiv.report.pcapng import read_packets
-from equiv.suite import make
 from equiv.suite.make import make_suite
+from equiv.suite.reach import Reach
 from tests.bpf.programs import EXIT, XDP, jump, ldx, mov, program
 from tests.suite.suites import CORPORA, GRE, SCHEMA, document, table
 
@@ -106,7 +106,11 @@ def test_without_time_nothing_is_concluded() -> None:
 def test_a_model_that_does_not_get_there_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     from equiv.solve.backend import Model
 
-    monkeypatch.setattr(make, "reach", lambda *_: ("reached", Model({"len": 14})))
+    def guess(self: Reach, seconds: float) -> None:
+        self.accept(Model({"len": 14}))
+
+    monkeypatch.setattr(Reach, "seek", guess)
+    monkeypatch.setattr(Reach, "run", guess)
     loaded = table()
     suite = make_suite(loaded, choose_interface(loaded, loaded))
     assert "unreachable" not in suite.statuses

@@ -24,7 +24,7 @@ def test_the_engine_finds_what_is_asked_for_or_says_that_there_is_none() -> None
     interface = choose_interface(loaded, loaded)
     machine = TableMachine(loaded.table, interface)  # type: ignore[arg-type]
     for goal in goals_of(machine):
-        status, model = reach(machine, [goal], interface, 20)
+        status, model = reach(machine, goal, interface, 20)
         if model is not None:
             assert goal.key in cover(machine, input_of(model, interface, (loaded,))), goal
         assert status in ("reached", "unreachable")
@@ -60,7 +60,7 @@ def test_edges_of_a_comparison_whose_answer_is_known_are_decided(code: int, numb
     assert len(edges) == 2
     for edge in edges:
         met = edge.target in reached
-        assert reach(built, [edge], XDP, 10)[0] == ("reached" if met else "unreachable")
+        assert reach(built, edge, XDP, 10)[0] == ("reached" if met else "unreachable")
         assert (edge.key in cover(built, Input(bytes(64)))) is met
 
 
@@ -70,7 +70,7 @@ def test_edges_of_conditions_that_are_written_without_a_comparison_are_not_calle
     tests = [ldx(op.B, 5, 2, 0), jump(op.JGT, 5, 1, imm=7, wide=False), mov(6, 0)]
     built = machine_for(*ends, *tests, mov(0, 2), EXIT)
     tested = next(goal.source for goal in goals_of(built) if goal.kind == "edge" and goal.source != 4)
-    found = {goal.key: reach(built, [goal], XDP, 10)[0] for goal in goals_of(built) if goal.kind == "edge"}
+    found = {goal.key: reach(built, goal, XDP, 10)[0] for goal in goals_of(built) if goal.kind == "edge"}
     assert found[tested, "below"] == found[tested, "above"] == "reached"
     source = (
         "#include <core.p4>\nheader a_t { bit<8> x; }\nstruct h_t { a_t a; }\n"
@@ -89,7 +89,7 @@ def test_edges_of_ends_of_a_packet_are_met_where_the_answer_is_known() -> None:
     second = [copy(4, 2), add(4, 20), jump(op.JGT, 4, 4, src=3), copy(4, 2), add(4, 19), jump(op.JGT, 4, 1, src=3)]
     built = machine_for(*ends, *first, *second, mov(0, 2), mov(0, 1), EXIT)
     edges = [goal for goal in goals_of(built) if goal.kind == "edge"]
-    found = {edge.key: reach(built, [edge], XDP, 10)[0] for edge in edges}
+    found = {edge.key: reach(built, edge, XDP, 10)[0] for edge in edges}
     assert found == {
         (4, "below"): "reached",
         (4, "above"): "reached",
@@ -111,7 +111,7 @@ def test_edges_are_found_behind_a_comparison_that_settles_them_not() -> None:
     found = {}
     for goal in goals_of(built):
         if goal.kind == "edge":
-            found[goal.key], model = reach(built, [goal], XDP, 10)
+            found[goal.key], model = reach(built, goal, XDP, 10)
             assert model is None or goal.key in cover(built, input_of(model, XDP, ())), "a model is at the edge"
     assert found[7, "above"] == "reached" and found[7, "below"] == "unreachable"
     assert found[6, "above"] == found[6, "below"] == "reached"

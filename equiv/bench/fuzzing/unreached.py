@@ -17,8 +17,8 @@ from equiv.loaded import Loaded
 from equiv.machine.interface import Interface
 from equiv.p4.machine import ParserMachine
 from equiv.suite.goals import Coverable, Goal, goals_of
-from equiv.suite.make import coverable
 from equiv.suite.reach import reach
+from equiv.suite.subject import coverable
 
 Status = Literal["no packet reaches it", "a packet reaches it", "not decided", "not asked"]
 
@@ -65,7 +65,7 @@ def _asked(machine: Coverable, goal: Goal | None, interface: Interface, until: f
         return "not asked"
     if time.monotonic() > until:
         return "not decided"
-    status, _ = reach(machine, [goal], interface, QUESTION_SECONDS)
+    status, _ = reach(machine, goal, interface, QUESTION_SECONDS)
     return ANSWERS[status]
 
 
