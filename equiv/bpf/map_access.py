@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import gcd
 
-from equiv.bpf import cells
+from equiv.bpf import cells, windows
 from equiv.bpf.environment import Environment
 from equiv.bpf.map_contents import byte_at, is_present
 from equiv.bpf.program import MapSpec
@@ -117,6 +117,12 @@ def current_value(env: Environment, state: State, pointer: Pointer, size: int) -
     _not_spoiled(state, region.name, key)
     written = state.values.get((region.name, key), {})
     at = _place_in(env, state, pointer, size, "reads") if written else constant_offset(pointer.offset)
+    if _is_section(env, region.name):
+        held = windows.find(state, region.name, pointer.offset if at is None else const(at, WORD), size)
+        if held is not None:
+            written, at = held, 0
+        elif at is None:
+            at = windows.written_at(state, region.name, written, pointer.offset, size)
     if at is None:
         pieces = [initial_byte(env, region.name, key, bvadd(pointer.offset, const(i, WORD))) for i in range(size)]
         return cells.join(pieces, env.little)
@@ -140,11 +146,33 @@ def store_value(env: Environment, state: State, pointer: Pointer, size: int, val
     at = _place_in(env, state, pointer, size, "writes to")
     key = current_key(env, state, region.name, region.key)
     _not_spoiled(state, region.name, key)
+    if _is_section(env, region.name):
+        held = windows.find(state, region.name, pointer.offset if at is None else const(at, WORD), size)
+        if held is None and at is None:
+            written = state.values.get((region.name, key), {})
+            at = windows.written_at(state, region.name, written, pointer.offset, size)
+        if held is None and at is None:
+            windows.check_room(state, region.name)
+            overlay(state, region.name, key)  # so that other keys of the map are told from it
+            held = overlay(state, windows.name_of(region.name), extract(KEY_WIDTH - 1, 0, pointer.offset))
+        if held is not None:
+            cells.store(held, 0, size, value, env.little)
+            return
+    assert at is not None
     cells.store(overlay(state, region.name, key), at, size, value, env.little)
 
 
-def _place_in(env: Environment, state: State, pointer: Pointer, size: int, doing: str) -> int:
-    """The pointer's offset as a number: where it depends on the input, those that it may be fork, if they are few."""
+def _is_section(env: Environment, name: str) -> bool:
+    """Whether the map is a data section, of which what is written may lie in windows (D407)."""
+    spec = env.program.maps.get(name)
+    return spec is not None and spec.initial is not None
+
+
+def _place_in(env: Environment, state: State, pointer: Pointer, size: int, doing: str) -> int | None:
+    """The pointer's offset as a number: where it depends on the input, those that it may be fork, if they are few.
+
+    None where they are many and the map is a data section.
+    """
     at = constant_offset(pointer.offset)
     if at is not None:
         return at
@@ -155,6 +183,8 @@ def _place_in(env: Environment, state: State, pointer: Pointer, size: int, doing
         for number in possible:
             if state.ask(f"offset {number}", eq(pointer.offset, const(number, WORD))):
                 return number
+    if _is_section(env, pointer.region.name):
+        return None
     raise stuck(f"{doing} {pointer.region} at an offset that depends on the input")
 
 

@@ -8,6 +8,7 @@ from equiv.bpf.environment import Environment
 from equiv.bpf.packet import content_at
 from equiv.bpf.state import Rejected, State, stuck
 from equiv.bpf.values import WORD, ZERO, Pointer, Value
+from equiv.bpf.windows import windows_over
 from equiv.machine.inputs import context_field, observed_packet, packet_length, packet_probe, unchanged_packet
 from equiv.machine.interface import Observable, observed_key
 from equiv.machine.protocol import Outcome
@@ -115,6 +116,8 @@ def _any_entry(env: Environment, state: State, name: str) -> Term:
     """Whether there is an entry under the observed key, one byte, and the bytes of its value or zeros (D52)."""
     if name not in env.program.maps:
         raise stuck(f"observes map {name}, which the program does not have")
+    if windows_over(state, name):
+        raise stuck(f"observes map {name} after a write to it at an offset that depends on the input")
     if name in state.spoiled:
         raise stuck(f"observes map {name} after a change that depends on the map's state")
     spec = env.map_spec(name)

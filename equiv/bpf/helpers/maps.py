@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from equiv.bpf import cells, map_access
+from equiv.bpf import cells, map_access, windows
 from equiv.bpf.access import load_number
 from equiv.bpf.environment import Environment
 from equiv.bpf.helpers import sock_maps
@@ -115,7 +115,9 @@ def _flags(state: State) -> int:
     return flags.value
 
 
-def _changeable(spec: MapSpec) -> None:
+def _changeable(state: State, spec: MapSpec) -> None:
+    if windows.windows_over(state, spec.name):
+        raise stuck(f"changes map {spec.name} after a write to it at an offset that depends on the input")
     if map_access.writable_by_user_space_only(spec):
         raise fault(f"changes map {spec.name}, which is read-only")
     if spec.type not in map_access.ARRAYS | map_access.HASHES | {map_access.LPM_TRIE}:
@@ -136,7 +138,7 @@ def _map_update_elem(env: Environment, state: State) -> Value:
     if sock_maps.holds_sockets(given.spec) and given.outer is None:
         return sock_maps.update(env, state, given.spec)
     spec, flags = given.spec, _flags(state)
-    _changeable(spec)
+    _changeable(state, spec)
     key = _key(env, state, given)
     with state.within("value"):
         value = cells.in_memory_order(load_number(env, state, state.regs[3], 0, spec.value_size), env.little)
@@ -220,7 +222,7 @@ def _map_delete_elem(env: Environment, state: State) -> Value:
     """0 or a negative errno."""
     given = _map(env, state)
     spec = given.spec
-    _changeable(spec)
+    _changeable(state, spec)
     key = _key(env, state, given)
     if spec.name in env.unread:
         return UNREAD
