@@ -93,7 +93,7 @@ def run(
             f"a packet of {len(packet)} bytes; interface {chosen.name} has {chosen.min_length} to {chosen.max_length}"
         )
     packet = in_elements(packet, chosen.element_width)
-    given = Input(packet, context=dict(context or {}))
+    given = Input(packet, context=context or {})
     if on == "interpreter":
         return loaded.execute(chosen, given)
     if loaded.program is None:

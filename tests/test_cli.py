@@ -147,6 +147,14 @@ def test_a_file_that_an_option_names_must_be_there_even_if_nothing_is_read_of_it
     assert capsys.readouterr().err == "nothing.btf: error: cannot read: No such file or directory\n"
 
 
+def test_a_context_field_that_nothing_looks_at_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    table = str(ROOT / "corpora" / "gre" / "gre.dev")
+    assert cli.main(["run", table, "--packet", "00" * 40, "--context", "mark=5", "--context", "marc=7"]) == 0
+    shown = capsys.readouterr()
+    assert "mark           5" in shown.out
+    assert shown.err == "note: nothing looked at --context marc\n"
+
+
 def test_what_was_typed_cannot_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "a", "b", "--solver", "\x1b[2K\rverified"]) == 2
     assert "\x1b" not in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from equiv import api
 from equiv.bpf.map_snapshot import Snapshot
@@ -42,6 +42,7 @@ def print_runs(
 
     Returns the exit status: 0, else the highest among those of packets that could not be run; their lines say why.
     """
+    watched = _Watched(context)
     given = list(packets) if packets is not None else read_packets(capture or "")
     if not given:
         raise InputError("no packets", Place(capture or ""))
@@ -51,7 +52,7 @@ def print_runs(
     status = 0
     for number, packet in enumerate(given, 1):
         try:
-            seen = api.run(loaded, packet, interface=interface, context=context, on=on, observe_maps=observe_maps)
+            seen = api.run(loaded, packet, interface=interface, context=watched, on=on, observe_maps=observe_maps)
         except (NotRunnable, EquivError) as problem:
             error = problem if isinstance(problem, EquivError) else Unsupported(str(problem))
             if len(given) == 1 or isinstance(error, InternalError):
@@ -66,7 +67,29 @@ def print_runs(
             print(f"{number}  {one_line(seen)}")
         else:
             print("\n".join(_detail(packet, seen, style, verbose)))
+    if on == "interpreter" and (unseen := sorted(watched.keys() - watched.seen)):
+        print(f"note: nothing looked at --context {', '.join(map(clean, unseen))}", file=sys.stderr)
     return status
+
+
+class _Watched(dict[str, int]):
+    """Context fields as given, and which of them a run has looked at: a name that nobody asks for is mistyped."""
+
+    def __init__(self, given: Mapping[str, int]) -> None:
+        super().__init__(given)
+        self.seen: set[object] = set()
+
+    def __getitem__(self, name: str) -> int:
+        self.seen.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.seen.add(name)
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.seen.add(name)
+        return super().get(name, default)
 
 
 def _json_line(packet: bytes, seen: Observation | None, on: str, error: str = "") -> str:
