@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,9 @@ def verify(asked: Asked) -> int:
                 bundle.finish(_about(found), _command(asked))
             else:
                 raise InputError(f"{asked.proofs} not written: {found.result.reason}", Place(asked.path))
+        lacking = Counter(str(row["reason"]) for row in bundle.rows if not row["refuted"])
+        for reason, times in lacking.items():
+            print(f"{asked.proofs}: {times} without a refutation: {reason}", file=sys.stderr)
         print(
             f"{asked.proofs}: {len(bundle.rows)} obligations, {bundle.refuted} with a refutation; "
             f"check them with: python3 {shlex.quote(str(Path(asked.proofs) / CHECKER))} {shlex.quote(asked.proofs)}",

@@ -295,6 +295,15 @@ def test_all_obligations_are_written_with_refutations(bundle: Path) -> None:
         assert solver.check() == z3.unsat
 
 
+def test_why_there_are_no_refutations_is_said(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pysat.solvers", None)
+    pair = [str(written / name) for name in ("certificate.json", LEFT, RIGHT)]
+    assert main(["verify", *pair, "--proofs", str(tmp_path / "new")]) == 0
+    assert "without a refutation: python-sat is not installed (pip install 'equiv[proofs]')" in capsys.readouterr().err
+
+
 def test_a_certificate_holds_by_its_refutations_alone(written: Path, bundle: Path) -> None:
     pair = [written / name for name in ("certificate.json", LEFT, RIGHT)]
     assert run("verify", *pair, "--by-proofs", bundle) == 0
