@@ -50,7 +50,7 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
 
     With the folder `tables`, each build also against the parse graph and the TCAM rows there, those against each other,
     and the reference against the broken ones. Each build against the graph for paged skbs too, some against the
-    reference, and with what the program writes to its map. Every two builds where `only` (as in `select`) names such
+    rows and the reference, and with what the program writes to its map. Every two builds where `only` (as in `select`) names such
     pairs. Builds of the same instructions as an earlier one are left out, and those that no pair that `only` names
     needs. Raises InputError where the tree has no such source, or where the reference cannot be built.
     """
@@ -73,7 +73,7 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
     for name in (GRAPH, ROWS):
         pairs += [_pair(TABLED, made, f"{name} {build.name}", str(tables / name)) for build, made in builds]
     graph, rows = str(tables / GRAPH), str(tables / ROWS)
-    pairs += _other_ways(builds, graph)
+    pairs += _other_ways(builds, graph, rows)
     pairs.append(Pair(f"{TABLED}/{GRAPH}={ROWS}", TABLED, graph, rows, "equivalent", "flow_dissector"))
     pairs += [
         _pair(BROKEN, reference, broken.name, str(path), "different", broken.bug)
@@ -82,15 +82,17 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
     return pairs
 
 
-def _other_ways(builds: Sequence[tuple[Build, Path]], graph: str) -> Iterator[Pair]:
-    """Paged skbs: builds against the reference, which is the first, and the graph; what programs leave in their map."""
+def _other_ways(builds: Sequence[tuple[Build, Path]], graph: str, rows: str) -> Iterator[Pair]:
+    """Paged skbs: builds against the reference, which is the first, and the tables; what programs leave in their map."""
     reference = builds[0][1]
     for build, made in builds:
         if build in OTHER_WAYS:
             against = _pair(PAGED, reference, build.name, f"{made}:{ENTRY}")
             yield replace(against, interface="flow_dissector_paged")
-        table = replace(_pair(PAGED, made, GRAPH, graph), id=f"{PAGED}/{build.name}={GRAPH}")
-        yield replace(table, interface="flow_dissector_paged")
+        for name, table in ((GRAPH, graph), (ROWS, rows)):
+            if name == GRAPH or build in OTHER_WAYS:
+                against = replace(_pair(PAGED, made, name, table), id=f"{PAGED}/{build.name}={name}")
+                yield replace(against, interface="flow_dissector_paged")
     for build, made in builds[1:]:
         if build not in OTHER_WAYS:
             continue
@@ -122,6 +124,7 @@ def _is_needed(build: Build, only: Sequence[str]) -> bool:
     names += [f"{TABLED}/{table} {build.name}" for table in (GRAPH, ROWS)]
     names += [PAGED, f"{PAGED}/{build.name}={GRAPH}"]
     if build in OTHER_WAYS:
+        names += [f"{PAGED}/{build.name}={ROWS}"]
         names += [f"{PAGED}/{REFERENCE.name}={build.name}"]
         names += [OBSERVED, f"{OBSERVED}/{REFERENCE.name}={build.name}"]
     if build == REFERENCE or not only or any(pattern.startswith(f"{PAIRED}/") for pattern in only):
@@ -196,7 +199,7 @@ def flow_report(rows: Sequence[Row], head: Sequence[str]) -> str:
     if ways:
         title = f"## Paged skbs, and `--observe-map {OWN_MAP}`"
         lines += ["", title, "", *table(("pair", *COLUMNS, "remark"), ways)]
-        paged = [row for row in rows if row.corpus == PAGED and row.right.endswith(GRAPH)]
+        paged = [row for row in rows if row.corpus == PAGED and row.right.endswith((GRAPH, ROWS))]
         lines += ["", *_what_follows(paged, "; line 234 compares as is said there")] if len(paged) > 1 else []
     broken = [
         (row.id.partition("=")[2], *_costs(row)[:6], str(row.packet_size or ""), ", ".join(row.confirmed_by), row.bug)

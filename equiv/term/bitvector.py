@@ -206,8 +206,11 @@ def bvand(*terms: Term) -> Term:
 
 
 def _and2(a: Term, b: Term) -> Term:
-    if a is b:
+    full = mask(a.width)
+    if a is b or a.zeros | b.ones == full:  # sums stay sums where nothing is cut off
         return a
+    if b.zeros | a.ones == full:
+        return b
     zero, take_b, take_a = a.zeros | b.zeros, a.ones & ~b.zeros, b.ones & ~a.zeros
     return _segmented("and", a, b, (zero, take_b, take_a), lambda w: const(0, w))
 
@@ -223,8 +226,11 @@ def bvor(*terms: Term) -> Term:
 
 
 def _or2(a: Term, b: Term) -> Term:
-    if a is b:
+    full = mask(a.width)
+    if a is b or a.ones | b.zeros == full:
         return a
+    if b.ones | a.zeros == full:
+        return b
     one, take_b, take_a = a.ones | b.ones, a.zeros & ~b.ones, b.zeros & ~a.ones
     return _segmented("or", a, b, (one, take_b, take_a), lambda w: const(mask(w), w))
 

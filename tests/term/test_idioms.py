@@ -121,6 +121,18 @@ def test_a_header_length_in_32_bits_extends_to_the_one_in_64() -> None:
     assert sign_extend(32, narrow) is wide
 
 
+@pytest.mark.parametrize("kept", [0xFFFF, 0x7F, 0x7E, 2**64 - 2])
+def test_a_sum_of_which_a_mask_cuts_nothing_off_stays_a_sum(kept: int) -> None:
+    """14 + 4 * ihl is even and below 128."""
+    ihl = extract(3, 0, var("ihl", 8))
+    total = bvadd(bvmul(const(4, 64), zero_extend(60, ihl)), const(14, 64))
+    assert bvand(total, const(kept, 64)) is bvand(const(kept, 64), total) is total
+    assert bvand(total, const(0x3E, 64)) is not total
+    odd = bvadd(total, const(1, 64))  # ends in two ones
+    assert bvor(odd, const(1, 64)) is bvor(const(1, 64), odd) is odd
+    assert bvor(odd, const(4, 64)) is not odd
+
+
 def test_a_masked_comparison_is_a_comparison_of_the_slice() -> None:
     x = resize(byte(0), 32)
     assert eq(bvand(x, const(0xF0, 32)), const(0x40, 32)) is eq(extract(7, 4, byte(0)), const(4, 4))
