@@ -49,9 +49,9 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
     """Build the dissector in every way that the compilers here can: the reference against each, itself first.
 
     With the folder `tables`, each build also against the parse graph and the TCAM rows there, those against each other,
-    and the reference against the broken ones. Each build against the graph for paged skbs too, some against the
-    rows and the reference, and with what the program writes to its map. Every two builds where `only` (as in `select`) names such
-    pairs. Builds of the same instructions as an earlier one are left out, and those that no pair that `only` names
+    and the reference against the broken ones. Each build against the graph for paged skbs too, some against the rows
+    and the reference, and with what the program writes to its map. Every two builds where `only` (as in `select`) names
+    such pairs. Builds of the same instructions as an earlier one are left out, and those that no pair that `only` names
     needs. Raises InputError where the tree has no such source, or where the reference cannot be built.
     """
     if not (Path(tree) / SOURCE).exists():
@@ -83,15 +83,15 @@ def flow_pairs(tree: str, into: Path, tables: Path | None = None, only: Sequence
 
 
 def _other_ways(builds: Sequence[tuple[Build, Path]], graph: str, rows: str) -> Iterator[Pair]:
-    """Paged skbs: builds against the reference, which is the first, and the tables; what programs leave in their map."""
+    """Paged skbs: builds against the first of them, the reference, and the tables; what programs leave in their map."""
     reference = builds[0][1]
     for build, made in builds:
         if build in OTHER_WAYS:
             against = _pair(PAGED, reference, build.name, f"{made}:{ENTRY}")
             yield replace(against, interface="flow_dissector_paged")
-        for name, table in ((GRAPH, graph), (ROWS, rows)):
+        for name, path in ((GRAPH, graph), (ROWS, rows)):
             if name == GRAPH or build in OTHER_WAYS:
-                against = replace(_pair(PAGED, made, name, table), id=f"{PAGED}/{build.name}={name}")
+                against = replace(_pair(PAGED, made, name, path), id=f"{PAGED}/{build.name}={name}")
                 yield replace(against, interface="flow_dissector_paged")
     for build, made in builds[1:]:
         if build not in OTHER_WAYS:
