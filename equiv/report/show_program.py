@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from equiv.bpf import insn as isa
 from equiv.bpf.cfg import Block, control_flow
 from equiv.bpf.helper_names import helper_name
-from equiv.bpf.helper_table import TABLE
+from equiv.bpf.helper_table import TABLE, Helper
+from equiv.bpf.helper_table.kfuncs import KFUNCS
 from equiv.bpf.program import ExternRef, MapRef, MapSpec, Object, Program
 from equiv.machine.interface import interface_for_section, load_interface
 from equiv.report.disassembly import disassemble, insn_text
@@ -188,19 +189,23 @@ def _helpers(program: Program) -> set[str]:
 
 
 def _modelled(number: int) -> str:
-    row = TABLE.get(number)
+    return _extent(TABLE.get(number))
+
+
+def _extent(row: Helper | None) -> str:
     if row is None:
         return "  (not modelled)"
     return {"exact": "", "control": "", "unobserved": "  (not observed)"}.get(row.model, f"  ({row.model})")
 
 
 def show_helpers(style: Style) -> Iterable[str]:
-    """Every helper that is modelled: number, name, program types, how far, what it gives and does, its source."""
+    """Every helper that is modelled, and functions of the kernel: number, name, programs, how far, what it does."""
     types = {1: "socket_filter", 3: "tc", 6: "xdp", 22: "flow_dissector"}
-    yield style.bold(f"{len(TABLE)} helpers are modelled")
-    for number, row in TABLE.items():
+    yield style.bold(f"{len(TABLE)} helpers are modelled, and {len(KFUNCS)} functions of the kernel")
+    kfuncs = [("", row) for row in KFUNCS.values()]
+    for number, row in [*((str(number), row) for number, row in TABLE.items()), *kfuncs]:
         kinds = ", ".join(name for kind, name in types.items() if kind in row.programs)
-        yield f"  {number:3}  bpf_{row.name}  [{row.model}]  {kinds}"
+        yield f"  {number:>3}  bpf_{row.name}  [{row.model}]  {kinds}"
         yield f"       gives {row.result}; effect: {row.effect}"
         moves = "; packet pointers from before become invalid" if row.moves_packet else ""
         yield f"       source: {row.source}{moves}"
@@ -215,7 +220,9 @@ def _tail_calls(program: Program) -> Iterable[str]:
 
 
 def _externs(program: Program) -> set[str]:
-    return {clean(insn.ref.name) for insn in program.insns if insn is not None and isinstance(insn.ref, ExternRef)}
+    """Names that the kernel or a loader supplies, each with how far it is modelled."""
+    named = {insn.ref.name for insn in program.insns if insn is not None and isinstance(insn.ref, ExternRef)}
+    return {f"{clean(name)}{_extent(KFUNCS.get(name))}" for name in named}
 
 
 def _at(program: Program, slot: int) -> str:

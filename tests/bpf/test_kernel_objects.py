@@ -19,6 +19,8 @@ from equiv.loaded import Loaded
 from equiv.machine.concrete import Input
 from equiv.machine.drive import assignment_for, drive, show
 from equiv.machine.protocol import Done, Fault, Stuck
+from equiv.report.show_program import _externs, show_helpers
+from equiv.report.style import Style
 from tests.bpf.programs import EXIT, TC, XDP, add, alu, call, copy, jump, ldx, machine_for, mov, program, st, stx
 
 LOOKUP, UPDATE, RELEASE, ASSIGN, SKC_LOOKUP, TO_TCP = 1, 2, 86, 124, 99, 137
@@ -302,3 +304,11 @@ def test_machine_and_interpreter_ask_the_same(built: Program, names: dict[str, i
         assert (seen.code, seen.values) == (shown.code, shown.values)
         questions |= asked.keys()
     assert questions == names.keys()
+
+
+def test_what_is_listed_of_a_program_says_which_functions_of_the_kernel_are_modelled() -> None:
+    built = tracked(mov(8, 1), before=connection())
+    more = program(*(each for each in built.insns if each is not None), kfunc("bpf_skb_ct_alloc"), maps=MAPS)
+    assert _externs(more) == {"bpf_ct_release", "bpf_skb_ct_lookup  (oracle)", "bpf_skb_ct_alloc  (not modelled)"}
+    listed = list(show_helpers(Style(False)))
+    assert any("bpf_xdp_ct_lookup  [oracle]  xdp" in line for line in listed)

@@ -277,7 +277,9 @@ def _initial_fields(given: Input, order: ByteOrder) -> dict[str, int]:
     for name, value in given.context.items():
         if name in SKB_FIELDS and name not in _POINTERS and name != "len":
             width = 16 if name in _SIXTEEN_BITS else 8 * SKB_FIELDS[name][1]
-            if value >> width or (name == "tstamp_type" and value > _LARGEST_STAMP_TYPE):
+            if name == "tstamp_type" and value > _LARGEST_STAMP_TYPE:
+                raise NotRunnable(f"no skb has tstamp_type {value}: clocks have numbers 0 to {_LARGEST_STAMP_TYPE}")
+            if value >> width:
                 raise NotRunnable(f"no skb has {name} {value:#x}: the kernel keeps {width} bits")
             fields[name] = value
     fields["first_protocol"] = fields["protocol"]
