@@ -120,6 +120,23 @@ def test_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("command", [["check", "--certificate"], ["check", "--pcap"], ["fuzz", "--write-pcap"]])
+@pytest.mark.parametrize("behind_a_link", [False, True])
+def test_an_input_is_not_written_over(
+    command: list[str], behind_a_link: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, written = tmp_path / "t.dev", tmp_path / "t.dev"
+    given.write_bytes(Path(GOOD).read_bytes())
+    if behind_a_link:
+        written = tmp_path / "link"
+        written.symlink_to(given)
+    assert cli.main([*command, str(written), GOOD, str(given)]) == 2
+    assert "cannot write: it is one of the inputs" in capsys.readouterr().err
+    assert given.read_bytes() == Path(GOOD).read_bytes()
+    with pytest.raises(InputError, match="one of the inputs"):
+        expect_writable(str(written), [f"{given}:parse"])
+
+
 def test_folder_is_found_unwritable_ahead_of_the_work(tmp_path: Path) -> None:
     expect_writable(str(tmp_path / "new"))
     expect_writable(os.devnull)

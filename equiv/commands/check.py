@@ -69,7 +69,7 @@ def _execute(options: argparse.Namespace) -> int:
     if (options.right is None) is not bool(options.against):
         options.refuse("give a RIGHT side, or --against CONDITION in its place")
     for path in filter(None, (options.pcap, options.certificate)):
-        expect_writable(path)
+        expect_writable(path, (options.left, options.right))
     if options.report:
         expect_folder(options.report)
     progress = ProgressLine(sys.stderr)

@@ -73,7 +73,7 @@ def _pair(options: argparse.Namespace) -> int:
     from equiv.report.progress import FuzzLine
 
     if options.write_pcap:
-        expect_writable(options.write_pcap)
+        expect_writable(options.write_pcap, (options.left, options.right))
     posed = pose(options.left, options.right, question_for(**question_of(options)))
     corpus = read_corpus(options.corpus) if options.corpus else None
     if corpus is not None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,8 +80,16 @@ def new_secret(path: str, data: bytes) -> None:
         raise InputError(f"cannot write: {reason or error}", Place(path)) from error
 
 
-def expect_writable(path: str) -> None:
-    """Find out before long work, not after it, that its result could not be written. Raises InputError."""
+def expect_writable(path: str, inputs: Iterable[str | None] = ()) -> None:
+    """Find out before long work, not after it, that its result could not be written. Raises InputError.
+
+    Nor may it take the place of one of `inputs` (`FILE` or `FILE:PROGRAM`), as it would where a name was forgotten.
+    """
+    for given in filter(None, inputs):
+        for name in (given, given.rpartition(":")[0]):
+            with contextlib.suppress(OSError, ValueError):
+                if os.path.samefile(path, name):
+                    raise InputError("cannot write: it is one of the inputs", Place(path))
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise InputError("cannot write: no such folder", Place(path))
