@@ -16,8 +16,9 @@ from equiv.machine.protocol import Done, Fault, Fork, Snapshot, Stuck
 from equiv.term import Assignment, Term, evaluate, leaves
 
 XDP = load_interface("xdp")
-TC = load_interface("tc")
-TC_LINEAR = load_interface("tc_linear")
+TC = replace(load_interface("tc"), other_code=None)
+TC_LINEAR = replace(load_interface("tc_linear"), other_code=None)
+"""Many tests return as the code what is to be looked at, so none of its values stands for another (D395)."""
 FLOW_DISSECTOR = load_interface("flow_dissector")
 SOCKET_FILTER = load_interface("socket_filter")
 
