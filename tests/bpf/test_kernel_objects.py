@@ -218,6 +218,17 @@ def test_other_functions_of_the_kernel_are_named() -> None:
     assert "bpf_skb_ct_alloc, which is not modelled" in stop.reason
 
 
+def test_memory_that_the_program_may_have_changed_is_not_read() -> None:
+    """The mark lies in the kernel's memory: reading before and after it is set are two questions."""
+    read = [call(35), copy(9, 0), copy(1, 10), add(1, -8), mov(2, 8), copy(3, 9), call(113), ldx(op.W, 8, 10, -8)]
+    set_mark, show = [st(op.W, 6, MARK, 7)], [stx(op.W, 6, PRIORITY, 8), mov(0, 0), EXIT]
+    before = program(copy(6, 1), *read, *set_mark, *show)
+    after = program(copy(6, 1), *set_mark, *read, *show)
+    assert verdict(before, before)[0] == "equivalent"
+    found, reason = verdict(before, after)
+    assert (found, "after changing some of it" in reason) == ("unknown", True)
+
+
 # --- the interpreter beside the machine
 
 

@@ -135,6 +135,8 @@ def _probe_read(name: str, keeps: bool) -> Helper:
     def helper(env: Environment, state: State) -> Value:
         size = size_argument(state, 2, f"bpf_{name}", zero=True)
         address = state.scalar(3)
+        if state.packet or state.length is not None or state.ctx or state.effects or state.values or state.meta:
+            raise stuck("reads the kernel's memory after changing some of it")
         check_buffer(state, 1, size)
         given = [const(size, 32), address, *(memory(env, state, 1, size) if keeps else ())]
         if size:
