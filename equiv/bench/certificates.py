@@ -25,8 +25,8 @@ from equiv.bench.manifest import Pair, load_corpora, select
 from equiv.bench.markdown import cell, table
 from equiv.bench.measure import Ended, Limits, check_command, run_measured
 from equiv.bench.options import count
+from equiv.bench.progress import tell
 from equiv.errors import InputError, Place
-from equiv.report.style import clean, is_terminal, shorten
 
 REPORT = "reports/certificates.md"
 MOST_SECONDS = 600.0
@@ -265,10 +265,7 @@ def _summary(rows: Sequence[Row]) -> list[str]:
 
 
 def _progress(done: int, total: int, row: Row) -> None:
-    if is_terminal(sys.stderr):
-        text = f"{done} of {total} done, last {clean(row.id)}: {row.certificate or row.verdict}"
-        sys.stderr.write(f"\r\x1b[K{shorten(text, 78)}" if done < total else "\r\x1b[K")
-        sys.stderr.flush()
+    tell(f"{done} of {total} done, last {row.id}: {row.certificate or row.verdict}", done == total)
 
 
 def _parser() -> argparse.ArgumentParser:

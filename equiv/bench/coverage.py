@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from equiv.bench.environment import environment
 from equiv.bench.manifest import Pair
 from equiv.bench.markdown import table
 from equiv.bench.options import positive
+from equiv.bench.progress import tell
 from equiv.bench.soundness.command import equivalent_pairs
 from equiv.bench.soundness.stand import question_of
 from equiv.errors import EquivError, InputError
@@ -26,7 +26,7 @@ from equiv.loaded import Loaded
 from equiv.machine.interface import Interface
 from equiv.oracle import VerifierRejected, available
 from equiv.question import pose
-from equiv.report.style import clean, is_terminal, shorten
+from equiv.report.style import clean, shorten
 from equiv.suite.document import Read, Test
 from equiv.suite.make import Suite, make_suite
 from equiv.suite.replay import Replayed, replay
@@ -210,13 +210,10 @@ def _measured(pairs: Sequence[Pair], seconds: float, total: float | None) -> tup
     for done, pair in enumerate(pairs):
         if until is not None and time.monotonic() >= until:
             return rows, done
-        if is_terminal(sys.stderr):
-            sys.stderr.write("\r\x1b[K" + shorten(f"{done} of {len(pairs)}: {pair.id}", 78))
-            sys.stderr.flush()
+        tell(f"{done} of {len(pairs)}: {pair.id}")
         try:
             rows += measure(pair, seconds)
         except KeyboardInterrupt:
             return rows, done
-    if is_terminal(sys.stderr):
-        sys.stderr.write("\r\x1b[K")
+    tell("", is_over=True)
     return rows, len(pairs)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from equiv.bench import progress
 from equiv.bench.delivery import add_output, as_json, deliver, require_output
+from equiv.bench.progress import tell
 from equiv.errors import InputError
 
 REPORT, SUMMARY = "# Report\n", ["- 1 row"]
@@ -54,3 +56,15 @@ def test_tools_get_the_rows_beside_a_file_too(tmp_path: Path, capsys: pytest.Cap
     deliver(REPORT, str(target), SUMMARY, as_json([Row("a")]))
     assert json.loads(capsys.readouterr().out) == [{"id": "a"}]
     assert target.read_text("utf-8") == REPORT
+
+
+def test_how_far_a_bench_is_stands_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell("1 of 2")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "is_terminal", lambda _: True)
+    tell("1 of 2, last \x1b[2Jx")
+    assert "\x1b[2J" not in capsys.readouterr().err
+    tell("2 of 2", is_over=True)
+    assert capsys.readouterr().err == "\r\x1b[K"

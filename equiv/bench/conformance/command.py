@@ -18,12 +18,12 @@ from equiv.bench.delivery import add_output, as_json, deliver, require_output
 from equiv.bench.environment import environment
 from equiv.bench.markdown import cell, table
 from equiv.bench.options import count
+from equiv.bench.progress import tell
 from equiv.bpf import insn as op
 from equiv.bpf.program import Program
 from equiv.errors import InputError
 from equiv.machine.concrete import Input
 from equiv.machine.interface import Interface
-from equiv.report.style import is_terminal, shorten
 
 REPORT = "reports/conformance.md"
 GROUPS = ("base32", "base64", "divmul32", "divmul64", "atomic32", "atomic64", "packet")
@@ -73,16 +73,12 @@ def main(arguments: list[str]) -> int:
 def _rows(chosen: Sequence[Case], operands: int, seed: int, kernel: bool) -> list[Row]:
     """Each case in a process of its own: terms are never forgotten, and the next case needs others."""
     rows = []
-    terminal = is_terminal(sys.stderr)
     context = multiprocessing.get_context("fork")
     with context.Pool(1, maxtasksperchild=1) as pool:
         tasks = ((case.id, operands, seed, kernel) for case in chosen)
         for number, row in enumerate(pool.imap(_row, tasks), 1):
             rows.append(row)
-            if terminal:
-                text = f"{number} of {len(chosen)}, last {row.id} in {row.seconds:.1f} s"
-                sys.stderr.write(f"\r\x1b[K{shorten(text, 78)}" if number < len(chosen) else "\r\x1b[K")
-                sys.stderr.flush()
+            tell(f"{number} of {len(chosen)}, last {row.id} in {row.seconds:.1f} s", number == len(chosen))
     return rows
 
 

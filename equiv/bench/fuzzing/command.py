@@ -6,7 +6,6 @@ import argparse
 import multiprocessing
 import shlex
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -18,7 +17,7 @@ from equiv.bench.fuzzing.report import is_good, report, summary
 from equiv.bench.fuzzing.state import add_row, read_rows
 from equiv.bench.manifest import Pair, load_corpora, select
 from equiv.bench.options import count, positive
-from equiv.report.style import is_terminal, shorten
+from equiv.bench.progress import tell
 
 REPORT = "reports/fuzz.md"
 
@@ -62,11 +61,8 @@ def measured(chosen: Sequence[Pair], asked: Asked, jobs: int, until: float | Non
             except (KeyboardInterrupt, multiprocessing.TimeoutError):
                 break
             yield row
-            if is_terminal(sys.stderr):
-                sys.stderr.write(f"\r\x1b[K{shorten(f'{number} of {len(chosen)}: {row.id}', 78)}")
-                sys.stderr.flush()
-    if is_terminal(sys.stderr):
-        sys.stderr.write("\r\x1b[K")
+            tell(f"{number} of {len(chosen)}: {row.id}")
+    tell("", is_over=True)
 
 
 def _left_to_the_parent() -> None:

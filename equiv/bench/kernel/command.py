@@ -19,12 +19,13 @@ from equiv.bench.environment import environment
 from equiv.bench.kernel.objects import gather, in_one_line
 from equiv.bench.markdown import table
 from equiv.bench.options import count
+from equiv.bench.progress import tell
 from equiv.errors import EquivError, InputError
 from equiv.fuzz.campaign import Limits
 from equiv.machine.concrete import NotRunnable
 from equiv.machine.interface import interface_for_section, load_interface
 from equiv.report.observables import one_line
-from equiv.report.style import clean, is_terminal, shorten
+from equiv.report.style import clean, shorten
 
 REPORT = "reports/kernel.md"
 NOT_RUN = "not run"
@@ -88,17 +89,12 @@ def _rows(groups: dict[str, list[Path]], options: argparse.Namespace) -> list[Ro
         for path in paths
     ]
     rows: list[Row] = []
-    terminal = is_terminal(sys.stderr)
     context = multiprocessing.get_context("fork")
     with context.Pool(options.jobs, maxtasksperchild=1) as pool:
         for number, found in enumerate(pool.imap(_file, tasks), 1):
             rows += found
-            if terminal:
-                text = (
-                    f"{number} of {len(tasks)} files, {sum(row.packets for row in rows):,} packets, last {found[0].id}"
-                )
-                sys.stderr.write(f"\r\x1b[K{shorten(clean(text), 78)}" if number < len(tasks) else "\r\x1b[K")
-                sys.stderr.flush()
+            packets = sum(row.packets for row in rows)
+            tell(f"{number} of {len(tasks)} files, {packets:,} packets, last {found[0].id}", number == len(tasks))
     return rows
 
 

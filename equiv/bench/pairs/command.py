@@ -16,8 +16,9 @@ from equiv.bench.options import count, positive
 from equiv.bench.pairs.checked import Checked, check
 from equiv.bench.pairs.find import Found, find
 from equiv.bench.pairs.report import report, summary
+from equiv.bench.progress import tell
 from equiv.report.files import replacing
-from equiv.report.style import clean, is_terminal, shorten
+from equiv.report.style import clean
 
 EPILOG = """\
 NAME.p4 is checked against NAME.o, NAME.bpf.o or NAME_parser.o in the same folder, whichever is there; other files do
@@ -58,10 +59,8 @@ def _check_all(found: Found, options: argparse.Namespace) -> list[Checked]:
         try:
             for row in pool.map(lambda pair: check(pair, options.timeout, not options.no_kernel), found.pairs):
                 rows.append(row)
-                if is_terminal(sys.stderr):
-                    done = f"{len(rows)} of {len(found.pairs)} done, last {clean(row.name)}: {row.verdict}"
-                    sys.stderr.write("\r\x1b[K" + (shorten(done, 78) if len(rows) < len(found.pairs) else ""))
-                    sys.stderr.flush()
+                told = f"{len(rows)} of {len(found.pairs)} done, last {row.name}: {row.verdict}"
+                tell(told, is_over=len(rows) == len(found.pairs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import shlex
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +20,7 @@ from equiv.bench.programs.builds import built_twice, sources_in
 from equiv.bench.programs.pairs import Unusable, pairs_with_itself
 from equiv.bench.programs.report import report, summary
 from equiv.bench.programs.taken import Loader
-from equiv.report.style import clean, is_terminal, shorten
+from equiv.bench.progress import tell
 
 REPORT = "reports/programs.md"
 TITLE = "Real programs against themselves"
@@ -111,14 +110,10 @@ class _Progress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
-        self._terminal = is_terminal(sys.stderr)
 
     def __call__(self, row: Row) -> None:
         self._done += 1
-        if self._terminal:
-            text = shorten(f"{self._done} of {self._total} done, last {clean(row.id)} in {row.seconds:.1f} s", 78)
-            sys.stderr.write(f"\r\x1b[K{text}" if self._done < self._total else "\r\x1b[K")
-            sys.stderr.flush()
+        tell(f"{self._done} of {self._total} done, last {row.id} in {row.seconds:.1f} s", self._done == self._total)
 
 
 def _parser() -> argparse.ArgumentParser:

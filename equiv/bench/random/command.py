@@ -17,11 +17,12 @@ from equiv.bench.environment import environment
 from equiv.bench.markdown import table
 from equiv.bench.options import count, positive
 from equiv.bench.programs.builds import REFERENCE
+from equiv.bench.progress import tell
 from equiv.bench.random.judge import DrawnRow, Judged, Task, judge
 from equiv.bench.random.writer import KINDS
 from equiv.errors import InputError
 from equiv.report.files import expect_writable, replacing
-from equiv.report.style import clean, is_terminal, shorten
+from equiv.report.style import clean, shorten
 
 REPORT = "reports/random.md"
 LONGEST = 160
@@ -69,9 +70,7 @@ def _judge_all(options: argparse.Namespace) -> list[Judged]:
             for row in found.rows:
                 if row.problem:
                     print(f"{row.id}: {clean(row.problem)}: {clean(row.what)}", file=sys.stderr)
-            if is_terminal(sys.stderr):
-                sys.stderr.write(f"\r\x1b[K{len(judged)} of {len(tasks)} programs done")
-                sys.stderr.flush()
+            tell(f"{len(judged)} of {len(tasks)} programs done", len(judged) == len(tasks))
     return judged
 
 

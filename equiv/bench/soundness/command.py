@@ -17,10 +17,11 @@ from equiv.bench.environment import environment
 from equiv.bench.kept import add_line, kept_rows
 from equiv.bench.manifest import Pair, load_corpora, select
 from equiv.bench.options import count, positive
+from equiv.bench.progress import tell
 from equiv.bench.soundness.report import report, summary
 from equiv.bench.soundness.rows import Asked, Group, Row, groups
 from equiv.bench.soundness.workers import ROW_BEGINS, judge_group, read_row, write_row
-from equiv.report.style import clean, is_terminal, shorten
+from equiv.report.style import clean
 
 REPORT = "reports/soundness.md"
 
@@ -110,10 +111,7 @@ def _tell(row: Row, done: int) -> None:
     """Contradictions at once, on stderr; on a terminal also how far it is."""
     if row.problem:
         print(f"\n{clean(row.pair)} {row.side} #{row.number}: {clean(row.what)}: {clean(row.problem)}", file=sys.stderr)
-    if is_terminal(sys.stderr):
-        text = f"{done} done, last of {clean(row.pair)} in {row.seconds:.1f} s: {row.verdict}"
-        sys.stderr.write("\r\x1b[K" + shorten(text, 78))
-        sys.stderr.flush()
+    tell(f"{done} done, last of {row.pair} in {row.seconds:.1f} s: {row.verdict}")
 
 
 def _parser() -> argparse.ArgumentParser:
