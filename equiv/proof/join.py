@@ -102,6 +102,8 @@ def join(
             merge.result[name] = _merge_sum(merge, name, 0, stored, arrived)
         else:
             merge.result[name] = _merge_value(merge, name)
+        if stored.width == ADDRESS_WIDTH and "add" in (stored.op, arrived.op):
+            merge.sums.append((stored, arrived, merge.result[name]))
     if level >= 0 and _forgets(merge):
         return None
     ordered = {name: merge.result[name] for name in entry.cells}
@@ -227,6 +229,8 @@ def _merge_sum(merge: Merge, name: str, low: int, stored: Term, arrived: Term) -
         related = _by_shift(merge, name, stored, arrived)
     if related is None and stored.width == merge.entry.cells[name].width:
         related = _by_place(merge, name, stored, arrived)
+    if related is None and stored.width < ADDRESS_WIDTH:
+        related = _by_wider(merge, name, stored, arrived)
     return _new_symbol(merge, name, low, stored, arrived) if related is None else related
 
 
@@ -244,6 +248,17 @@ def _by_shift(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | No
             if substitute(candidate, back) is arrived:
                 note_side(merge, symbol.term, name)
                 return _restate(merge, candidate)
+    return None
+
+
+def _by_wider(merge: Merge, name: str, stored: Term, arrived: Term) -> Term | None:
+    """The low bits of a merged sum as wide as an address, where they are what the cell holds (D410)."""
+    top = stored.width - 1
+    for wide_stored, wide_arrived, merged in merge.sums:
+        if extract(top, 0, wide_stored) is stored and extract(top, 0, wide_arrived) is arrived:
+            for leaf in leaves(merged):
+                note_side(merge, leaf, name)
+            return extract(top, 0, merged)
     return None
 
 

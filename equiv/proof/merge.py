@@ -78,6 +78,8 @@ class Merge:
     symbols: list[Symbol] = field(default_factory=list)
     sides: dict[Term, set[str]] = field(default_factory=dict)
     result: dict[str, Term] = field(default_factory=dict)
+    sums: list[tuple[Term, Term, Term]] = field(default_factory=list)
+    """Sums as wide as an address that were merged: what each is in the entry, in the arrival, in the result."""
     moves: dict[int, Moves] = field(default_factory=dict)
     """By width, how symbols move; kept by `equiv.proof.moves`."""
     solutions: tuple[Solutions, Solutions] = field(default_factory=lambda: (Solutions(), Solutions()))

@@ -203,6 +203,20 @@ def test_reads_at_a_cursor_stay_reads_at_its_symbol() -> None:
     assert joined.cells["R.byte"] is byte(joined.cells["L.cursor"])
 
 
+def test_what_one_side_keeps_in_fewer_bits_stays_the_low_bits_of_what_the_other_keeps() -> None:
+    """Where an option ends, as a pointer and as an offset from the first option; that begins at byte 50 (D410)."""
+
+    def cells(cursor: Term) -> Cells:
+        length = bvmul(number(4), zero_extend(59, extract(4, 0, byte(bvadd(cursor, number(3))))))
+        end = bvadd(cursor, length, number(4 - 50))
+        return {"L.cursor": cursor, "R.other": end, "L.other": extract(31, 0, end)}
+
+    first = number(50)
+    second = bvadd(cells(first)["R.other"], first)
+    joined = merged(cells(first), cells(second), level=-1)
+    assert joined.cells == cells(joined.cells["L.cursor"])
+
+
 def test_cells_that_are_equal_on_both_sides_share_a_symbol() -> None:
     stored = {"L.byte": byte(CURSOR), "R.byte": byte(CURSOR)}
     port = resize(var("port", 16), 8)
