@@ -123,7 +123,7 @@ def test_runs_that_read_very_many_unwritten_bytes_are_not_followed_to_their_end(
 
 
 def test_programs_that_call_what_is_not_modelled_are_not_run_to_find_a_difference() -> None:
-    """Nobody knows what else such a helper does to the machine: bpf_get_current_task_btf harms none, but who says so?"""
+    """Nobody knows what else such a helper does: bpf_get_current_task_btf harms none, but who says so?"""
     assert 158 not in TABLE
     asking = replace(storing(copy(6, 1), call(158), copy(5, 0), copy(1, 6)), license="GPL")
     assert check(asking, NUMBER).verdict == "unknown"
