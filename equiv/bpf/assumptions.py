@@ -16,6 +16,9 @@ BY_CONTEXT = {
         "skb->protocol is what eth_type_trans makes of the packet's first bytes",
         "the packet carries no metadata from XDP",
     ),
+    "flow_dissector": (
+        "keys count after BPF_OK only; the kernel copies them after BPF_DROP, too, which packet hashes may show",
+    ),
     "buffer": ("what the program leaves in the buffer is not compared",),
 }
 
@@ -58,7 +61,8 @@ def _assumptions(env: Environment) -> Iterator[str]:
         if spec.initial is not None and not spec.frozen and spec.contents is None
     )
     if sections:
-        yield f"global variables in {', '.join(sections)} may hold anything when the program starts"
+        names = ", ".join(sections)
+        yield f"global variables in {names} may hold anything when the program starts, the same for both sides"
     if program.core_types:
         yield f"types have the layout that {program.core_types} gives them (CO-RE)"
     for name, held in program.tail_calls.items():
