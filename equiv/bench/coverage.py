@@ -10,7 +10,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from equiv.bench.delivery import add_output, as_json, deliver, require_output
@@ -56,7 +56,25 @@ class Row:
         return not self.error and not any(failed for _, failed, _ in self.ran.values())
 
 
-def measure(pair: Pair, seconds: float) -> list[Row]:
+@dataclass(slots=True)
+class Suites:
+    """The suites so far, by what they were made of: many files are a side of several pairs.
+
+    `seconds` is what the engine has for each.
+    """
+
+    seconds: float
+    _made: dict[tuple[str, str, str, str], Suite] = field(default_factory=dict)
+
+    def of(self, loaded: Loaded, interface: Interface) -> Suite:
+        """The suite of a side. Raises as `make_suite` does."""
+        name = loaded.path, loaded.sha256, loaded.program_name, repr(interface)
+        if name not in self._made:
+            self._made[name] = make_suite(loaded, interface, seconds=self.seconds)
+        return self._made[name]
+
+
+def measure(pair: Pair, suites: Suites) -> list[Row]:
     """Both sides of a pair, as far as suites are made of them."""
     posed = pose(pair.left, pair.right, question_of(pair))
     rows = []
@@ -65,7 +83,7 @@ def measure(pair: Pair, seconds: float) -> list[Row]:
             continue
         started = time.perf_counter()
         try:
-            suite = make_suite(loaded, posed.interface, seconds=seconds)
+            suite = suites.of(loaded, posed.interface)
             ran = _ran(suite, loaded, other, posed.interface)
         except EquivError as error:
             took = time.perf_counter() - started
@@ -124,7 +142,7 @@ def report(rows: Sequence[Row], command: str, cut: Sequence[str] = ()) -> str:
         "A goal is a state, row, select case, default or exit of a table, a way of a program's branch, or an edge of a",
         "comparison. *unreachable*: proved by the engine over all packets that the interface admits. *not reached*:",
         "neither covered nor proved. Each suite is run on the other side of its pair and, where a side is a program,",
-        "on the running kernel: passed / failed / not run.",
+        "on the running kernel: passed / failed / not run. A suite is made once: for further pairs *s* is less.",
         "",
     ]
     lines += table(
@@ -207,12 +225,13 @@ def _measured(pairs: Sequence[Pair], seconds: float, total: float | None) -> tup
     """Rows of as many pairs as there are before `total` seconds are over, or Ctrl-C; of how many that is."""
     until = None if total is None else time.monotonic() + total
     rows: list[Row] = []
+    suites = Suites(seconds)
     for done, pair in enumerate(pairs):
         if until is not None and time.monotonic() >= until:
             return rows, done
         tell(f"{done} of {len(pairs)}: {pair.id}")
         try:
-            rows += measure(pair, seconds)
+            rows += measure(pair, suites)
         except KeyboardInterrupt:
             return rows, done
     tell("", is_over=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from equiv.proof.assuming import BOUND_WIDTH, Contradiction, Draft
 from equiv.proof.cubes import Cube, cube_of
@@ -174,13 +175,18 @@ class Facts:
         if term.op != "add":
             return None
         atoms, constant = to_linear(term)
-        whole: dict[Term, int] = {}
-        for atom, coefficient in atoms.items():  # two atoms may be slices of one quantity
-            quantity = self._uncut(atom)
-            whole[quantity] = whole.get(quantity, 0) + coefficient
-        form = self._opened((whole, constant))
-        low, high = self.bound(*form)
-        return form if low is not None and high is not None and low >= 0 and high <= mask(term.width) else None
+        for quantity_of in (self._uncut, partial(_congruent, term.width)):
+            whole: dict[Term, int] = {}
+            for atom, coefficient in atoms.items():  # two atoms may be slices of one quantity
+                quantity = quantity_of(atom)
+                whole[quantity] = whole.get(quantity, 0) + coefficient
+            form = self._opened((whole, constant))
+            low, high = self.bound(*form)
+            if low is not None and high is not None and low >= 0 and high <= mask(term.width):
+                return form
+            if not any(atom.op == "extract" for atom in atoms):
+                return None
+        return None
 
     def _opened(self, form: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
         """`form` with narrow sums that these facts keep from wrapping written as the sums that they are (D410)."""
@@ -409,3 +415,13 @@ class Facts:
 def _is_bytes(term: Term) -> bool:
     """Whether a value is put together from plain ones."""
     return term.op == "concat" and all(part.op in PLAIN for part in term.args)
+
+
+def _congruent(width: int, atom: Term) -> Term:
+    """The quantity that `atom` is the low bits of: the same number modulo 2^width.
+
+    A sum of such that lies below 2^width is what it is without anything cut off its parts (D392).
+    """
+    if atom.op == "extract" and atom.width == width and atom.data[1] == 0 and atom.args[0].op == "var":
+        return atom.args[0]
+    return atom

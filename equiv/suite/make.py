@@ -30,6 +30,8 @@ DRAWN: Final = 800
 """Candidates that are drawn where the engine's first search leaves something open."""
 MOST_FLIPS: Final = 4000
 """Packets with one bit another one that are tried."""
+LOOKING: Final = 0.5
+"""What share of its time the engine's first look at everything may take."""
 SEEKING: Final = 4.0
 """Seconds that the engine looks for inputs before others are drawn."""
 
@@ -54,6 +56,7 @@ def make_suite(loaded: Loaded, interface: Interface, *, seed: int = 0, seconds: 
     found = _Found(subject, {goal.key for goal in goals})
     reach = Reach(machine, interface, found.open, lambda model: found.add(subject.item_of(model)))
     started = time.process_time()
+    reach.look(LOOKING * seconds)
     reach.seek(min(SEEKING, seconds))
     if found.open or not found.items:
         for given in _candidates(subject, seed):

@@ -44,9 +44,27 @@ class Reach:
     accept: Accept
     unreachable: set[GoalKey] = field(default_factory=set)
     _seeker: Seeker | None = None
+    _survey: Survey | None = None
+    _is_seen: bool = False
+    """Whether there is a look at everything to go back from."""
+
+    def look(self, seconds: float) -> None:
+        """Prove what one more look at everything proves."""
+        if self._survey is None:
+            self._survey = Survey(self.machine, self.interface)
+        self._is_seen = False
+        if not self.open or seconds <= 0:
+            return
+        try:
+            proved = self._survey.look(self.open, seconds)
+        except ResourceLimit:
+            return
+        self._is_seen = True
+        self.unreachable |= proved
+        self.open -= proved
 
     def seek(self, seconds: float) -> None:
-        """Only look for inputs."""
+        """Look for inputs along paths of which nothing is forgotten."""
         if self._seeker is None:
             self._seeker = Seeker(self.machine, self.interface, self.open, self.accept)
         self._seeker.run(seconds)
@@ -54,37 +72,31 @@ class Reach:
     def run(self, seconds: float) -> None:
         """Look for inputs and proofs for about `seconds` of the processor's time, or until nothing is open."""
         until = time.process_time() + seconds
-        survey = Survey(self.machine, self.interface)
+        if self._survey is None:
+            self.look(LOOKING * seconds)
         seeking, tracing = SEEKING, TRACING
-        can_look = True
         while self.open and (left := until - time.process_time()) > 0:
-            if can_look:
-                can_look = self._survey(survey, tracing, until)
-            left = until - time.process_time()
-            if self.open and left > 0:
-                self.seek(min(seeking, left))
-            if self._is_sought() and not can_look:
+            self.seek(min(seeking, left))
+            self._go_back(tracing, until)
+            if self._is_seen and self._survey is not None and self._survey.refine():
+                self.look(LOOKING * (until - time.process_time()))
+            elif self._seeker is not None and self._seeker.is_finished:
                 return
+            else:
+                self._is_seen = False
             seeking, tracing = 2 * seeking, 2 * tracing
 
-    def _survey(self, survey: Survey, tracing: float, until: float) -> bool:
-        """Look at everything, and go back from what is met; whether there is more to be seen by another look."""
-        try:
-            proved = survey.look(self.open, LOOKING * (until - time.process_time()))
-        except ResourceLimit:
-            return False
-        self.unreachable |= proved
-        self.open -= proved
+    def _go_back(self, seconds: float, until: float) -> None:
+        """Go back from where goals are met, as far as the last look tells, for `seconds` from each such place."""
+        survey = self._survey
+        if not self._is_seen or survey is None:
+            return
         for key in sorted(self.open, key=lambda key: (survey.distance(key), str(key))):
-            for model in survey.trace(key, tracing):
+            for model in survey.trace(key, seconds):
                 if key not in self.open or self.accept(model) or time.process_time() > until:
                     break
             if time.process_time() > until:
-                return False
-        return bool(self.open) and survey.refine()
-
-    def _is_sought(self) -> bool:
-        return self._seeker is not None and self._seeker.is_finished
+                return
 
 
 def reach(machine: Coverable, goal: Goal, interface: Interface, seconds: float) -> tuple[Status, Model | None]:

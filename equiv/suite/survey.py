@@ -26,7 +26,7 @@ from equiv.proof.trace import Tracer, distances_from_start
 from equiv.solve.backend import Backend, Model, make_backend
 from equiv.suite.goals import SIDES, Coverable, GoalKey
 from equiv.suite.watcher import Meeting, Watcher
-from equiv.term import Term, leaves, negate
+from equiv.term import TRUE, Term, leaves, negate
 
 MOST_MEETINGS: Final = 8
 """Places where one goal is met that are kept, the first ones."""
@@ -147,9 +147,11 @@ class Survey:
         """Keep a meeting, unless the solver says that it is none."""
         kept = self.meetings.get(meeting.key, [])
         if len(kept) < MOST_MEETINGS:
-            conditions = [*meeting.arrival.facts.terms(), meeting.condition]
-            if self.backend.check(conditions, timeout=CHECK_SECONDS).status != "unsat":
-                self.meetings[meeting.key] = [*kept, meeting]
+            if meeting.condition is not TRUE or not kept:
+                conditions = [*meeting.arrival.facts.terms(), meeting.condition]
+                if self.backend.check(conditions, timeout=CHECK_SECONDS).status == "unsat":
+                    return
+            self.meetings[meeting.key] = [*kept, meeting]
 
     def _entails(self, facts: Facts, condition: Term) -> bool:
         return self.backend.check([*facts.terms(), negate(condition)], timeout=CHECK_SECONDS).status == "unsat"

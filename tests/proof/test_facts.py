@@ -25,6 +25,7 @@ from equiv.term import (
     Term,
     bvadd,
     bvmul,
+    bvsub,
     concat,
     conj,
     const,
@@ -35,6 +36,7 @@ from equiv.term import (
     extract,
     integer_form,
     leaves,
+    mask,
     negate,
     resize,
     to_linear,
@@ -359,3 +361,26 @@ def test_bounds_of_parts_hold_for_every_packet(alternatives: list[tuple[int, int
         low_, high_ = facts.bound(form)
         total = sum(weight * packet[at] for at, weight in enumerate(weights))
         assert low_ is not None and high_ is not None and low_ <= total <= high_
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 63), st.integers(0, 600), st.integers(-300, 300), st.booleans())
+def test_what_is_left_in_few_bits_is_what_the_whole_numbers_leave(
+    words: int, place: int, start: int, is_within: bool
+) -> None:
+    """D392: 4 * words + start - cursor in 8 bits, whatever the cursor is, where it is known to be from 0 to 255."""
+    field, cursor = byte(number(3)), var("here", 64)
+    count = concat(const(0, 2), extract(5, 0, field))
+    left = bvadd(bvmul(const(4, 8), count), bvsub(number(start & 0xFF, 8), extract(7, 0, cursor)))
+    wide = bvadd(bvmul(number(4), concat(const(0, 58), extract(5, 0, field))), number(start & mask(64)))
+    facts = Facts().assume(ule(cursor, number(1000)), uge(cursor, number(max(start, 0))))
+    if is_within and start >= 0:
+        facts = facts.assume(ule(cursor, wide))
+    form = facts.exact_form(left)
+    assert form is not None or not is_within or not 0 <= start <= 3
+    real = 4 * words + start - place
+    meets = max(start, 0) <= place and (not (is_within and start >= 0) or real >= 0)
+    if form is not None and meets:
+        given_ = Assignment({"here": place}, {"bytes": lambda offset: words})
+        total = form[1] + sum(c * evaluate(atom, given_) for atom, c in form[0].items())
+        assert total == real & 0xFF
