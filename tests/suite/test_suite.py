@@ -109,6 +109,7 @@ def test_a_model_that_does_not_get_there_is_not_believed(monkeypatch: pytest.Mon
     def guess(self: Reach, seconds: float) -> None:
         self.accept(Model({"len": 14}))
 
+    monkeypatch.setattr(Reach, "look", guess)
     monkeypatch.setattr(Reach, "seek", guess)
     monkeypatch.setattr(Reach, "run", guess)
     loaded = table()
