@@ -152,9 +152,8 @@ def _own(suite: Read, path: str) -> str:
         if os.path.isfile(place) and load(full, _loaded_for(suite)).sha256 == suite.sha256:
             return full
     shown = clean(shorten(named, LONGEST))
-    raise InputError(
-        f"{shown}, which it was made from, is not here as it was", Place(path), "--file FILE says where it is"
-    )
+    hint = "--file FILE says where it is" + ("" if is_plain(named) else "; a path that leads away is not followed")
+    raise InputError(f"{shown}, which it was made from, is not here as it was", Place(path), hint)
 
 
 def _text(found: Replayed, total: int) -> list[str]:
