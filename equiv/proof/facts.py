@@ -51,6 +51,9 @@ MAX_COMBINED = 24
 """At most this many stored bounds are tried as parts of a form that is asked about."""
 
 
+Form = tuple[dict[Term, int], int]
+"""A linear form over the integers: terms with their coefficients, and a constant."""
+
 PLAIN = frozenset({"const", "var", "select", "extract"})
 """Values without parts that could be related to each other."""
 
@@ -74,6 +77,8 @@ class Facts:
     """Sets of leaves of which one at least is as large as is said with it."""
     _known: dict[Term | frozenset[tuple[Term, int]], Interval] | None = field(default=None, compare=False, repr=False)
     """Bounds of terms and of forms that were asked for before; None while the literals are being added to."""
+    _exact: dict[Term, Form | None] | None = field(default=None, compare=False, repr=False)
+    """Exact forms that were asked for before, likewise."""
 
     def terms(self) -> Iterable[Term]:
         """The literals as terms."""
@@ -87,7 +92,7 @@ class Facts:
         draft = Draft(Facts(*maps, *more, either), *maps, *more, either)
         for condition in conditions:
             draft.add(condition)
-        return Facts(*maps, *more, either, {})
+        return Facts(*maps, *more, either, {}, {})
 
     def simplify(self, term: Term) -> Term:
         """`term` with fixed bits of its leaves written as constants."""
@@ -167,11 +172,23 @@ class Facts:
                 return from_linear((wide, factor * low), BOUND_WIDTH)
         return None
 
-    def exact_form(self, term: Term) -> tuple[dict[Term, int], int] | None:
-        """`term` as a linear form over the integers, where these facts exclude that it wraps. Atoms have any width."""
+    def exact_form(self, term: Term) -> Form | None:
+        """`term` as a linear form over the integers, where these facts exclude that it wraps. Atoms have any width.
+
+        It is not to be changed.
+        """
+        return self._exact_form(term, {} if self._exact is None else self._exact)
+
+    def _exact_form(self, term: Term, known: dict[Term, Form | None]) -> Form | None:
+        """The same; each sum inside of `term` is worked out once, or sums in sums would take twice as long a level."""
+        if term not in known:
+            known[term] = self._worked_out(term, known)
+        return known[term]
+
+    def _worked_out(self, term: Term, known: dict[Term, Form | None]) -> Form | None:
         form = integer_form(term)
         if form is not None:
-            return self._opened(form)
+            return self._opened(form, known)
         if term.op != "add":
             return None
         atoms, constant = to_linear(term)
@@ -180,7 +197,7 @@ class Facts:
             for atom, coefficient in atoms.items():  # two atoms may be slices of one quantity
                 quantity = quantity_of(atom)
                 whole[quantity] = whole.get(quantity, 0) + coefficient
-            form = self._opened((whole, constant))
+            form = self._opened((whole, constant), known)
             low, high = self.bound(*form)
             if low is not None and high is not None and low >= 0 and high <= mask(term.width):
                 return form
@@ -188,14 +205,14 @@ class Facts:
                 return None
         return None
 
-    def _opened(self, form: tuple[dict[Term, int], int]) -> tuple[dict[Term, int], int]:
+    def _opened(self, form: Form, known: dict[Term, Form | None]) -> Form:
         """`form` with narrow sums that these facts keep from wrapping written as the sums that they are (D410)."""
         sums = [atom for atom in form[0] if atom.op == "concat" and strip_zero(atom).op == "add"]
         if not sums:
             return form
         atoms, constant = dict(form[0]), form[1]
         for atom in sums:
-            inner = self.exact_form(strip_zero(atom))
+            inner = self._exact_form(strip_zero(atom), known)
             if inner is not None:
                 times = atoms.pop(atom)
                 constant += times * inner[1]
