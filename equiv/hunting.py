@@ -34,6 +34,8 @@ SECONDS: Final = 5.0
 """How long a campaign behind a check without an answer takes at most."""
 BESIDE_SECONDS: Final = (2.0, 5.5, 10.0)
 """Of the processor's time, a campaign beside a proof has taken at most so much after each turn, compiling included."""
+MANY: Final = 10_000
+"""Packets of a campaign among which there are some that native code left to the interpreters, if there are any."""
 PLAIN: Final = 64
 """Packets that the kernel is asked about beside those that showed something."""
 NOTHING_FOUND: Final = "no difference found by fuzzing, which proves nothing"
@@ -160,8 +162,8 @@ def after_unknown(result: Result, posed: Posed, campaign: Campaign, kernel: bool
     """A check's `unknown`, with what a short campaign adds to it: figures, or a difference after all."""
     case, found = Case(posed.left, posed.right, posed.interface, kernel), hunt(posed, campaign)
     result = _with(result, found, case, False)
-    if result.verdict != "unknown" or not found.figures.not_compared:  # the interpreters ran all that there was
-        return result
+    if result.verdict != "unknown" or (found.figures.packets >= MANY and not found.figures.not_compared):
+        return result  # the interpreters ran all that there was
     low, random = posed.interface.min_length, Random(campaign.seed)
     plain = [Input(bytes(low)), *(Input(stack(random).ljust(low, b"\x00")) for _ in range(PLAIN))]
     alone = shown_by_the_kernel_alone(case, sorted((*found.kept, *plain), key=lambda given: len(given.packet)))

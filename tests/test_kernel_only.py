@@ -41,9 +41,9 @@ def reading(*then: Insn) -> Program:
     return program(ldx(op.DW, 0, 10, -256), *then, EXIT)
 
 
-def check(left: Program, right: Program, *, kernel: bool | None = None) -> Result:
+def check(left: Program, right: Program, *, kernel: bool | None = None, fuzz_seconds: float = 1.0) -> Result:
     sides = [Loaded("t.bpf.o", each.sha256, "bpf", program=each) for each in (left, right)]
-    return api.check(*sides, interface="xdp", timeout=30, fuzz_seconds=1, kernel=kernel)
+    return api.check(*sides, interface="xdp", timeout=30, fuzz_seconds=fuzz_seconds, kernel=kernel)
 
 
 ADDRESS, NUMBER = storing(copy(5, 1)), storing(mov(5, 7))
@@ -129,6 +129,13 @@ def test_programs_that_call_what_is_not_modelled_are_not_run_to_find_a_differenc
     assert check(asking, NUMBER).verdict == "unknown"
     with KernelProgram(asking, load_interface("xdp")) as kernel:
         assert kernel.run(Input(bytes(64))).values["packet"] != bytes(64)
+
+
+def test_it_is_shown_also_where_there_was_no_time_to_interpret_a_packet() -> None:
+    """As on a machine that does other things."""
+    result = check(ADDRESS, NUMBER, fuzz_seconds=1e-9)
+    assert result.fuzzed is not None and not result.fuzzed.not_compared
+    assert result.verdict == "different" and result.counterexamples[0].confirmed_by == ("kernel",)
 
 
 def test_without_the_kernel_the_answer_is_unknown_and_says_what_it_depends_on() -> None:

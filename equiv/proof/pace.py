@@ -93,12 +93,14 @@ def _addresses(guard: Term) -> Iterable[Term]:
 
 def _choice(term: Term) -> Term | None:
     """The condition of a choice that `term` hangs on; None where there is none."""
-    stack = [term]
+    stack, seen = [term], {term}  # terms share their parts: a hash of a hash has more ways through it than can be gone
     while stack:
         node = stack.pop()
         if node.op == "ite":
             return node.args[0]
-        stack += node.args
+        more = [part for part in node.args if part not in seen]
+        seen.update(more)
+        stack += more
     return None
 
 

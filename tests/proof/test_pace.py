@@ -7,7 +7,7 @@ from equiv.machine.protocol import Branch, Fork
 from equiv.proof.facts import Facts
 from equiv.proof.pace import earlier
 from equiv.proof.symbols import fresh
-from equiv.term import Term, bvadd, concat, const, eq, extract, ite, negate, uge, ult
+from equiv.term import Term, bvadd, bvmul, bvxor, concat, const, eq, extract, ite, negate, uge, ult
 
 LEFT, ROOM = fresh(16, 0, 0xFFFF), fresh(16, 0, 0xFFFF)
 
@@ -37,6 +37,14 @@ def test_a_decision_that_leaves_the_choice_open_is_taken_in_its_turn() -> None:
     hangs = decision(ult(const(0, 16), ite(eq(LEFT, const(0, 16)), ROOM, LEFT)))
     assert earlier(Facts(), hangs, is_set(3), (0, 0)) == "L"
     assert earlier(Facts(), is_set(3), hangs, (0, 0)) == "R"
+
+
+def test_parts_that_a_decision_shares_are_looked_at_once() -> None:
+    number = packet_byte(const(0, 64))
+    for _ in range(200):  # as a hash mixes what it has
+        number = bvxor(bvmul(number, number), number)
+    mixed = decision(eq(number, const(1, 8)))
+    assert earlier(Facts(), mixed, is_set(3), (0, 0)) == "L"
 
 
 def test_what_was_found_to_be_there_comes_before_what_was_not_where_offsets_wrap() -> None:
