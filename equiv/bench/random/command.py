@@ -88,7 +88,7 @@ def _summary(judged: Sequence[Judged]) -> list[str]:
         f"{sum(each.not_taken for each in judged)} the kernel refuses)",
         f"- **{sum(row.missed for row in rows)} called equivalent that the kernel tells apart**",
         f"- {len(same)} equivalent: no difference in {sum(row.kernel_runs for row in same):,} runs in the kernel"
-        + "".join(f", {number} certificates {verdict}" for verdict, number in sorted(certified.items())),
+        + "".join(f", certificates: {number} {verdict}" for verdict, number in sorted(certified.items())),
         f"- {len(different)} different: {by_kernel} shown by the kernel",
     ]
     for verdict in ("unknown", "error"):
